@@ -1,0 +1,13 @@
+import type { Rooms } from "./context";
+import { openPaths } from "./host/paths";
+import { Podman } from "./host/podman";
+import { Images } from "./images/images";
+import { Machines } from "./machines/machines";
+import { Ssh } from "./ssh/ssh";
+
+/** Builds the rooms; the only place that sees them all. Cheap: nothing is started or looked at before it is needed. */
+export function compose(environment: NodeJS.ProcessEnv = process.env): Rooms {
+  const paths = openPaths(environment);
+  const podman = new Podman(paths);
+  return { images: new Images(paths, podman), machines: new Machines(paths, podman), ssh: new Ssh() };
+}

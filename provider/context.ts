@@ -1,0 +1,34 @@
+import type { Images } from "./images/images";
+import type { Machines } from "./machines/machines";
+import type { Ssh } from "./ssh/ssh";
+import type { Say } from "./host/progress";
+
+/** Who asked for a thing: written on its record and its container's labels. */
+export interface Owner {
+  /** Pulumi project. */
+  readonly project: string;
+  /** Pulumi stack. */
+  readonly stack: string;
+  /** Name of the resource within the program. */
+  readonly resource: string;
+}
+
+/** The rooms that handlers work with. Built once a process, in `compose.ts`. */
+export interface Rooms {
+  readonly images: Images;
+  readonly machines: Machines;
+  readonly ssh: Ssh;
+}
+
+/** What a handler is given for one call. */
+export interface Context extends Rooms {
+  readonly owner: Owner;
+  /** Ids that Pulumi has named to us in this process, or has got from us: its state knows these things. */
+  readonly known: ReadonlySet<string>;
+  /** Fires when the call's deadline has passed. Every wait, process and listener hangs on it. */
+  readonly signal: AbortSignal;
+  /** Tells the user something. */
+  readonly say: Say;
+  /** Runs one step of a longer piece of work; says so when it takes over a second. */
+  readonly step: <T>(title: string, work: () => Promise<T>) => Promise<T>;
+}

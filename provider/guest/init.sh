@@ -1,0 +1,84 @@
+#!/bin/busybox sh
+# First program in the guest, out of our initramfs: puts the image's root filesystem under a writable overlay, gives it
+# the machine's identity, and hands over to the image's own init. Runs again at every reboot of the guest, so all that it
+# needs comes from the disks, never from a host program that might have ended.
+#
+# Disks, by serial number: mayfly-root (the image, erofs), mayfly-identity (a tar), mayfly-scratch (ext4, if any).
+export PATH=/bin
+busybox mkdir -p /proc /sys /dev /lower /writable /newroot
+busybox mount -t devtmpfs dev /dev
+exec </dev/console >/dev/console 2>&1
+busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+
+# The host watches the console for this line and ends the wait with what follows.
+fail() {
+  echo "mayfly: cannot boot: $*"
+  exec sleep 2147483647 # PID 1 must not end: the kernel would panic and bury the reason
+}
+
+for module in /modules/*.ko; do
+  insmod "$module" || echo "mayfly: insmod ${module##*/} failed"
+done
+
+disk() { # disk SERIAL: the device with that serial number
+  for device in /sys/block/vd*; do
+    [ "$(cat "$device/serial" 2>/dev/null)" = "$1" ] && echo "/dev/${device##*/}" && return
+  done
+  return 1
+}
+
+root=$(disk mayfly-root) || fail "the root disk is missing: the image's kernel has no virtio-blk driver"
+mount -t erofs -o ro "$root" /lower || fail "the image's kernel cannot mount erofs"
+if scratch=$(disk mayfly-scratch); then
+  mount -t ext4 -o noatime "$scratch" /writable || fail "the image's kernel cannot mount ext4, which the scratch disk needs"
+else
+  mount -t tmpfs -o mode=755,size=80% overlay /writable
+fi
+mkdir -p /writable/upper /writable/work
+mount -t overlay -o lowerdir=/lower,upperdir=/writable/upper,workdir=/writable/work overlay /newroot ||
+  fail "the image's kernel has no overlay filesystem"
+
+identity=$(disk mayfly-identity) || fail "the identity disk is missing"
+tar -x -f "$identity" -C /newroot || fail "the identity cannot be read"
+mkdir -p /newroot/usr/lib/mayfly/bin /newroot/proc /newroot/sys /newroot/dev /newroot/run
+cp /mayfly/*.sh /bin/busybox /newroot/usr/lib/mayfly/
+chroot /newroot /usr/lib/mayfly/busybox --install -s /usr/lib/mayfly/bin
+
+# From here on the guest's own files; apply-identity.sh says what it does.
+chroot /newroot /usr/lib/mayfly/busybox sh /usr/lib/mayfly/apply-identity.sh
+chroot /newroot /usr/lib/mayfly/busybox sh /usr/lib/mayfly/apply-access.sh
+
+ip link set lo up
+if [ -e /sys/class/net/eth0 ]; then # the addresses of qemu's user network; static, as waiting for DHCP costs a second
+  ip addr add 10.0.2.15/24 dev eth0
+  ip link set eth0 up
+  ip route add default via 10.0.2.2
+fi
+
+tab=$(printf '\t')
+while IFS=$tab read -r tag target options; do
+  modprobe_needed=/sys/module/virtiofs
+  [ -e "$modprobe_needed" ] || fail "the image's kernel has no virtiofs, which mounts need"
+  mkdir -p "/newroot$target"
+  mount -t virtiofs -o "$options" "$tag" "/newroot$target" || fail "virtiofs mount of $target failed"
+done <"/newroot/etc/mayfly/mounts"
+
+init=
+for path in /sbin/init /usr/sbin/init /lib/systemd/systemd /usr/lib/systemd/systemd /init; do
+  # A link is followed inside the image: readlink of the guest's own root, not of ours.
+  [ -n "$(chroot /newroot /usr/lib/mayfly/busybox readlink -f "$path" 2>/dev/null)" ] || continue
+  chroot /newroot /usr/lib/mayfly/busybox test -x "$path" && init=$path && break
+done
+[ -n "$init" ] || fail "the image has no init: none of /sbin/init, /usr/lib/systemd/systemd, /init is there"
+sshd=$(chroot /newroot /usr/lib/mayfly/busybox sh -c 'command -v /usr/sbin/sshd || command -v /usr/bin/sshd || command -v /sbin/sshd')
+[ -n "$sshd" ] || fail "the image has no sshd: install openssh-server in it"
+
+mount --move /proc /newroot/proc
+mount --move /sys /newroot/sys
+mount --move /dev /newroot/dev
+# Its root is the new one, and it is no child of the image's init: it works under any init, and survives a broken one.
+chroot /newroot /usr/lib/mayfly/busybox setsid /usr/lib/mayfly/busybox sh /usr/lib/mayfly/agent.sh </dev/null &
+echo "mayfly: starting $init"
+exec switch_root /newroot "$init"

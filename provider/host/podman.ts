@@ -1,0 +1,210 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readlinkSync,
+  lstatSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { delimiter, join } from "node:path";
+import { MayflyError } from "../errors";
+import { readFileIfExists, writeFileAtomic } from "./files";
+import { withLock } from "./locks";
+import type { Paths } from "./paths";
+import { hostBootId } from "./process-identity";
+import { run, type RunOptions } from "./run";
+
+/** What was found out about podman on this host, good until its next boot. */
+interface PodmanVerdict {
+  readonly bootId: string;
+  /** `CONTAINERS_CONF` to use; absent where podman works as it is configured. */
+  readonly containersConf?: string;
+  /** Why that file is needed: what podman said without it. */
+  readonly reason?: string;
+  /** Runs without root's rights on the host. */
+  readonly rootless: boolean;
+  /** Containers can be given memory, CPU and process limits. */
+  readonly limits: boolean;
+  /** Value of `--network` that gives each container a network of its own. */
+  readonly network: string;
+}
+
+const TRIAL_MS = 30_000; // a trial container takes 0.3 s; a cold disk or a first start of podman far more
+
+/**
+ * The podman of this host, as it can be used: where its configured runtime or resource limits do not work, with a
+ * `containers.conf` of ours that does (crun refuses hybrid cgroup hosts; default limits may exceed the user's own).
+ */
+export class Podman {
+  private verdict: Promise<PodmanVerdict> | undefined;
+
+  /** @param paths Where verdicts and the shared root directory are kept. */
+  constructor(private readonly paths: Paths) {}
+
+  /** Runs podman. Errors are those of {@link run}. */
+  async run(args: readonly string[], options: RunOptions): Promise<string> {
+    const { containersConf } = await this.prove(options.signal);
+    return podman(args, options, containersConf);
+  }
+
+  /**
+   * Runs a POSIX shell script with the rights that podman's storage needs: as root of podman's user namespace where the
+   * user is not root. Arguments are `$1`, `$2`, ….
+   */
+  async script(text: string, args: readonly string[], options: RunOptions): Promise<string> {
+    const { rootless } = await this.prove(options.signal);
+    const shell = ["sh", "-euc", text, "mayfly", ...args];
+    return rootless ? this.run(["unshare", ...shell], options) : run(shell[0] ?? "sh", shell.slice(1), options);
+  }
+
+  /** What this host's podman can do. Tried once a boot of the host, then remembered. */
+  async prove(signal: AbortSignal): Promise<PodmanVerdict> {
+    this.verdict ??= this.look(signal).catch((error: unknown) => {
+      this.verdict = undefined; // the next caller tries again: the user may have installed something meanwhile
+      throw error;
+    });
+    return this.verdict;
+  }
+
+  private async look(signal: AbortSignal): Promise<PodmanVerdict> {
+    const file = join(this.paths.verdicts, "podman.json");
+    const known = await readFileIfExists(file);
+    const verdict = known === undefined ? undefined : (JSON.parse(known) as PodmanVerdict);
+    if (verdict?.bootId === hostBootId() && existsSync(join(this.paths.containerRoot, "machine"))) return verdict;
+    return withLock(this.paths.locks, "podman-verdict", signal, async () => {
+      makeContainerRoot(this.paths.containerRoot);
+      const found = await this.tryOut(signal);
+      await writeFileAtomic(file, JSON.stringify(found));
+      return found;
+    });
+  }
+
+  private async tryOut(signal: AbortSignal): Promise<PodmanVerdict> {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(4 * TRIAL_MS)]);
+    const info = JSON.parse(await podman(["info", "--format", "json"], { signal: deadline })) as PodmanInfo;
+    const { rootless } = info.host.security;
+    const common = {
+      bootId: hostBootId(),
+      rootless,
+      limits: ["memory", "pids", "cpu"].every((name) => info.host.cgroupControllers.includes(name)),
+      network: networkMode(rootless),
+    };
+    const refusal = await this.trial(undefined, deadline);
+    if (refusal === undefined) return common;
+    for (const text of candidateConfigs()) {
+      const containersConf = join(this.paths.home, "containers.conf");
+      writeFileSync(containersConf, text, { mode: 0o600 });
+      if ((await this.trial(containersConf, deadline)) === undefined)
+        return { ...common, containersConf, reason: refusal.evidence ?? refusal.message };
+    }
+    throw new MayflyError("PODMAN_UNUSABLE", "podman cannot start a container on this host", {
+      evidence: refusal.evidence ?? refusal.message,
+      remedy: remedyFor(refusal.message),
+      cause: refusal,
+    });
+  }
+
+  /** Starts a container that does nothing; returns what went wrong, if anything did. */
+  private async trial(containersConf: string | undefined, signal: AbortSignal): Promise<MayflyError | undefined> {
+    const args = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", ...this.rootArgs()];
+    try {
+      await podman([...args, "/usr/bin/true"], { signal }, containersConf);
+      return undefined;
+    } catch (error) {
+      if (error instanceof MayflyError && error.code === "TOOL_FAILED") return error;
+      throw error;
+    }
+  }
+
+  /** Arguments that give a container the host's programs, read-only, and nothing else of the host; the command follows. */
+  rootArgs(): string[] {
+    const libraries = ["/etc/ld.so.cache", "/etc/alternatives"].filter((path) => existsSync(path));
+    const volumes = ["/usr", ...libraries].flatMap((path) => ["--volume", `${path}:${path}:ro`]);
+    return [...volumes, "--rootfs", this.paths.containerRoot];
+  }
+}
+
+/** The part of `podman info` that we read. */
+interface PodmanInfo {
+  readonly host: { readonly security: { readonly rootless: boolean }; readonly cgroupControllers: readonly string[] };
+}
+
+async function podman(args: readonly string[], options: RunOptions, containersConf?: string): Promise<string> {
+  const environment = { ...options.environment, ...(containersConf && { CONTAINERS_CONF: containersConf }) };
+  return run("podman", args, { ...options, environment });
+}
+
+/** Where a program is, as the shell would find it; `undefined` when it is not installed. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return folders.map((folder) => join(folder, name)).find((path) => isExecutable(path));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A network of its own per container, out of which neither the host's loopback nor another container can be reached:
+ * slirp4netns does that for root as well; the bridge that podman gives root by default joins all containers.
+ */
+function networkMode(rootless: boolean): string {
+  if (findProgram("slirp4netns") !== undefined) return "slirp4netns";
+  return rootless && findProgram("pasta") !== undefined ? "pasta" : "bridge";
+}
+
+/** Settings to try where podman's own do not work, the mildest first. */
+function candidateConfigs(): string[] {
+  // Half of what a stock system allows; qemu needs a few hundred files and a few dozen threads.
+  const limits = '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n';
+  const runtimes = ["runc", "crun"].filter((name) => findProgram(name) !== undefined);
+  return [limits, ...runtimes.map((name) => `${limits}[engine]\nruntime = "${name}"\n`)];
+}
+
+function remedyFor(message: string): string {
+  if (/newuidmap|subuid|subgid|uid_map/i.test(message))
+    return "sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate";
+  if (/net\/tun/.test(message)) return "sudo chmod 666 /dev/net/tun";
+  if (/cgroup/i.test(message)) return "sudo apt-get install runc   (crun does not work with this host's cgroups)";
+  return "make `podman run --rm --rootfs …` work for this user; `podman info` and `podman system reset` may help";
+}
+
+/** The directory that all our containers have as their root: links into the host's /usr, and places to mount at. */
+function makeContainerRoot(root: string): void {
+  for (const name of [
+    "proc",
+    "sys",
+    "dev",
+    "tmp",
+    "run",
+    "etc/alternatives",
+    "usr",
+    "var",
+    "machine",
+    "artefacts",
+    "source",
+  ])
+    mkdirSync(join(root, name), { recursive: true });
+  for (const name of ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]) link(join("/", name), join(root, name));
+  // runc makes missing mount points; all of them are here, so that nothing is ever written to the shared directory.
+  for (const name of ["etc/hosts", "etc/resolv.conf", "etc/hostname", "etc/ld.so.cache", "run/.containerenv"]) {
+    mkdirSync(join(root, name, ".."), { recursive: true });
+    writeFileSync(join(root, name), "", { flag: "a" });
+  }
+}
+
+function link(hostPath: string, path: string): void {
+  if (!existsSync(hostPath) || !lstatSync(hostPath).isSymbolicLink()) return;
+  try {
+    symlinkSync(readlinkSync(hostPath), path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}

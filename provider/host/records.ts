@@ -1,0 +1,45 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readFileIfExists, writeFileAtomic } from "./files";
+
+/**
+ * What we own, on disk: one JSON file per thing, written before the thing exists and removed after it is gone, so that
+ * whatever a crash leaves behind is known to the next run.
+ */
+export class Records<T extends object> {
+  /** @param folder Where the files are; made when missing. */
+  constructor(private readonly folder: string) {}
+
+  /** Writes a record, new or changed. On return it is on disk. */
+  async write(id: string, record: T): Promise<void> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    await writeFileAtomic(this.file(id), `${JSON.stringify(record, null, 2)}\n`);
+  }
+
+  /** Reads one record; `undefined` when there is none. */
+  async read(id: string): Promise<T | undefined> {
+    const text = await readFileIfExists(this.file(id));
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  }
+
+  /** Forgets a thing that is gone. Succeeds when it is already forgotten. */
+  async remove(id: string): Promise<void> {
+    await rm(this.file(id), { force: true });
+  }
+
+  /** All records, by id. */
+  async list(): Promise<Map<string, T>> {
+    const found = new Map<string, T>();
+    const names = await readdir(this.folder).catch(() => []);
+    for (const name of names.filter((file) => file.endsWith(".json")).sort()) {
+      const id = name.slice(0, -".json".length);
+      const record = await this.read(id);
+      if (record !== undefined) found.set(id, record);
+    }
+    return found;
+  }
+
+  private file(id: string): string {
+    return join(this.folder, `${id}.json`);
+  }
+}

@@ -1,0 +1,50 @@
+import type { Readable } from "node:stream";
+import { toolError } from "./tool-error";
+
+/** How a host program is run. */
+export interface RunOptions {
+  /** Carries the caller's deadline. On abort the program gets SIGTERM, 5 s later SIGKILL. */
+  readonly signal: AbortSignal;
+  /** Standard input. The way in for secrets: arguments are visible to every user of the host. */
+  readonly input?: string | Uint8Array | Readable;
+  /** Variables added to our own environment. Never secrets. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Exit codes that are an answer, not a failure. @default [0] */
+  readonly okExitCodes?: readonly number[];
+  /** Working directory. @default the process's own */
+  readonly directory?: string;
+  /** On abort SIGKILL at once: for a program that may not answer signals. @default false */
+  readonly killAtOnce?: boolean;
+  /** Called with each line that the program prints, on either stream, as it comes. */
+  readonly onLine?: (line: string) => void;
+}
+
+/**
+ * Runs a host program to its end and returns its standard output, without the last newline.
+ *
+ * @throws {MayflyError} `TOOL_MISSING`, `DISK_FULL` or `TOOL_FAILED`, with the program's stderr as evidence.
+ */
+export async function run(file: string, args: readonly string[], options: RunOptions): Promise<string> {
+  const { execa } = await import("execa"); // ESM only; loaded here and nowhere else
+  const { signal, okExitCodes = [0], onLine } = options;
+  signal.throwIfAborted();
+  const child = execa(file, args, {
+    input: options.input ?? "",
+    cancelSignal: signal,
+    killSignal: options.killAtOnce === true ? "SIGKILL" : "SIGTERM",
+    forceKillAfterDelay: 5_000,
+    reject: false,
+    all: onLine !== undefined,
+    ...(options.directory === undefined ? {} : { cwd: options.directory }),
+    ...(options.environment === undefined ? {} : { env: options.environment }),
+  });
+  const lines = onLine === undefined ? Promise.resolve() : eachLine(child.iterable({ from: "all" }), onLine);
+  const [result] = await Promise.all([child, lines]);
+  if (okExitCodes.includes(result.exitCode ?? -1)) return result.stdout;
+  signal.throwIfAborted(); // whoever set the deadline words that error
+  throw toolError(file, result);
+}
+
+async function eachLine(lines: AsyncIterable<unknown>, onLine: (line: string) => void): Promise<void> {
+  for await (const line of lines) onLine(String(line));
+}

@@ -1,0 +1,33 @@
+import { closeSync, constants, openSync } from "node:fs";
+import { once } from "node:events";
+import { connect, Socket } from "node:net";
+import { join } from "node:path";
+
+/**
+ * Connects to a unix socket in a folder whose path may be longer than the 107 bytes that the kernel allows for a
+ * socket's (unix(7)): through `/proc/self/fd`, which names an open folder in a few bytes.
+ */
+export async function connectInFolder(folder: string, name: string, signal: AbortSignal): Promise<Socket> {
+  const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const socket = connect(`/proc/self/fd/${String(descriptor)}/${name}`);
+    try {
+      await once(socket, "connect", { signal });
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+    return socket;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Opens a named pipe without waiting for the other end, and without taking one of Node's few file threads. Opened both
+ * ways, as Linux allows (fifo(7)): so it neither fails nor ends while nobody else has it open.
+ */
+export function openPipe(folder: string, name: string, direction: "read" | "write"): Socket {
+  const descriptor = openSync(join(folder, name), constants.O_RDWR | constants.O_NONBLOCK);
+  return new Socket({ fd: descriptor, readable: direction === "read", writable: direction === "write" });
+}

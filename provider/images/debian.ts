@@ -1,0 +1,124 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { withLock } from "../host/locks";
+import type { Paths } from "../host/paths";
+import type { Podman } from "../host/podman";
+import { run } from "../host/run";
+import type { Say } from "../host/progress";
+import type { ImageSpec } from "../schema/image";
+import { findImage } from "./store";
+
+/** A Debian root filesystem, as asked for. */
+export type DebianSpec = NonNullable<ImageSpec["debian"]>;
+
+/** What a machine needs of Debian, beside what the user wants. */
+const BASE_PACKAGES: readonly string[] = [
+  "systemd",
+  "systemd-sysv",
+  "udev",
+  "dbus",
+  "openssh-server",
+  "sudo",
+  "rsync",
+  "iproute2",
+  "ca-certificates",
+  "linux-image-cloud-amd64",
+];
+
+/** Part of the image's name: raise it when the recipe below changes, so that old images are not taken for new ones. */
+const RECIPE = 2;
+
+/** Files that only cost space, or that would be the same in every machine. mmdebstrap's hooks get the root as `$1`. */
+const TIDY = `
+rm -f "$1"/etc/ssh/ssh_host_*_key "$1"/etc/ssh/ssh_host_*_key.pub "$1"/boot/initrd.img-* "$1"/etc/resolv.conf
+rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin
+: >"$1"/etc/machine-id
+echo localhost >"$1"/etc/hostname
+ln -sf /dev/null "$1"/etc/systemd/system/e2scrub_reap.service
+ln -sf /dev/null "$1"/etc/systemd/system/apt-daily.timer
+ln -sf /dev/null "$1"/etc/systemd/system/apt-daily-upgrade.timer
+`;
+
+/** The image's name, from all that goes into it: the same inputs give the same name on every host. */
+export function debianImageName({ suite, packages }: DebianSpec): string {
+  const inputs = JSON.stringify([RECIPE, suite, [...new Set([...BASE_PACKAGES, ...packages])].sort()]);
+  return `localhost/mayfly/debian-${suite}:${createHash("sha256").update(inputs).digest("hex").slice(0, 16)}`;
+}
+
+/**
+ * Makes the image in podman's store unless it is there. Takes about a minute; needs Debian's archive, no registry.
+ *
+ * @throws {MayflyError} `TOOL_MISSING`, `DISK_FULL`, or `TOOL_FAILED` with what apt said.
+ */
+export async function makeDebianImage(
+  paths: Paths,
+  podman: Podman,
+  spec: DebianSpec,
+  signal: AbortSignal,
+  say: Say,
+): Promise<string> {
+  const name = debianImageName(spec);
+  await withLock(paths.locks, name, signal, async () => {
+    if ((await findImage(podman, name, signal)) !== undefined) return;
+    const tarball = join(paths.scratch, `${name.replaceAll(/\W/g, "_")}.tar`);
+    try {
+      await bootstrap(spec, tarball, signal, say);
+      const labels = ["--change", `LABEL mayfly.image=debian`, "--change", `LABEL mayfly.suite=${spec.suite}`];
+      await podman.run(["import", "--quiet", ...labels, tarball, name], { signal });
+    } finally {
+      await rm(tarball, { force: true });
+    }
+  });
+  return name;
+}
+
+/** mmdebstrap's own messages that tell how far it is. */
+const STAGE = /^I: (.*(?:download|extract|install|configur|creat|clean).*?)\.*$/i;
+
+async function bootstrap(spec: DebianSpec, tarball: string, signal: AbortSignal, say: Say): Promise<void> {
+  const packages = [...new Set([...BASE_PACKAGES, ...spec.packages])];
+  const args = [
+    "--variant=apt",
+    `--include=${packages.join(",")}`,
+    `--customize-hook=${TIDY}`,
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--aptopt=APT::Install-Recommends false",
+    "--aptopt=Acquire::Check-Valid-Until false",
+    "--aptopt=Acquire::Retries 3",
+    "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg",
+    spec.suite,
+    tarball,
+    debianMirror(),
+  ];
+  const onLine = (line: string) => {
+    const stage = STAGE.exec(line)?.[1];
+    if (stage !== undefined) say(`Debian ${spec.suite}: ${stage}`);
+  };
+  // INITRD=No (/etc/kernel/postinst.d/initramfs-tools): ours boots the machine, and making another takes ten seconds.
+  await run("mmdebstrap", args, { signal, onLine, environment: { LC_ALL: "C.UTF-8", INITRD: "No" } });
+}
+
+const DEFAULT_MIRROR = "http://deb.debian.org/debian";
+
+/**
+ * Debian's archive, as this host reaches it: on Debian the mirror that apt uses here, so that a company's proxy or a
+ * local mirror serves both; elsewhere, and with `MAYFLY_DEBIAN_MIRROR` unset, Debian's own.
+ */
+export function debianMirror(environment: NodeJS.ProcessEnv = process.env, etc = "/etc"): string {
+  const chosen = environment["MAYFLY_DEBIAN_MIRROR"];
+  if (chosen !== undefined) return chosen;
+  const release = readIfExists(join(etc, "os-release"));
+  if (!/^ID=debian$/m.test(release)) return DEFAULT_MIRROR;
+  const parts = join(etc, "apt", "sources.list.d");
+  const files = existsSync(parts) ? readdirSync(parts).map((name) => join(parts, name)) : [];
+  const text = [join(etc, "apt", "sources.list"), ...files].map((file) => readIfExists(file)).join("\n");
+  return /^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(text)?.[1] ?? DEFAULT_MIRROR;
+}
+
+function readIfExists(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}

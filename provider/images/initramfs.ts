@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { MayflyError } from "../errors";
+import { findProgram } from "../host/podman";
+import { run } from "../host/run";
+
+/** The scripts that run inside a guest; data, versioned by their content. */
+const GUEST_FOLDER = join(__dirname, "..", "guest");
+
+/** What goes into every initramfs beside modules: our scripts and a busybox that needs no library. */
+export interface GuestFiles {
+  /** Changes when any of the files does. */
+  readonly version: string;
+  readonly busybox: string;
+  readonly scripts: readonly string[];
+}
+
+/**
+ * Finds the files.
+ *
+ * @throws {MayflyError} `TOOL_MISSING` when this host has no static busybox.
+ */
+export function guestFiles(): GuestFiles {
+  const busybox = findProgram("busybox");
+  if (busybox === undefined || isDynamic(busybox)) {
+    throw new MayflyError("TOOL_MISSING", "no statically linked busybox is installed on this host", {
+      evidence:
+        busybox === undefined
+          ? "busybox is not in PATH"
+          : `${busybox} needs shared libraries, which a guest lacks at boot`,
+      remedy: "sudo apt-get install busybox-static",
+    });
+  }
+  const scripts = readdirSync(GUEST_FOLDER)
+    .filter((name) => name.endsWith(".sh"))
+    .sort();
+  const hash = createHash("sha256");
+  for (const name of scripts) hash.update(name).update(readFileSync(join(GUEST_FOLDER, name)));
+  hash.update(readFileSync(busybox));
+  return { version: hash.digest("hex").slice(0, 12), busybox, scripts };
+}
+
+const PT_INTERP = 3; // elf(5): a program header of this type names the dynamic loader
+
+/** Whether a program needs a dynamic loader, from its ELF headers. */
+function isDynamic(path: string): boolean {
+  const head = Buffer.alloc(4_096);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, head, 0, head.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  const [start, entry, count] = [Number(head.readBigUInt64LE(32)), head.readUInt16LE(54), head.readUInt16LE(56)];
+  return Array.from({ length: count }, (_, index) => head.readUInt32LE(start + index * entry)).includes(PT_INTERP);
+}
+
+/**
+ * Packs `folder` (with `modules/` in it) as an initramfs, uncompressed: under emulation reading 5 MB costs less than
+ * unpacking 2.
+ */
+export async function packInitramfs(
+  folder: string,
+  file: string,
+  guest: GuestFiles,
+  signal: AbortSignal,
+): Promise<void> {
+  mkdirSync(join(folder, "bin"), { recursive: true });
+  mkdirSync(join(folder, "dev"), { recursive: true });
+  mkdirSync(join(folder, "mayfly"), { recursive: true });
+  cpSync(guest.busybox, join(folder, "bin", "busybox"));
+  chmodSync(join(folder, "bin", "busybox"), 0o755);
+  for (const name of guest.scripts) cpSync(join(GUEST_FOLDER, name), join(folder, "mayfly", name));
+  cpSync(join(GUEST_FOLDER, "init.sh"), join(folder, "init"));
+  chmodSync(join(folder, "init"), 0o755);
+  await unpackModules(join(folder, "modules"), signal);
+  const names = (readdirSync(folder, { recursive: true }) as string[]).sort(); // a folder comes before what is in it
+  await run(guest.busybox, ["cpio", "-o", "-H", "newc", "-R", "0:0", "-F", file], {
+    signal,
+    directory: folder,
+    input: names.map((name) => `${name}\n`).join(""),
+  });
+}
+
+/** busybox's insmod takes plain modules only. */
+async function unpackModules(folder: string, signal: AbortSignal): Promise<void> {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const plain = path.replace(/\.(?:gz|xz|zst)$/, "");
+    if (plain === path) continue;
+    if (name.endsWith(".xz")) {
+      await run("xz", ["--decompress", path], { signal });
+    } else {
+      writeFileSync(plain, (name.endsWith(".gz") ? gunzipSync : zstdDecompressSync)(readFileSync(path)));
+      rmSync(path);
+    }
+  }
+}

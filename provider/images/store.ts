@@ -1,0 +1,65 @@
+import { MayflyError } from "../errors";
+import type { Podman } from "../host/podman";
+import type { Say } from "../host/progress";
+
+/** An image in podman's store. */
+export interface StoredImage {
+  /** Hash of the image's configuration: names its content for good. Without `sha256:`. */
+  readonly id: string;
+  /** Digest of the manifest, as registries name it: `sha256:…`. */
+  readonly digest: string;
+  /** Bytes in the store, layers shared with other images included. */
+  readonly bytes: number;
+}
+
+/** Looks an image up; `undefined` when the store has none by that name. */
+export async function findImage(podman: Podman, name: string, signal: AbortSignal): Promise<StoredImage | undefined> {
+  try {
+    const [image] = JSON.parse(await podman.run(["image", "inspect", name], { signal })) as PodmanImage[];
+    return image && { id: image.Id.replace(/^sha256:/, ""), digest: image.Digest, bytes: image.Size };
+  } catch (error) {
+    // podman has one exit code for all failures of this command.
+    if (error instanceof MayflyError && /no such image|image not known/i.test(error.evidence ?? "")) return undefined;
+    throw error;
+  }
+}
+
+interface PodmanImage {
+  readonly Id: string;
+  readonly Digest: string;
+  readonly Size: number;
+}
+
+/**
+ * Finds an image, or pulls it.
+ *
+ * @throws {MayflyError} `IMAGE_NOT_FOUND` when it is neither in the store nor to be had.
+ */
+export async function resolveImage(podman: Podman, name: string, signal: AbortSignal, say: Say): Promise<StoredImage> {
+  const stored = await findImage(podman, name, signal);
+  if (stored !== undefined) return stored;
+  if (name.startsWith("localhost/")) throw notFound(name, "podman's store has no image of that name");
+  try {
+    await podman.run(["pull", name], {
+      signal,
+      onLine: (line) => {
+        say(`pull ${name}: ${line}`);
+      },
+    });
+  } catch (error) {
+    if (error instanceof MayflyError && error.code === "TOOL_FAILED") throw notFound(name, error.evidence, error);
+    throw error;
+  }
+  const pulled = await findImage(podman, name, signal);
+  if (pulled === undefined) throw notFound(name, "podman pulled it, but does not find it afterwards");
+  return pulled;
+}
+
+function notFound(name: string, evidence: string | undefined, cause?: unknown): MayflyError {
+  return new MayflyError("IMAGE_NOT_FOUND", `there is no image "${name}"`, {
+    evidence,
+    remedy:
+      "check the name (`podman images` lists what is here), log in with `podman login`, or build one with mayfly.Image",
+    cause,
+  });
+}

@@ -1,0 +1,120 @@
+import { existsSync, accessSync, constants } from "node:fs";
+import { join } from "node:path";
+import { MayflyError } from "../errors";
+import { readFileIfExists, writeFileAtomic } from "../host/files";
+import { withLock } from "../host/locks";
+import type { Paths } from "../host/paths";
+import { hostBootId } from "../host/process-identity";
+import { run } from "../host/run";
+import type { Accelerator } from "./spec";
+
+/** Whether KVM is of use on this host, and why (not). */
+export interface AcceleratorVerdict {
+  readonly accelerator: Accelerator;
+  /** One sentence for people. */
+  readonly reason: string;
+  /** The boot of the host for which this holds. */
+  readonly bootId: string;
+  /** Seconds that the proof took under emulation. */
+  readonly tcgSeconds?: number;
+  /** Seconds that the same took with KVM. */
+  readonly kvmSeconds?: number;
+}
+
+const PROBE = join(__dirname, "..", "guest", "accelerator-probe.bin");
+const PROBE_OK = 33; // the payload writes 0x10 to isa-debug-exit, which makes (0x10 << 1) | 1
+const TCG_DEADLINE_MS = 30_000; // takes half a second on an idle host
+
+/**
+ * Finds out whether KVM works on this host, once a boot. A `/dev/kvm` that opens proves nothing: some para-virtual ones
+ * run small payloads to their right end, but a hundred times slower than emulation, and a stock kernel never. So the
+ * same payload runs under emulation and with KVM, and KVM has to end it rightly and sooner.
+ */
+export async function proveAccelerator(
+  paths: Paths,
+  signal: AbortSignal,
+  kvmDevice = "/dev/kvm",
+): Promise<AcceleratorVerdict> {
+  const file = join(paths.verdicts, `accelerator${kvmDevice.replaceAll("/", "-")}.json`);
+  const known = await readFileIfExists(file);
+  const verdict = known === undefined ? undefined : (JSON.parse(known) as AcceleratorVerdict);
+  // Rights on the device may change while the host runs, so a "not usable" for want of them is looked at each time.
+  if (verdict?.bootId === hostBootId() && (verdict.kvmSeconds ?? verdict.tcgSeconds) !== undefined) return verdict;
+  return withLock(paths.locks, "accelerator-verdict", signal, async () => {
+    const found = { bootId: hostBootId(), ...(unusable(kvmDevice) ?? (await race(signal))) };
+    await writeFileAtomic(file, JSON.stringify(found));
+    return found;
+  });
+}
+
+type Finding = Omit<AcceleratorVerdict, "bootId">;
+
+function unusable(device: string): Finding | undefined {
+  if (!existsSync(device)) return { accelerator: "tcg", reason: `${device} does not exist` };
+  try {
+    accessSync(device, constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch {
+    return {
+      accelerator: "tcg",
+      reason: `no right to use ${device}: sudo usermod --append --groups kvm $USER, then log in anew`,
+    };
+  }
+}
+
+async function race(signal: AbortSignal): Promise<Finding> {
+  const tcg = await probe(["-accel", "tcg", "-cpu", "max"], TCG_DEADLINE_MS, signal);
+  if (typeof tcg === "string") return { accelerator: "tcg", reason: `the probe failed under emulation: ${tcg}` };
+  const kvm = await probe(["-accel", "kvm", "-cpu", "host"], tcg * 1_000, signal);
+  if (typeof kvm === "string") {
+    return {
+      accelerator: "tcg",
+      reason: `KVM failed the probe, which emulation ends in ${tcg.toFixed(2)} s: ${kvm}`,
+      tcgSeconds: tcg,
+    };
+  }
+  const reason = `KVM ended the probe in ${kvm.toFixed(2)} s, emulation in ${tcg.toFixed(2)} s`;
+  return { accelerator: "kvm", reason, tcgSeconds: tcg, kvmSeconds: kvm };
+}
+
+/** Runs the payload; seconds when it ended rightly, else what happened. */
+async function probe(accelerator: string[], deadlineMs: number, signal: AbortSignal): Promise<number | string> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]);
+  const started = performance.now();
+  const args = [
+    ...accelerator,
+    ...["-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+    ...["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
+    ...["-drive", `file=${PROBE},format=raw,if=ide,snapshot=on`],
+  ];
+  try {
+    await run("qemu-system-x86_64", args, { signal: deadline, okExitCodes: [PROBE_OK], killAtOnce: true });
+    return (performance.now() - started) / 1_000;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (deadline.aborted) return `not done after ${(deadlineMs / 1_000).toFixed(2)} s`;
+    if (error instanceof MayflyError && error.code === "TOOL_FAILED") return error.evidence ?? error.message;
+    throw error;
+  }
+}
+
+/**
+ * The accelerator for a machine.
+ *
+ * @throws {MayflyError} `KVM_UNUSABLE` when KVM is asked for and was not proved.
+ */
+export async function chooseAccelerator(
+  paths: Paths,
+  wanted: "auto" | Accelerator,
+  signal: AbortSignal,
+): Promise<Accelerator> {
+  if (wanted === "tcg") return "tcg";
+  const verdict = await proveAccelerator(paths, signal);
+  if (wanted === "kvm" && verdict.accelerator !== "kvm") {
+    throw new MayflyError("KVM_UNUSABLE", "KVM cannot be used on this host", {
+      evidence: verdict.reason,
+      remedy: "leave out `accelerator` (the VM runs under emulation then), or use a host with working KVM",
+    });
+  }
+  return verdict.accelerator;
+}

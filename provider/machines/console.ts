@@ -1,0 +1,91 @@
+import { createReadStream, watch, type FSWatcher } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+
+/** One line of podman's `k8s-file` log: time, stream, `F` (whole line) or `P` (a part), text. */
+const LOG_LINE = /^\S+ (?:stdout|stderr) ([FP]) (.*)$/;
+// eslint-disable-next-line no-control-regex -- escape sequences start with a control character
+const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]|\u001b[()][A-Z0-9]|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+
+/** The console's text out of a container's log: parts joined, times and terminal escapes removed. */
+export function consoleText(log: string): string {
+  let text = "";
+  for (const line of log.split("\n")) {
+    const [, kind, part] = LOG_LINE.exec(line) ?? [];
+    if (part !== undefined) text += kind === "F" ? `${part}\n` : part;
+  }
+  return text.replaceAll(ESCAPES, "");
+}
+
+/** The console's last lines, for evidence. Empty when there are none. */
+export async function lastConsoleLines(file: string, count = 30): Promise<string> {
+  const log = await readFile(file, "utf8").catch(() => "");
+  return consoleText(log).trimEnd().split("\n").slice(-count).join("\n");
+}
+
+/** Console texts after which a boot can't succeed any more, and what each means. */
+const FATAL: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] = [
+  [/^mayfly: cannot boot: (.*)$/m, (match) => match[1] ?? ""],
+  [/Kernel panic - not syncing: (.*)$/m, (match) => `the kernel panicked: ${match[1] ?? ""}`],
+  [/^You are in emergency mode\./m, () => "systemd went into emergency mode"],
+  [/^(?:.*systemd\[1\]: )?Freezing execution\.?$/m, () => "systemd froze"],
+];
+
+/** Why a boot with this console cannot succeed; `undefined` while it still may. */
+export function fatalConsoleText(text: string): string | undefined {
+  for (const [pattern, meaning] of FATAL) {
+    const match = pattern.exec(text);
+    if (match !== null) return meaning(match);
+  }
+  return undefined;
+}
+
+/** Follows a console's log as it grows. */
+export class ConsoleWatch implements Disposable {
+  /** Resolves with the reason when the console shows that the boot cannot succeed any more; never rejects. */
+  readonly fatal: Promise<string>;
+  private tellFatal: (reason: string) => void = () => undefined;
+  private readonly watcher: FSWatcher;
+  private text = "";
+  private read = 0;
+  private reading: Promise<void> | undefined;
+  private again = false;
+
+  /** @param file The container's log; may not exist yet. */
+  constructor(private readonly file: string) {
+    this.fatal = new Promise((resolve) => {
+      this.tellFatal = resolve;
+    });
+    this.watcher = watch(dirname(file), (_, name) => {
+      if (name === basename(file)) this.look();
+    });
+    this.watcher.on("error", () => undefined); // the folder is gone, and with it what there was to watch
+    this.look();
+  }
+
+  /** Stops following. */
+  [Symbol.dispose](): void {
+    this.watcher.close();
+  }
+
+  /** One read at a time; a change during a read is looked at after it. */
+  private look(): void {
+    this.again = true;
+    this.reading ??= this.readAll().finally(() => {
+      this.reading = undefined;
+    });
+  }
+
+  private async readAll(): Promise<void> {
+    while (this.again) {
+      this.again = false;
+      const size = (await stat(this.file).catch(() => undefined))?.size ?? 0;
+      if (size <= this.read) continue;
+      const stream = createReadStream(this.file, { start: this.read, end: size - 1, encoding: "utf8" });
+      for await (const part of stream) this.text += String(part);
+      this.read = size;
+      const reason = fatalConsoleText(consoleText(this.text));
+      if (reason !== undefined) this.tellFatal(reason);
+    }
+  }
+}

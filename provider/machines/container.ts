@@ -1,0 +1,153 @@
+import { MayflyError } from "../errors";
+import type { Owner } from "../context";
+import type { Podman } from "../host/podman";
+import { identifyProcess, type ProcessIdentity } from "../host/process-identity";
+import { containerPort, INSIDE, overheadMiB, SSH_CONTAINER_PORT } from "./qemu-command";
+import type { MachineSpec, PortSpec } from "./spec";
+
+/** Label that all containers of a machine carry; its value is the machine's id. */
+export const MACHINE_LABEL = "mayfly";
+
+/** Name of a machine's container. */
+export function containerName(id: string): string {
+  return `mayfly-${id}`;
+}
+
+/** Labels by which `podman ps --filter label=…` finds a machine's containers. */
+export function labelArgs(id: string, owner: Owner): string[] {
+  const labels = {
+    [MACHINE_LABEL]: id,
+    "mayfly.project": owner.project,
+    "mayfly.stack": owner.stack,
+    "mayfly.resource": owner.resource,
+  };
+  return Object.entries(labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]);
+}
+
+/** What every container of ours has: no rights beyond those named, nothing to write to, a short end. */
+export function confinement(capabilities: readonly string[] = []): string[] {
+  return [
+    ...["--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+    ...capabilities.flatMap((name) => ["--cap-add", name]),
+    ...["--stop-timeout", "3", "--restart", "no", "--no-hosts"],
+  ];
+}
+
+/** What a machine's container is started with. */
+export interface ContainerSpec {
+  readonly id: string;
+  readonly owner: Owner;
+  readonly machine: MachineSpec;
+  /** Folder on the host that the container shares as `/machine`. */
+  readonly folder: string;
+  /** Folder of the boot artefacts. */
+  readonly artefacts: string;
+  /** File that gets what the container prints: the console. */
+  readonly log: string;
+  readonly command: readonly string[];
+}
+
+/** Most that is kept of a console; podman starts the file anew then. A guest must not be able to fill the host's disk. */
+const MAX_LOG = "16mb";
+
+/** Starts a machine's container. Throws `PORT_TAKEN`, or podman's own words. */
+export async function startContainer(podman: Podman, spec: ContainerSpec, signal: AbortSignal): Promise<void> {
+  const { network, limits } = await podman.prove(signal);
+  const { machine } = spec;
+  const args = [
+    ...["run", "--detach", "--name", containerName(spec.id), ...labelArgs(spec.id, spec.owner)],
+    ...confinement(),
+    ...["--network", network, ...publish(SSH_CONTAINER_PORT, { host: 0, hostAddress: "127.0.0.1", protocol: "tcp" })],
+    ...machine.ports.flatMap((port, index) => publish(containerPort(index), port)),
+    ...(limits ? limitArgs(machine) : []),
+    ...(machine.accelerator === "kvm" ? ["--device", "/dev/kvm"] : []),
+    ...["--log-driver", "k8s-file", "--log-opt", `path=${spec.log}`, "--log-opt", `max-size=${MAX_LOG}`],
+    ...["--volume", `${spec.folder}:${INSIDE.machine}`, "--volume", `${spec.artefacts}:${INSIDE.artefacts}:ro`],
+    ...podman.rootArgs(),
+    ...spec.command,
+  ];
+  try {
+    await podman.run(args, { signal });
+  } catch (error) {
+    throw portTaken(error, machine.ports) ?? error;
+  }
+}
+
+function publish(inside: number, { host, hostAddress, protocol }: Omit<PortSpec, "guest">): string[] {
+  return ["--publish", `${hostAddress}:${host === 0 ? "" : String(host)}:${String(inside)}/${protocol}`];
+}
+
+function limitArgs(machine: MachineSpec): string[] {
+  const memory = `${String(machine.memoryMiB + overheadMiB(machine))}m`;
+  // Threads of qemu: one a CPU, and a pool for disks of up to 64.
+  return ["--memory", memory, "--memory-swap", memory, "--pids-limit", String(128 + machine.cpus)];
+}
+
+/** podman's word for a port that somebody else has; it differs with the network and the version. */
+const IN_USE = /address already in use|port is already allocated|cannot expose (?:privileged )?port/i;
+
+function portTaken(error: unknown, ports: readonly PortSpec[]): MayflyError | undefined {
+  if (!(error instanceof MayflyError) || !IN_USE.test(error.evidence ?? "")) return undefined;
+  const asked = ports.filter(({ host }) => host !== 0).map(({ host, hostAddress }) => `${hostAddress}:${String(host)}`);
+  return new MayflyError("PORT_TAKEN", `the host port ${asked.join(" or ")} cannot be taken`, {
+    evidence: error.evidence,
+    remedy:
+      "`ss -ltnp` shows who has it; choose another `ports[].host`, or 0 for a free one (ports below 1024 need root)",
+    cause: error,
+  });
+}
+
+/** What podman knows of a machine's container. */
+export interface ContainerState {
+  readonly running: boolean;
+  /** `running`, `exited`, `created`…, as podman says. */
+  readonly status: string;
+  readonly exitCode: number;
+  /** qemu, while it runs. */
+  readonly process: ProcessIdentity | undefined;
+  /** Ports of the host by `PORT/PROTOCOL` of the container. */
+  readonly ports: ReadonlyMap<string, number>;
+}
+
+interface Inspected {
+  readonly State: {
+    readonly Status: string;
+    readonly Running: boolean;
+    readonly Pid: number;
+    readonly ExitCode: number;
+  };
+  readonly NetworkSettings: { readonly Ports: Readonly<Record<string, readonly { HostPort: string }[] | null>> | null };
+}
+
+/** Looks at a machine's container; `undefined` when there is none. */
+export async function inspectContainer(
+  podman: Podman,
+  id: string,
+  signal: AbortSignal,
+): Promise<ContainerState | undefined> {
+  let text: string;
+  try {
+    text = await podman.run(["container", "inspect", containerName(id)], { signal });
+  } catch (error) {
+    if (error instanceof MayflyError && /no such container/i.test(error.evidence ?? "")) return undefined;
+    throw error;
+  }
+  const [seen] = JSON.parse(text) as Inspected[];
+  if (seen === undefined) return undefined;
+  const bindings = Object.entries(seen.NetworkSettings.Ports ?? {});
+  return {
+    running: seen.State.Running,
+    status: seen.State.Status,
+    exitCode: seen.State.ExitCode,
+    process: seen.State.Running ? identifyProcess(seen.State.Pid) : undefined,
+    ports: new Map(bindings.flatMap(([inside, hosts]) => (hosts?.[0] ? [[inside, Number(hosts[0].HostPort)]] : []))),
+  };
+}
+
+/** Ends and removes all containers of a machine. Succeeds when there is none. */
+export async function removeContainers(podman: Podman, id: string, signal: AbortSignal): Promise<void> {
+  const filter = ["--all", "--quiet", "--filter", `label=${MACHINE_LABEL}=${id}`];
+  const found = (await podman.run(["ps", ...filter], { signal })).split("\n").filter(Boolean);
+  if (found.length === 0) return;
+  await podman.run(["rm", "--force", "--time", "0", "--ignore", ...found], { signal });
+}

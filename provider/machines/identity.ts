@@ -1,0 +1,101 @@
+import { randomBytes } from "node:crypto";
+import { pack, type Pack } from "tar-stream";
+import type { Access, Identity, MountSpec } from "./spec";
+
+/** Hex digits of a new machine-id: random, version 4 as machine-id(5) wants it. */
+export function newMachineId(): string {
+  const bytes = randomBytes(16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return bytes.toString("hex");
+}
+
+/** A hardware address out of QEMU's own range, 52:54:00. */
+export function newMac(): string {
+  return ["52", "54", "00", ...[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, "0"))].join(":");
+}
+
+/**
+ * Rules for the guest's sshd, read before the image's own. Keys only, and none but those declared: neither the image's
+ * `authorized_keys` nor its host keys count.
+ */
+const SSHD_CONFIG = `# Written by Mayfly; sshd takes the first value of a keyword.
+Port 22
+HostKey /etc/mayfly/ssh_host_key
+AuthorizedKeysFile /etc/mayfly/access/keys/%u
+AuthorizedKeysCommand none
+TrustedUserCAKeys none
+PermitRootLogin prohibit-password
+PubkeyAuthentication yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UseDNS no
+MaxSessions 64
+MaxStartups 100:30:200
+`;
+
+/** The identity disk: a tar that the initramfs unpacks over the image's files. */
+export async function identityTar(identity: Identity, access: Access, mounts: readonly MountSpec[]): Promise<Buffer> {
+  const tar = pack();
+  const file = (name: string, text: string, mode = 0o644) => {
+    tar.entry({ name: `etc/mayfly/${name}`, mode }, text);
+  };
+  file("hostname", `${identity.hostname}\n`);
+  file("machine-id", `${identity.machineId}\n`);
+  file("ssh_host_key", identity.hostPrivateKey, 0o600);
+  file("ssh_host_key.pub", `${identity.hostPublicKey}\n`);
+  file("sshd_config", SSHD_CONFIG);
+  file("environment", environmentFile(identity.environment));
+  file("mounts", mounts.map(mountLine).join(""));
+  addAccess(tar, access);
+  return finish(tar);
+}
+
+/** Only who may log in, for a machine that runs. */
+export async function accessTar(access: Access): Promise<Buffer> {
+  const tar = pack();
+  addAccess(tar, access);
+  return finish(tar);
+}
+
+function addAccess(tar: Pack, { rootKeys, users }: Access): void {
+  const file = (name: string, text: string) => {
+    tar.entry({ name: `etc/mayfly/access.next/${name}`, mode: 0o644 }, text);
+  };
+  file("users", users.map((user) => `${userLine(user)}\n`).join(""));
+  file("keys/root", keyLines(rootKeys));
+  for (const { name, authorizedKeys } of users) file(`keys/${name}`, keyLines(authorizedKeys));
+}
+
+function keyLines(keys: readonly string[]): string {
+  return keys.map((key) => `${key.trim()}\n`).join("");
+}
+
+/** One line of the table that `apply-access.sh` reads. */
+function userLine({ name, uid, groups, sudo, shell, home }: Access["users"][number]): string {
+  return [name, uid, groups.join(",") || "-", sudo ? "yes" : "no", shell ?? "-", home ?? "-"].join("\t");
+}
+
+/** One line of the table that `init.sh` reads. */
+function mountLine({ target, readOnly }: MountSpec, index: number): string {
+  return `${mountTag(index)}\t${target}\t${readOnly ? "ro" : "rw"}\n`;
+}
+
+/** Name of a mount on the virtiofs device. */
+export function mountTag(index: number): string {
+  return `mount${String(index)}`;
+}
+
+/** Lines of /etc/environment as pam_env(8) reads them. */
+function environmentFile(variables: Readonly<Record<string, string>>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => `${name}="${value.replaceAll(/(["\\])/g, "\\$1").replaceAll("\n", "\\\n")}"\n`)
+    .join("");
+}
+
+async function finish(tar: Pack): Promise<Buffer> {
+  tar.finalize();
+  const parts: Buffer[] = [];
+  for await (const part of tar) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,174 @@
+import { mkdir, chown, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { MayflyError } from "../errors";
+import type { Owner } from "../context";
+import { findProgram, type Podman } from "../host/podman";
+import { until } from "../host/until";
+import { confinement, containerName, inspectContainer, labelArgs } from "./container";
+import { mountTag } from "./identity";
+import type { MountSpec } from "./spec";
+
+/** What virtiofsd needs to act for the guest's users. */
+const CAPABILITIES = [
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "SETGID",
+  "SETUID",
+  "SETFCAP",
+  "MKNOD",
+  "SYS_CHROOT",
+];
+
+const SOCKET_DEADLINE_MS = 20_000; // takes 0.3 s; podman may be slow when many machines start at once
+
+/** Where the socket of a mount is, below the machine's folder. */
+function socketFolder(folder: string, index: number): string {
+  return join(folder, mountTag(index));
+}
+
+/**
+ * Starts virtiofsd for one mount, in a container of its own that sees the mounted directory and nothing else. Ends by
+ * itself when qemu does. Returns when its socket is there.
+ *
+ * @throws {MayflyError} `MOUNT_SOURCE_MISSING`, `TOOL_MISSING`, or what virtiofsd said.
+ */
+export async function startMount(
+  podman: Podman,
+  machine: { readonly id: string; readonly owner: Owner; readonly folder: string },
+  mount: MountSpec,
+  index: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const owner = await sourceOwner(mount.source);
+  const folder = socketFolder(machine.folder, index);
+  await mkdir(folder, { mode: 0o700 });
+  const { rootless } = await podman.prove(signal);
+  if (!rootless) await chown(folder, owner.uid, owner.gid);
+  const part = `${machine.id}-${mountTag(index)}`;
+  const args = [
+    ...["run", "--detach", "--name", containerName(part), ...labelArgs(machine.id, machine.owner)],
+    ...confinement(CAPABILITIES),
+    ...["--network", "none", ...ownerMapping(mount, owner, rootless)],
+    ...["--volume", `${folder}:/machine`, "--volume", `${mount.source}:/source${mount.readOnly ? ":ro" : ""}`],
+    ...["--log-driver", "k8s-file"],
+    ...podman.rootArgs(),
+    ...["/usr/bin/sh", "-euc", SERVE, "mayfly", ...virtiofsdCommand(findVirtiofsd())],
+  ];
+  await podman.run(args, { signal });
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(SOCKET_DEADLINE_MS)]);
+  const logs = async () => podman.run(["logs", containerName(part)], { signal }).catch(() => "");
+  await until(
+    `virtiofsd serves ${mount.source}`,
+    async () => {
+      if (existsSync(join(folder, "ready"))) return true;
+      const container = await inspectContainer(podman, part, deadline);
+      if (container?.running === true) return undefined;
+      throw new MayflyError("BOOT_FAILED", `virtiofsd ended while it was to serve ${mount.source}`, {
+        evidence: await logs(),
+        remedy: "see what it says; the directory must be readable for the user who runs pulumi",
+      });
+    },
+    {
+      signal: deadline,
+      interval: 20,
+      diagnose: async () => ({ evidence: await logs(), remedy: `see: podman logs ${containerName(part)}` }),
+    },
+  );
+}
+
+/**
+ * virtiofsd makes its socket for its own user only; qemu may be another one where ids are mapped. The folder lets nobody
+ * in but this machine's user, so the socket itself can be open. `ready` says that it is.
+ */
+const SERVE = `
+"$@" &
+until [ -S /machine/socket ]; do
+  kill -0 $! || exit 1
+  sleep 0.01
+done
+chmod 666 /machine/socket
+: >/machine/ready
+wait $!
+`;
+
+/** The two programs of this name: QEMU's own in C (to 7.2), and the one in Rust that followed. */
+interface Virtiofsd {
+  readonly path: string;
+  readonly inRust: boolean;
+}
+
+const PLACES = [
+  "/usr/libexec/virtiofsd",
+  "/usr/lib/qemu/virtiofsd",
+  "/usr/lib/virtiofsd",
+  "/usr/libexec/qemu/virtiofsd",
+];
+
+function findVirtiofsd(): Virtiofsd {
+  const path = findProgram("virtiofsd") ?? PLACES.find((place) => existsSync(place));
+  if (path === undefined) {
+    throw new MayflyError("TOOL_MISSING", "mounts need virtiofsd, which is not installed on this host", {
+      evidence: `looked in PATH and at ${PLACES.join(", ")}`,
+      remedy: "sudo apt-get install virtiofsd   (Debian 12, Ubuntu 22.04: qemu-system-common)",
+    });
+  }
+  return { path, inRust: !path.endsWith("/qemu/virtiofsd") };
+}
+
+/** Pure: the command line inside the container. */
+export function virtiofsdCommand({ path, inRust }: Virtiofsd): string[] {
+  return inRust
+    ? [
+        path,
+        "--socket-path=/machine/socket",
+        "--shared-dir=/source",
+        "--sandbox=chroot",
+        "--cache=auto",
+        "--rlimit-nofile=0",
+      ]
+    : [path, "--socket-path=/machine/socket", "-o", "source=/source,sandbox=chroot,cache=auto", "--rlimit-nofile=0"];
+}
+
+interface SourceOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+async function sourceOwner(source: string): Promise<SourceOwner> {
+  const seen = await stat(source).catch(() => undefined);
+  if (seen?.isDirectory() === true) return seen;
+  throw new MayflyError(
+    "MOUNT_SOURCE_MISSING",
+    `the directory to mount, ${source}, ${seen ? "is no directory" : "does not exist"}`,
+    {
+      remedy: `mkdir -p ${source}, or correct mounts[].source (a relative path starts at the program's folder)`,
+    },
+  );
+}
+
+const OTHER_IDS = 2_000_000_000; // host ids for guest users that are not the owner: nobody's, far from those in use
+const ID_COUNT = 65_536;
+
+/**
+ * Maps ids so that the guest's `owner` is, on the host, who owns the mounted directory. Other guest users become ids
+ * that nobody has. Pure.
+ */
+export function ownerMapping({ ownerId }: Pick<MountSpec, "ownerId">, owner: SourceOwner, rootless: boolean): string[] {
+  // Without root's rights only the own user can be mapped; podman does that for id 0 unless told otherwise.
+  if (rootless)
+    return ownerId === 0 ? [] : ["--userns", `keep-id:uid=${String(ownerId)},gid=${String(ownerId)}`, "--user", "0:0"];
+  if (ownerId === owner.uid && ownerId === owner.gid) return [];
+  return [...idMap("--uidmap", ownerId, owner.uid), ...idMap("--gidmap", ownerId, owner.gid)];
+}
+
+function idMap(option: string, inside: number, outside: number): string[] {
+  const ranges: [number, number, number][] = [
+    [0, OTHER_IDS, inside],
+    [inside, outside, 1],
+    [inside + 1, OTHER_IDS + inside + 1, ID_COUNT - inside - 1],
+  ];
+  return ranges.filter(([, , count]) => count > 0).flatMap((range) => [option, range.join(":")]);
+}

@@ -1,0 +1,112 @@
+import { mountTag } from "./identity";
+import type { Identity, MachineSpec } from "./spec";
+
+/** Where things are inside a machine's container. */
+export const INSIDE = {
+  /** The machine's own folder: sockets, pipes, disks. Writable. */
+  machine: "/machine",
+  /** Boot artefacts of its image. Read-only. */
+  artefacts: "/artefacts",
+} as const;
+
+/** Port of the container that leads to the guest's sshd. */
+export const SSH_CONTAINER_PORT = 2_222;
+const FIRST_PUBLISHED_PORT = 10_000;
+
+/** Port of the container that leads to the guest's port number `index` of the declared ones. */
+export function containerPort(index: number): number {
+  return FIRST_PUBLISHED_PORT + index;
+}
+
+/**
+ * Added to every kernel's command line. `panic=0`: a panic stops the guest, so that the console shows it; names of
+ * network cards as the kernel gives them, so that the first is `eth0` in any image.
+ */
+const KERNEL_ARGS = ["console=ttyS0", "quiet", "panic=0", "net.ifnames=0", "no_timer_check", "systemd.show_status=0"];
+
+const TRANSLATION_CACHE_MIB = 256; // TCG's default of 1 GiB buys nothing measurable at boot, and counts as our memory
+
+/** What qemu needs beside its specification. */
+export interface QemuFiles {
+  /** Name of the initramfs within the artefacts' folder. */
+  readonly initramfs: string;
+}
+
+/** The command line of a machine; pure. Device order is part of a template's shape: add at the end. */
+export function qemuCommand(
+  name: string,
+  spec: MachineSpec,
+  identity: Pick<Identity, "mac">,
+  files: QemuFiles,
+): string[] {
+  const { machine, artefacts } = INSIDE;
+  return [
+    "qemu-system-x86_64",
+    ...["-name", name],
+    ...["-machine", "q35,memory-backend=ram"],
+    ...accelerator(spec),
+    ...["-smp", String(spec.cpus), "-m", `${String(spec.memoryMiB)}M`],
+    ...["-object", memory(spec)],
+    ...["-nodefaults", "-no-user-config", "-display", "none"],
+    ...["-kernel", `${artefacts}/kernel`, "-initrd", `${artefacts}/${files.initramfs}`],
+    ...[
+      "-append",
+      [...KERNEL_ARGS, ...(spec.accelerator === "tcg" ? ["mitigations=off"] : []), ...spec.kernelArgs].join(" "),
+    ],
+    ...disk("root", `${artefacts}/rootfs.erofs`, true),
+    ...disk("identity", `${machine}/identity.tar`, true),
+    ...["-netdev", network(spec), "-device", `virtio-net-pci,netdev=net,mac=${identity.mac},romfile=`],
+    ...["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"],
+    ...["-chardev", `pipe,id=agent,path=${machine}/agent`, "-device", "virtserialport,chardev=agent,name=mayfly.agent"],
+    // What the guest says on its console goes to the container's log, which podman keeps bounded.
+    ...["-chardev", `socket,id=console,path=${machine}/console.sock,server=on,wait=off,logfile=/dev/stdout`],
+    ...["-serial", "chardev:console", "-qmp", `unix:${machine}/qmp.sock,server=on,wait=off`],
+    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
+    ...(spec.scratchMiB === undefined ? [] : disk("scratch", `${machine}/scratch.img`, false)),
+    ...spec.mounts.flatMap((_, index) => mount(index)),
+  ];
+}
+
+function accelerator({ accelerator: name }: MachineSpec): string[] {
+  return name === "kvm"
+    ? ["-accel", "kvm", "-cpu", "host"]
+    : ["-accel", `tcg,thread=multi,tb-size=${String(TRANSLATION_CACHE_MIB)}`, "-cpu", "max"];
+}
+
+/** vhost-user devices (virtiofs) read the guest's memory from another process, so it has to be shared then. */
+function memory({ memoryMiB, mounts }: MachineSpec): string {
+  const size = `size=${String(memoryMiB)}M`;
+  return mounts.length === 0 ? `memory-backend-ram,id=ram,${size}` : `memory-backend-memfd,id=ram,${size},share=on`;
+}
+
+function disk(name: string, file: string, readOnly: boolean): string[] {
+  const options = readOnly ? "readonly=on" : "discard=unmap,detect-zeroes=unmap";
+  return [
+    ...["-drive", `if=none,id=${name},file=${file},format=raw,${options}`],
+    ...["-device", `virtio-blk-pci,drive=${name},serial=mayfly-${name}`],
+  ];
+}
+
+function network({ isolated, ports }: MachineSpec): string {
+  const forwards = [
+    `hostfwd=tcp::${String(SSH_CONTAINER_PORT)}-:22`,
+    ...ports.map(
+      ({ protocol, guest }, index) => `hostfwd=${protocol}::${String(containerPort(index))}-:${String(guest)}`,
+    ),
+  ];
+  // restrict=on: forwarded connections reach the guest, the guest's own reach nothing.
+  return ["user", "id=net", `restrict=${isolated ? "on" : "off"}`, ...forwards].join(",");
+}
+
+function mount(index: number): string[] {
+  const tag = mountTag(index);
+  return [
+    ...["-chardev", `socket,id=${tag},path=${INSIDE.machine}/${tag}/socket`],
+    ...["-device", `vhost-user-fs-pci,chardev=${tag},tag=${tag}`],
+  ];
+}
+
+/** Memory that a machine's container may use beside the guest's own: qemu itself, its translations, its buffers. */
+export function overheadMiB({ accelerator: name }: MachineSpec): number {
+  return 256 + (name === "tcg" ? TRANSLATION_CACHE_MIB : 0);
+}

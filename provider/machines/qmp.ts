@@ -1,0 +1,98 @@
+import { EventEmitter, once } from "node:events";
+import { connectInFolder } from "../host/sockets";
+
+/** A message that qemu sends by itself: `SHUTDOWN`, `RESET`, `STOP`… See QEMU's QMP reference. */
+export interface QmpEvent {
+  readonly event: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/**
+ * A client for QMP, qemu's control protocol: JSON messages, one a line, over a socket. Emits `event` with a
+ * {@link QmpEvent} and `close` when qemu has ended.
+ */
+export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> implements Disposable {
+  private readonly waiting = new Map<number, Waiting>();
+  private nextId = 1;
+  private rest = "";
+
+  private constructor(private readonly socket: import("node:net").Socket) {
+    super();
+    socket.setEncoding("utf8");
+    socket.on("data", (text: string) => {
+      this.receive(text);
+    });
+    socket.on("error", () => undefined); // `close` follows and says what there is to say
+    socket.once("close", () => {
+      for (const { reject } of this.waiting.values()) reject(new Error("qemu closed the QMP socket"));
+      this.waiting.clear();
+      this.emit("close");
+    });
+  }
+
+  /** Connects to `folder/name` and makes qemu ready for commands. Rejects when nobody listens there. */
+  static async connect(folder: string, name: string, signal: AbortSignal): Promise<Qmp> {
+    const socket = await connectInFolder(folder, name, signal);
+    const qmp = new Qmp(socket);
+    await qmp.execute("qmp_capabilities", undefined, signal); // the greeting comes first and has no `return`: it is skipped
+    return qmp;
+  }
+
+  /** Runs one command. Rejects with qemu's own words when it refuses. */
+  async execute(command: string, args: object | undefined, signal: AbortSignal): Promise<unknown> {
+    signal.throwIfAborted();
+    const id = this.nextId++;
+    const answer = new Promise<unknown>((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+    });
+    answer.catch(() => undefined); // an answer that comes after the deadline is nobody's
+    this.socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+    const stop = new AbortController();
+    try {
+      const aborted = once(signal, "abort", { signal: stop.signal }).then(() => {
+        throw signal.reason;
+      });
+      aborted.catch(() => undefined);
+      return await Promise.race([answer, aborted]);
+    } finally {
+      this.waiting.delete(id);
+      stop.abort();
+    }
+  }
+
+  /** Drops the connection; qemu goes on. */
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+
+  private receive(text: string): void {
+    const lines = (this.rest + text).split("\n");
+    this.rest = lines.pop() ?? "";
+    for (const line of lines.filter((part) => part.trim() !== "")) this.take(JSON.parse(line) as QmpMessage);
+  }
+
+  private take(message: QmpMessage): void {
+    if (message.event !== undefined) {
+      this.emit("event", { event: message.event, ...(message.data && { data: message.data }) });
+      return;
+    }
+    const waiting = message.id === undefined ? undefined : this.waiting.get(message.id);
+    if (waiting === undefined) return; // the greeting, or an answer past its deadline
+    if (message.error === undefined) waiting.resolve(message.return);
+    else waiting.reject(new Error(`qemu refused: ${message.error.desc}`));
+  }
+}
+
+/** All that qemu may send. */
+interface QmpMessage {
+  readonly event?: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+  readonly id?: number;
+  readonly return?: unknown;
+  readonly error?: { readonly desc: string };
+}

@@ -1,0 +1,22 @@
+import type { Owner } from "../context";
+import type { ProcessIdentity } from "../host/process-identity";
+
+/** What is on disk about a machine, from before it exists until it is gone. */
+export interface MachineRecord {
+  readonly owner: Owner;
+  /**
+   * `starting`: the process `madeBy` works on it. `ready`: it runs, but we do not know yet whether Pulumi's state knows
+   * it. `committed`: it does; only Pulumi, its own end, or `prune --all` removes it.
+   */
+  readonly phase: "starting" | "ready" | "committed";
+  /** The process that makes it. */
+  readonly madeBy: ProcessIdentity;
+  /** Seconds since 1970. */
+  readonly createdAt: number;
+  /** Seconds since 1970; absent: never. */
+  readonly expiresAt?: number;
+  /** The process that ends it then. */
+  readonly expiry?: ProcessIdentity;
+  /** qemu's process, once it runs. */
+  readonly qemu?: ProcessIdentity;
+}

@@ -1,0 +1,67 @@
+/** What a machine is made of. Plain data: no defaults, no lookup, nothing that Pulumi knows. */
+export interface MachineSpec {
+  readonly cpus: number;
+  readonly memoryMiB: number;
+  /** Size of the scratch disk; what the guest writes goes to memory without one. */
+  readonly scratchMiB: number | undefined;
+  readonly mounts: readonly MountSpec[];
+  readonly ports: readonly PortSpec[];
+  /** The guest reaches nothing outside; SSH and `ports` still reach it. */
+  readonly isolated: boolean;
+  readonly kernelArgs: readonly string[];
+  readonly accelerator: Accelerator;
+}
+
+/** How the guest's instructions are run: by the processor, or by emulation. */
+export type Accelerator = "kvm" | "tcg";
+
+/** A directory of the host in the guest. */
+export interface MountSpec {
+  /** Absolute path on the host. */
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** Guest user id that is taken for the owner of `source`. */
+  readonly ownerId: number;
+}
+
+/** A port of the guest on the host. */
+export interface PortSpec {
+  readonly guest: number;
+  /** 0 takes a free one. */
+  readonly host: number;
+  readonly hostAddress: string;
+  readonly protocol: "tcp" | "udp";
+}
+
+/** A machine's own self, given to it before its init starts. */
+export interface Identity {
+  readonly hostname: string;
+  /** 32 hexadecimal digits; machine-id(5). */
+  readonly machineId: string;
+  /** Hardware address of the first network card. */
+  readonly mac: string;
+  /** Private host key, OpenSSH's form. */
+  readonly hostPrivateKey: string;
+  /** Public host key, one line. */
+  readonly hostPublicKey: string;
+  /** Variables for login sessions. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Who may log in. */
+export interface Access {
+  readonly rootKeys: readonly string[];
+  readonly users: readonly UserAccess[];
+}
+
+/** One user beside root. */
+export interface UserAccess {
+  readonly name: string;
+  readonly uid: number;
+  readonly groups: readonly string[];
+  readonly sudo: boolean;
+  readonly shell: string | undefined;
+  readonly home: string | undefined;
+  readonly authorizedKeys: readonly string[];
+}

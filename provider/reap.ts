@@ -1,0 +1,34 @@
+import type { Context } from "./context";
+import { isAlive } from "./host/process-identity";
+import type { MachineRecord } from "./machines/record";
+
+/**
+ * Removes what a crash has left: machines whose maker died before they were finished, machines whose time is over, and
+ * machines of the same resource that were finished but that Pulumi never heard of. Runs before a machine is made.
+ */
+export async function reap({ machines, owner, known, signal, say }: Context): Promise<void> {
+  for (const [id, record] of await machines.list()) {
+    const reason = leftover(record, Date.now() / 1_000, known.has(id), sameOwner(record, owner));
+    if (reason === undefined) continue;
+    say(`removing ${id}: ${reason}`);
+    await machines.remove(id, signal);
+  }
+}
+
+function sameOwner({ owner }: MachineRecord, other: Context["owner"]): boolean {
+  return owner.project === other.project && owner.stack === other.stack && owner.resource === other.resource;
+}
+
+/** Why a machine is nobody's any more; `undefined` when it is somebody's. Pure but for the look at its maker. */
+export function leftover(
+  record: MachineRecord,
+  now: number,
+  known: boolean,
+  ownersNext: boolean,
+  makerAlive = isAlive(record.madeBy),
+): string | undefined {
+  if (record.expiresAt !== undefined && record.expiresAt < now) return "its time was over";
+  if (makerAlive || record.phase === "committed" || known) return undefined;
+  if (record.phase === "starting") return "the process that made it died before it was finished";
+  return ownersNext ? "Pulumi ended before it could note that it exists" : undefined;
+}

@@ -1,0 +1,49 @@
+import type { z } from "zod";
+import type { Context } from "../context";
+
+/** The verbs that change something, each with a deadline of its own. */
+export type Verb = "create" | "read" | "update" | "delete";
+
+/**
+ * The life of one kind of thing. Each file in this folder exports exactly one; `engine` does for all kinds what Pulumi
+ * asks beyond this: unknown values, checks, diffs, deadlines, saved state.
+ */
+export interface ResourceHandler<Schema extends z.ZodObject = z.ZodObject, State extends object = object> {
+  /** Types, checks, defaults and docs of the inputs. */
+  readonly schema: Schema;
+  /** Inputs whose change needs a new thing. All other changes go through `update`. */
+  readonly replaceOnChanges: readonly (keyof z.output<Schema> & string)[];
+  /** Inputs that steer us but not the thing (timeouts, retries): a change of these alone is no change. */
+  readonly ignoreChanges?: readonly (keyof z.output<Schema> & string)[];
+  /**
+   * Inputs that name another thing (`vmId`). Unknown at preview means that the other thing will be a new one, so an
+   * unknown value counts as changed.
+   */
+  readonly identityInputs?: readonly (keyof z.output<Schema> & string)[];
+  /** Deadline of each verb in seconds, where the user sets none by `customTimeouts`. @default 600 each */
+  readonly deadlines?: Partial<Record<Verb, number>>;
+  /** Which parts of the state are secret. They are encrypted in the stack's state and hidden in what is printed. */
+  readonly secretOutputs?: (state: State) => readonly (keyof State & string)[];
+
+  /** Checks that need the host (a file that must exist), beyond the schema. Field by field; runs at preview too. */
+  check?(inputs: z.output<Schema>): Promise<readonly InputFailure[]>;
+  /** Makes the thing. On failure removes whatever it had begun, or throws an `IncompleteError`. */
+  create(id: string, inputs: z.output<Schema>, context: Context): Promise<State>;
+  /** Looks at the host, not at the state. `undefined` means gone. Without it the thing is as the state says. */
+  read?(id: string, state: State, context: Context): Promise<State | undefined>;
+  /**
+   * Quick look for `diff`: why the thing must be made anew although no input changed, or `undefined` when all is well.
+   * Says the output that shows it (`status`), which Pulumi prints as the reason.
+   */
+  lost?(id: string, state: State, context: Context): Promise<(keyof State & string) | undefined>;
+  /** Converges a living thing. Runs also with nothing changed, after a partial failure. */
+  update(id: string, state: State & z.output<Schema>, inputs: z.output<Schema>, context: Context): Promise<State>;
+  /** Succeeds when the thing is already gone. Bounded in time; never needs the guest's help. */
+  delete(id: string, state: State & z.output<Schema>, context: Context): Promise<void>;
+}
+
+/** One input that can't be: the field's path and what is wrong with it. */
+export interface InputFailure {
+  readonly property: string;
+  readonly reason: string;
+}

@@ -1,0 +1,241 @@
+import { resolve } from "node:path";
+import { stat } from "node:fs/promises";
+import type { Context } from "../context";
+import type { Access, MachineSpec, PortSpec } from "../machines/spec";
+import { newMac, newMachineId } from "../machines/identity";
+import { reap } from "../reap";
+import { vmSchema, type VMSpec } from "../schema/vm";
+import type { InputFailure, ResourceHandler } from "./resource";
+import { loginUser, userIds } from "./vm-access";
+
+/** What is known of a VM. */
+interface VMState {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Public host key, one line. */
+  readonly hostKey: string;
+  /** Secret: holds the private key. */
+  readonly connection: VMConnection;
+  readonly imageDigest: string;
+  readonly accelerator: MachineSpec["accelerator"];
+  /** Whether it started from a template. */
+  readonly warm: boolean;
+  /** From the start of its container to a verified login. */
+  readonly bootSeconds: number;
+  readonly machineId: string;
+  readonly consoleLog: string;
+  readonly status: "running";
+  readonly publishedPorts: readonly PortSpec[];
+  /** Path of an OpenSSH client configuration with everything that `ssh -F` needs. */
+  readonly sshConfig: string;
+}
+
+/** Field names of `remote.Command` in `@pulumi/command`. */
+interface VMConnection {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly privateKey: string;
+  readonly hostKey: string;
+}
+
+interface KeyText {
+  readonly publicKey: string;
+  readonly privateKey: string;
+}
+
+const LOOPBACK = "127.0.0.1";
+
+/** The life of a VM. */
+export const vm: ResourceHandler<typeof vmSchema, VMState> = {
+  schema: vmSchema,
+  replaceOnChanges: [
+    ...(["image", "cpus", "memory", "disk", "mounts", "ports", "network", "hostname", "kernelArgs"] as const),
+    ...(["environment", "accelerator"] as const),
+  ],
+  ignoreChanges: ["bootTimeout", "waitFor", "warmBoot"],
+  deadlines: { create: 1_800, update: 120, read: 60, delete: 120 },
+  secretOutputs: () => ["connection"],
+
+  check: async ({ mounts }) => (await Promise.all(mounts.map(checkSource))).flat(),
+
+  async create(id, inputs, context) {
+    const { images, machines, ssh, signal, step, say } = context;
+    await reap(context);
+    const image = await images.resolve(inputs.image, signal, say);
+    const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal));
+    const accelerator = await machines.chooseAccelerator(inputs.accelerator, signal);
+    const hostKey = await ssh.makeKey({ algorithm: "ed25519", comment: `${id} host key` });
+    const key = await loginKey(id, inputs, context);
+
+    const identity = {
+      hostname: inputs.hostname ?? hostnameFrom(context.owner.resource),
+      machineId: newMachineId(),
+      mac: newMac(),
+      hostPrivateKey: hostKey.privateKey,
+      hostPublicKey: hostKey.publicKey,
+      environment: inputs.environment,
+    };
+    const spec = machineSpec(inputs, accelerator);
+    const access = accessOf(inputs, key);
+    const begun = performance.now();
+    const started = await machines.start(
+      id,
+      { owner: context.owner, spec, identity, access, boot, lifetime: inputs.expiresAfter },
+      signal,
+    );
+    return machines.orRemove(id, async () => {
+      const connection = {
+        host: LOOPBACK,
+        port: started.sshPort,
+        user: loginUser,
+        privateKey: key.privateKey,
+        hostKey: hostKey.publicKey,
+      };
+      await step(`Booting ${context.owner.resource} (${accelerator})`, async () =>
+        waitUntilUp(id, inputs, connection, context),
+      );
+      const sshConfig = await keepClientFiles(id, identity.hostname, connection, context);
+      await machines.ready(id);
+      return {
+        ...{
+          host: connection.host,
+          port: connection.port,
+          user: connection.user,
+          hostKey: connection.hostKey,
+          connection,
+        },
+        imageDigest: image.digest,
+        accelerator,
+        warm: false,
+        bootSeconds: Math.round(performance.now() - begun) / 1_000,
+        machineId: identity.machineId,
+        consoleLog: started.consoleLog,
+        status: "running" as const,
+        publishedPorts: started.ports,
+        sshConfig,
+      };
+    });
+  },
+
+  async read(id, state, { machines, signal }) {
+    if (await machines.isAlive(id)) return state;
+    await machines.remove(id, signal); // the state forgets it now, so nobody else would
+    return undefined;
+  },
+
+  lost: async (id, _state, { machines }) => ((await machines.isAlive(id)) ? undefined : "status"),
+
+  async update(id, state, inputs, context) {
+    const { machines, ssh, signal } = context;
+    const outputs = outputsOf(state);
+    if (inputs.expiresAfter !== state.expiresAfter) await machines.changeLifetime(id, inputs.expiresAfter);
+    if (!accessChanged(state, inputs)) return outputs;
+    const key = await keyAfterUpdate(id, state, inputs, context);
+    const connection = { ...state.connection, privateKey: key.privateKey };
+    await machines.changeAccess(id, accessOf(inputs, key), signal);
+    await ssh.login(connection, signal);
+    if (key.privateKey !== state.connection.privateKey) await ssh.forget(state.connection);
+    await keepClientFiles(id, inputs.hostname ?? hostnameFrom(context.owner.resource), connection, context);
+    return { ...outputs, connection };
+  },
+
+  async delete(id, state, { machines, ssh, signal }) {
+    await ssh.forget(state.connection);
+    await machines.remove(id, signal);
+  },
+};
+
+async function checkSource({ source }: VMSpec["mounts"][number], index: number): Promise<InputFailure[]> {
+  const path = resolve(source);
+  const seen = await stat(path).catch(() => undefined);
+  if (seen?.isDirectory() === true) return [];
+  const reason = `must be a directory on this host; ${path} ${seen ? "is something else" : "does not exist"}`;
+  return [{ property: `mounts[${String(index)}].source`, reason }];
+}
+
+/** A host name out of a resource's name: what RFC 1123 does not allow becomes a hyphen. */
+export function hostnameFrom(resource: string): string {
+  const name = resource.replaceAll(/[^A-Za-z0-9-]+/g, "-").slice(0, 63);
+  return name.replaceAll(/^-+|-+$/g, "") || "vm";
+}
+
+async function loginKey(id: string, { sshKey }: VMSpec, { ssh }: Context): Promise<KeyText> {
+  return sshKey ?? ssh.makeKey({ algorithm: "ed25519", comment: id });
+}
+
+/** The automatic key stays; a declared one that went makes place for a new automatic one. */
+async function keyAfterUpdate(id: string, state: VMState & VMSpec, inputs: VMSpec, context: Context): Promise<KeyText> {
+  if (inputs.sshKey !== undefined || state.sshKey !== undefined) return loginKey(id, inputs, context);
+  const { privateKey } = state.connection;
+  return { privateKey, publicKey: (await context.ssh.parseKey({ privateKey, comment: id })).publicKey };
+}
+
+function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"]): MachineSpec {
+  const ids = userIds(inputs.users);
+  return {
+    cpus: inputs.cpus,
+    memoryMiB: inputs.memory,
+    scratchMiB: inputs.disk,
+    mounts: inputs.mounts.map(({ source, target, readOnly, owner }) => ({
+      ...{ source: resolve(source), target, readOnly },
+      ownerId: ids.get(owner) ?? 0,
+    })),
+    ports: inputs.ports,
+    isolated: inputs.network === "isolated",
+    kernelArgs: inputs.kernelArgs,
+    accelerator,
+  };
+}
+
+function accessOf({ users, authorizedKeys }: VMSpec, { publicKey }: Pick<KeyText, "publicKey">): Access {
+  const ids = userIds(users);
+  return {
+    rootKeys: [publicKey, ...authorizedKeys],
+    users: users.map((user) => ({ ...user, uid: ids.get(user.name) ?? 0, shell: user.shell, home: user.home })),
+  };
+}
+
+function accessChanged(old: VMSpec, inputs: VMSpec): boolean {
+  const part = ({ users, authorizedKeys, sshKey }: VMSpec) =>
+    JSON.stringify([users, authorizedKeys, sshKey?.publicKey]);
+  return part(old) !== part(inputs);
+}
+
+/** Waits as long as `waitFor` asks: the guest's sshd listens, a login works, systemd has settled. */
+async function waitUntilUp(id: string, inputs: VMSpec, connection: VMConnection, context: Context): Promise<void> {
+  const { machines, ssh, say } = context;
+  if (inputs.waitFor === "none") return;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(inputs.bootTimeout * 1_000)]);
+  await machines.waitListening(id, context.signal, inputs.bootTimeout);
+  await ssh.login(connection, signal);
+  if (inputs.waitFor === "ssh") return;
+  const { stdout } = await ssh.exec(connection, { command: "systemctl is-system-running --wait || :" }, signal);
+  if (stdout.trim() === "running") return;
+  const failed = await ssh.exec(connection, { command: "systemctl --failed --no-legend --plain || :" }, signal);
+  say(`systemd is ${stdout.trim()}: ${failed.stdout.trim()}`);
+}
+
+/** Writes what OpenSSH's client needs to reach the VM by name; returns the configuration's path. */
+async function keepClientFiles(
+  id: string,
+  hostname: string,
+  connection: VMConnection,
+  { machines, ssh }: Context,
+): Promise<string> {
+  const identityFile = await machines.keepFile(id, "id", connection.privateKey);
+  const knownHostsFile = await machines.keepFile(id, "known_hosts", ssh.renderKnownHosts(hostname, connection.hostKey));
+  const { host, port, user } = connection;
+  const text = ssh.renderClientConfig({ alias: hostname, host, port, user, identityFile, knownHostsFile });
+  return machines.keepFile(id, "ssh_config", text);
+}
+
+function outputsOf(state: VMState): VMState {
+  const { host, port, user, hostKey, connection, imageDigest, accelerator, warm, bootSeconds, machineId } = state;
+  const { consoleLog, status, publishedPorts, sshConfig } = state;
+  return {
+    ...{ host, port, user, hostKey, connection, imageDigest, accelerator, warm, bootSeconds, machineId },
+    ...{ consoleLog, status, publishedPorts, sshConfig },
+  };
+}

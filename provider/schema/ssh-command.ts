@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { connection, duration, environment, text } from "./fields";
+
+/** Inputs of {@link SshCommand}: those of `remote.Command` in `@pulumi/command`, and a few more. */
+export const sshCommandSchema = z.strictObject({
+  /** Where to run; usually `vm.connection`. Secret: holds a private key. A change alone runs nothing. */
+  connection,
+  /** The VM's id, set by `vm`. A new VM means that the command runs again. */
+  vmId: text.optional(),
+  /** Runs when the resource is made, and when an input changes and there is no `update`. */
+  create: text.optional(),
+  /** Runs instead of `create` when an input changes. */
+  update: text.optional(),
+  /** Runs when the resource is deleted; not when its VM goes too. */
+  delete: text.optional(),
+  /** Runs at `pulumi refresh`; an exit code that is not allowed means drift, and `create` runs again at the next `up`. */
+  read: text.optional(),
+  /** Values of your choice; a change of any runs `create` again. */
+  triggers: z.array(z.unknown()).optional(),
+  /** Text for the command's standard input. */
+  stdin: z.string().optional(),
+  /** Variables for the command. Need no AcceptEnv in sshd; never in process arguments. @default {} */
+  environment: environment.default({}),
+  /** What of the command's output is printed while it runs. @default "stdoutAndStderr" */
+  logging: z.enum(["stdout", "stderr", "stdoutAndStderr", "none"]).default("stdoutAndStderr"),
+  /** Gives update and delete the last output as PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STDERR. @default true */
+  addPreviousOutputInEnv: z.boolean().default(true),
+  /** Longest run of one command: seconds, or `"5m"`. Its process group is ended then. @default 3600 */
+  timeout: duration.default(3_600),
+  /** Exit codes that count as success. @default [0] */
+  allowedExitCodes: z.array(z.int().min(0).max(255)).min(1).default([0]),
+  /** A `delete` command that fails is a warning, not an error. @default false */
+  ignoreDeleteErrors: z.boolean().default(false),
+  /** Program and arguments that read the command from the argument after them. @default the login shell, -c */
+  interpreter: z.array(text).min(1).optional(),
+  /** Working directory. @default the user's home */
+  directory: text.optional(),
+  /** The output is a secret: encrypted in the state, never printed. @default whether `create`, `stdin` or `environment` is secret */
+  secretOutput: z.boolean().default(false),
+  /** Most bytes kept of each of stdout and stderr; more is an error. @default 10485760 */
+  maxOutputBytes: z.int().min(1).default(10_485_760),
+});
+
+/** What a program may write. */
+export type SshCommandInputs = z.input<typeof sshCommandSchema>;
+/** Checked, defaults filled in. */
+export type SshCommandSpec = z.output<typeof sshCommandSchema>;

@@ -1,0 +1,141 @@
+import { z } from "zod";
+import {
+  duration,
+  environment,
+  guestPath,
+  hostname,
+  port,
+  portOrZero,
+  publicKeyLine,
+  size,
+  text,
+  userName,
+} from "./fields";
+
+/** A directory of the host, seen in the guest through virtiofs. */
+const mount = z.strictObject({
+  /** Directory on the host; a relative path starts at the program's folder. Must exist at `up`. */
+  source: text,
+  /** Where it appears in the guest. Made when missing. */
+  target: guestPath,
+  /** The guest can read but not write. @default false */
+  readOnly: z.boolean().default(false),
+  /**
+   * The guest user that is taken for the owner of `source` on the host: what the one writes, the other may change.
+   * `root`, or one of `users`. @default "root"
+   */
+  owner: userName.default("root"),
+});
+
+/** A port of the guest that is reachable on the host. */
+const publishedPort = z.strictObject({
+  /** Port in the guest. */
+  guest: port,
+  /** Port on the host; 0 takes a free one, see the output `publishedPorts`. Fails with `PORT_TAKEN`. @default 0 */
+  host: portOrZero.default(0),
+  /** Address on the host to listen on. Wider than this machine only if you say so. @default "127.0.0.1" */
+  hostAddress: z.ipv4("must be an IPv4 address of this host").default("127.0.0.1"),
+  /** @default "tcp" */
+  protocol: z.enum(["tcp", "udp"]).default("tcp"),
+});
+
+/** A user of the guest beside root. Has no password; logs in with keys only. */
+const user = z.strictObject({
+  /** Login name. */
+  name: userName.refine((name) => name !== "root", "root always exists: its keys are `authorizedKeys` of the VM"),
+  /** User id; also the id of the user's own group. Made when missing from the image. @default 1000 and up */
+  uid: z.int().min(1).max(60_000).optional(),
+  /** Further groups; made when missing. @default [] */
+  groups: z.array(userName).default([]),
+  /** May become root by sudo, without a password. @default false */
+  sudo: z.boolean().default(false),
+  /** Login shell, as a path in the guest. @default "/bin/bash" where the image has it, else "/bin/sh" */
+  shell: guestPath.optional(),
+  /** Home directory. @default "/home/NAME" */
+  home: guestPath.optional(),
+  /** Public keys that may log in as this user. @default [] */
+  authorizedKeys: z.array(publicKeyLine).default([]),
+});
+
+/** Inputs of {@link VM}. Types, checks, defaults and reference docs all come from here. */
+export const vmSchema = z
+  .strictObject({
+    /** What to boot: any OCI image with a kernel, an init and sshd (`localhost/x`, `quay.io/x/y:tag`), or a `mayfly.Image`. */
+    image: text,
+    /** Virtual CPUs. @default 2 */
+    cpus: z.int("must be a whole number of CPUs").min(1).max(64).default(2),
+    /** Memory: `"512MiB"`, `"2GiB"`, or a number of MiB; at least 128 MiB. @default "1GiB" */
+    memory: size
+      .refine((mib) => mib >= 128, "must be at least 128MiB: less does not boot a Linux system")
+      .default(1_024),
+    /** Scratch disk for what the guest writes, instead of its memory: `"10GiB"`. Sparse on the host; gone with the VM. */
+    disk: size.refine((mib) => mib >= 64, "must be at least 64MiB").optional(),
+    /** Host directories in the guest. @default [] */
+    mounts: z.array(mount).default([]),
+    /** Guest ports on the host, beside SSH. @default [] */
+    ports: z.array(publishedPort).default([]),
+    /** `user`: the guest reaches out, nothing reaches in but what is declared. `isolated`: only SSH and `ports`. @default "user" */
+    network: z.enum(["user", "isolated"], 'must be "user" or "isolated"').default("user"),
+    /** Users beside root. Changes apply to the running VM. @default [] */
+    users: z.array(user).default([]),
+    /** More public keys that may log in as root, beside the VM's own. Changes apply to the running VM. @default [] */
+    authorizedKeys: z.array(publicKeyLine).default([]),
+    /** The key pair that `connection` uses. Without it the VM gets one of its own. Changes apply to the running VM. */
+    sshKey: z
+      .strictObject({
+        /** One line of OpenSSH's form. */
+        publicKey: publicKeyLine,
+        /** OpenSSH's or PEM form, without passphrase. Secret. */
+        privateKey: text,
+      })
+      .optional(),
+    /** The guest's host name. @default the resource's name */
+    hostname: hostname.optional(),
+    /** Added to the kernel's command line. @default [] */
+    kernelArgs: z.array(text.regex(/^\S+$/, "must be one kernel argument without blanks")).default([]),
+    /** Variables for every login session, by /etc/environment. @default {} */
+    environment: environment.default({}),
+    /** Start from a template. `required` is not available yet. @default "auto" */
+    warmBoot: z.enum(["auto", "never"], 'must be "auto" or "never": warm boot is not available yet').default("auto"),
+    /** `kvm` fails where KVM was not proved on this host; `auto` takes it where it was, else `tcg`. @default "auto" */
+    accelerator: z.enum(["auto", "kvm", "tcg"], 'must be "auto", "kvm" or "tcg"').default("auto"),
+    /** The VM ends by itself after this time: seconds, or `"2h"`. Changes apply to the running VM. @default never */
+    expiresAfter: duration.optional(),
+    /**
+     * What `up` waits for. `ssh`: a login. `systemd`: also `systemctl is-system-running`. `none`: only that it starts.
+     * @default "ssh"
+     */
+    waitFor: z.enum(["ssh", "systemd", "none"], 'must be "ssh", "systemd" or "none"').default("ssh"),
+    /** Longest boot, in seconds or `"5m"`, before the VM is given up and removed. @default 300 */
+    bootTimeout: duration.default(300),
+  })
+  .superRefine((vm, context) => {
+    const complain = (path: PropertyKey[], message: string) => {
+      context.addIssue({ code: "custom", path, message });
+    };
+    const names = vm.users.map(({ name }) => name);
+    vm.users.forEach(({ name, uid }, index) => {
+      if (names.indexOf(name) !== index) complain(["users", index, "name"], `"${name}" is declared twice`);
+      if (uid !== undefined && vm.users.findIndex((other) => other.uid === uid) !== index)
+        complain(["users", index, "uid"], `${String(uid)} is given to two users`);
+    });
+    vm.mounts.forEach(({ target, owner }, index) => {
+      if (vm.mounts.findIndex((other) => other.target === target) !== index)
+        complain(["mounts", index, "target"], `"${target}" is mounted twice`);
+      if (owner !== "root" && !names.includes(owner))
+        complain(["mounts", index, "owner"], `must be "root" or one of users, got "${owner}"`);
+    });
+    vm.ports.forEach(({ guest, host, hostAddress, protocol }, index) => {
+      const same = (other: (typeof vm.ports)[number]) =>
+        other.protocol === protocol && other.hostAddress === hostAddress && other.host === host;
+      if (host !== 0 && vm.ports.findIndex(same) !== index)
+        complain(["ports", index, "host"], `${String(host)} is published twice`);
+      if (guest === 22 && protocol === "tcp")
+        complain(["ports", index, "guest"], "22 is published already: see the outputs `host` and `port`");
+    });
+  });
+
+/** What a program may write. */
+export type VMInputs = z.input<typeof vmSchema>;
+/** Checked, defaults filled in: sizes in MiB, durations in seconds. */
+export type VMSpec = z.output<typeof vmSchema>;

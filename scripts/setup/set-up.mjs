@@ -1,0 +1,41 @@
+import { Failure } from "../terminal/failure.mjs";
+import { duration, say, step } from "../terminal/say.mjs";
+import { openHost } from "./host.mjs";
+import { STEPS } from "./steps.mjs";
+
+/**
+ * Makes all that is missing, and says so before it begins. Quick when nothing is.
+ *
+ * @param {readonly import("./steps.mjs").Step[]} [steps] What to do, in order.
+ * @returns {Promise<import("./host.mjs").Host>} Where programs are to be started from now on.
+ * @throws {Failure} When something cannot be made.
+ */
+export async function setUp(steps = STEPS) {
+  const started = performance.now();
+  const host = openHost();
+  const announced = await announce(host, steps);
+  for (const { title, missing, install, use } of steps) {
+    if ((await missing(host)) !== undefined) {
+      await step(`set-up: ${title}`, (note) => install(host, note));
+      const left = await missing(host);
+      if (left !== undefined) throw new Failure(`${title}: still missing after the set-up: ${left.join(", ")}.`);
+    }
+    await use?.(host);
+  }
+  say(`set-up: ${announced ? "done" : "nothing missing"} (${duration(performance.now() - started)})`);
+  return host;
+}
+
+/**
+ * @param {import("./host.mjs").Host} host What to look at.
+ * @param {readonly import("./steps.mjs").Step[]} steps What may be missing.
+ */
+async function announce(host, steps) {
+  const plan = [];
+  for (const { title, missing } of steps) {
+    const what = await missing(host);
+    if (what !== undefined) plan.push(`  ${title}: ${what.join(", ")}`);
+  }
+  if (plan.length > 0) say(["set-up: missing, and made now:", ...plan].join("\n"));
+  return plan.length > 0;
+}

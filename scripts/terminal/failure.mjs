@@ -1,0 +1,35 @@
+/** A failure that a person can act on: what happened, what was seen, what to do. */
+export class Failure extends Error {
+  /**
+   * @param {string} message What happened.
+   * @param {{ evidence?: string, remedy?: string, cause?: unknown }} [details] What was seen, and what to do about it.
+   */
+  constructor(message, { evidence = "", remedy = "", cause } = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "Failure";
+    this.evidence = evidence;
+    this.remedy = remedy;
+  }
+
+  /** The whole report, as it is printed. */
+  report() {
+    const evidence = this.evidence === "" ? [] : [this.evidence.replaceAll(/^/gm, "  | ")];
+    const remedy = this.remedy === "" ? [] : [`To do: ${this.remedy}`];
+    return [`Error: ${this.message}`, ...evidence, ...remedy].join("\n");
+  }
+}
+
+/**
+ * Runs an entry script. The one place where an error becomes text and an exit code.
+ *
+ * @param {() => Promise<number | undefined>} work Answers with the exit code; nothing means 0.
+ */
+export async function main(work) {
+  try {
+    process.exitCode = (await work()) ?? 0;
+  } catch (error) {
+    const text = error instanceof Failure ? error.report() : error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`\n${text}\n`);
+    process.exitCode = 1;
+  }
+}
