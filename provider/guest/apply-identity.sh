@@ -32,13 +32,13 @@ if [ -d /etc/systemd/system ]; then
     done
   done
   mkdir -p /etc/systemd/resolved.conf.d
-  printf '[Resolve]\nDNS=10.0.2.3\n' >/etc/systemd/resolved.conf.d/mayfly.conf
+  printf '[Resolve]\nDNS=10.53.0.3\n' >/etc/systemd/resolved.conf.d/mayfly.conf
 fi
 case $(readlink /etc/resolv.conf) in
 *systemd/resolve*) ;; # resolved was told above
 *)
   rm -f /etc/resolv.conf
-  echo "nameserver 10.0.2.3" >/etc/resolv.conf
+  echo "nameserver 10.53.0.3" >/etc/resolv.conf
   ;;
 esac
 

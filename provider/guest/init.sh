@@ -8,8 +8,8 @@ export PATH=/bin
 busybox mkdir -p /proc /sys /dev /lower /writable /newroot
 busybox mount -t devtmpfs dev /dev
 exec </dev/console >/dev/console 2>&1
-busybox --install -s /bin
-mount -t proc proc /proc
+busybox mount -t proc proc /proc
+busybox --install -s /bin # finds its own path in /proc
 mount -t sysfs sysfs /sys
 
 # The host watches the console for this line and ends the wait with what follows.
@@ -44,23 +44,25 @@ identity=$(disk mayfly-identity) || fail "the identity disk is missing"
 tar -x -f "$identity" -C /newroot || fail "the identity cannot be read"
 mkdir -p /newroot/usr/lib/mayfly/bin /newroot/proc /newroot/sys /newroot/dev /newroot/run
 cp /mayfly/*.sh /bin/busybox /newroot/usr/lib/mayfly/
-chroot /newroot /usr/lib/mayfly/busybox --install -s /usr/lib/mayfly/bin
+for applet in $(busybox --list); do ln -sf ../busybox "/newroot/usr/lib/mayfly/bin/$applet"; done
+mount --move /proc /newroot/proc
+mount --move /sys /newroot/sys
+mount --move /dev /newroot/dev
 
 # From here on the guest's own files; apply-identity.sh says what it does.
 chroot /newroot /usr/lib/mayfly/busybox sh /usr/lib/mayfly/apply-identity.sh
 chroot /newroot /usr/lib/mayfly/busybox sh /usr/lib/mayfly/apply-access.sh
 
 ip link set lo up
-if [ -e /sys/class/net/eth0 ]; then # the addresses of qemu's user network; static, as waiting for DHCP costs a second
-  ip addr add 10.0.2.15/24 dev eth0
+if [ -e /newroot/sys/class/net/eth0 ]; then # as machines/qemu-command.ts has it; static, as waiting for DHCP costs a second
+  ip addr add 10.53.0.15/24 dev eth0
   ip link set eth0 up
-  ip route add default via 10.0.2.2
+  ip route add default via 10.53.0.2
 fi
 
 tab=$(printf '\t')
 while IFS=$tab read -r tag target options; do
-  modprobe_needed=/sys/module/virtiofs
-  [ -e "$modprobe_needed" ] || fail "the image's kernel has no virtiofs, which mounts need"
+  grep -qw virtiofs /newroot/proc/filesystems || fail "the image's kernel has no virtiofs, which mounts need"
   mkdir -p "/newroot$target"
   mount -t virtiofs -o "$options" "$tag" "/newroot$target" || fail "virtiofs mount of $target failed"
 done <"/newroot/etc/mayfly/mounts"
@@ -75,10 +77,7 @@ done
 sshd=$(chroot /newroot /usr/lib/mayfly/busybox sh -c 'command -v /usr/sbin/sshd || command -v /usr/bin/sshd || command -v /sbin/sshd')
 [ -n "$sshd" ] || fail "the image has no sshd: install openssh-server in it"
 
-mount --move /proc /newroot/proc
-mount --move /sys /newroot/sys
-mount --move /dev /newroot/dev
 # Its root is the new one, and it is no child of the image's init: it works under any init, and survives a broken one.
-chroot /newroot /usr/lib/mayfly/busybox setsid /usr/lib/mayfly/busybox sh /usr/lib/mayfly/agent.sh </dev/null &
+chroot /newroot /usr/lib/mayfly/busybox setsid /usr/lib/mayfly/busybox sh /usr/lib/mayfly/agent.sh </newroot/dev/null &
 echo "mayfly: starting $init"
 exec switch_root /newroot "$init"

@@ -65,7 +65,7 @@ function unusable(device: string): Finding | undefined {
 async function race(signal: AbortSignal): Promise<Finding> {
   const tcg = await probe(["-accel", "tcg", "-cpu", "max"], TCG_DEADLINE_MS, signal);
   if (typeof tcg === "string") return { accelerator: "tcg", reason: `the probe failed under emulation: ${tcg}` };
-  const kvm = await probe(["-accel", "kvm", "-cpu", "host"], tcg * 1_000, signal);
+  const kvm = await probe(["-accel", "kvm", "-cpu", "host"], Math.ceil(tcg * 1_000), signal);
   if (typeof kvm === "string") {
     return {
       accelerator: "tcg",

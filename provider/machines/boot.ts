@@ -30,7 +30,7 @@ export async function waitListening(
   signal: AbortSignal,
   seconds: number,
 ): Promise<void> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1_000)]);
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(seconds * 1_000))]);
   const evidence = async () => lastConsoleLines(machine.log);
   using watch = new ConsoleWatch(machine.log);
   const over = new AbortController();

@@ -87,6 +87,12 @@ function disk(name: string, file: string, readOnly: boolean): string[] {
   ];
 }
 
+/**
+ * The network between qemu and guest; `guest/init.sh` has its addresses. Not QEMU's default 10.0.2.0/24: slirp4netns gives
+ * that to the container, and then answers to forwarded connections, which come from there, never leave the guest's side.
+ */
+const GUEST_NETWORK = "net=10.53.0.0/24,host=10.53.0.2,dns=10.53.0.3,dhcpstart=10.53.0.15,ipv6=off";
+
 function network({ isolated, ports }: MachineSpec): string {
   const forwards = [
     `hostfwd=tcp::${String(SSH_CONTAINER_PORT)}-:22`,
@@ -95,7 +101,7 @@ function network({ isolated, ports }: MachineSpec): string {
     ),
   ];
   // restrict=on: forwarded connections reach the guest, the guest's own reach nothing.
-  return ["user", "id=net", `restrict=${isolated ? "on" : "off"}`, ...forwards].join(",");
+  return ["user", "id=net", GUEST_NETWORK, `restrict=${isolated ? "on" : "off"}`, ...forwards].join(",");
 }
 
 function mount(index: number): string[] {

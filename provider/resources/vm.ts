@@ -207,7 +207,7 @@ function accessChanged(old: VMSpec, inputs: VMSpec): boolean {
 async function waitUntilUp(id: string, inputs: VMSpec, connection: VMConnection, context: Context): Promise<void> {
   const { machines, ssh, say } = context;
   if (inputs.waitFor === "none") return;
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(inputs.bootTimeout * 1_000)]);
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
   await machines.waitListening(id, context.signal, inputs.bootTimeout);
   await ssh.login(connection, signal);
   if (inputs.waitFor === "ssh") return;

@@ -13,16 +13,17 @@ import { STEPS } from "./steps.mjs";
 export async function setUp(steps = STEPS) {
   const started = performance.now();
   const host = openHost();
-  const announced = await announce(host, steps);
+  let isChanged = await announce(host, steps);
   for (const { title, missing, install, use } of steps) {
     if ((await missing(host)) !== undefined) {
+      isChanged = true;
       await step(`set-up: ${title}`, (note) => install(host, note));
       const left = await missing(host);
       if (left !== undefined) throw new Failure(`${title}: still missing after the set-up: ${left.join(", ")}.`);
     }
     await use?.(host);
   }
-  say(`set-up: ${announced ? "done" : "nothing missing"} (${duration(performance.now() - started)})`);
+  say(`set-up: ${isChanged ? "done" : "nothing missing"} (${duration(performance.now() - started)})`);
   return host;
 }
 

@@ -1,0 +1,9 @@
+/** @type {import("jest").Config} `npm test` says which ring: tests/unit, tests/contract or tests/e2e. */
+module.exports = {
+  testEnvironment: "node",
+  roots: ["<rootDir>/tests"],
+  testMatch: ["**/*.test.ts"],
+  // Types are checked once, by `npm run typecheck`; here each file is only translated (isolatedModules).
+  transform: { "^.+\\.ts$": ["ts-jest", { tsconfig: "<rootDir>/tests/tsconfig.json" }] },
+  modulePathIgnorePatterns: ["<rootDir>/sdk/dist/"],
+};

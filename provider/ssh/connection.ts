@@ -1,0 +1,233 @@
+import type { Duplex } from "node:stream";
+import type { Client, ClientChannel } from "ssh2";
+import type { Reader } from "./bootstrap";
+import type { Dialled } from "./dial";
+
+/** sshd allows 10 sessions on a connection by default (MaxSessions); two stay free for ending a command that hangs. */
+const SESSIONS = 8;
+/** A server that does not even open a session within this time is not used for new ones. */
+const OPEN_MS = 10_000;
+const PING_MS = 15_000;
+/** So many pings in a row without an answer, 60 s, and the connection is given up; as `ssh -o ServerAliveInterval=15`. */
+const PINGS_UNANSWERED = 4;
+
+/** A session that did not come to be. Whatever was to run in it has certainly not begun. */
+export class NotStarted extends Error {
+  /** @param reason `lost`: the connection is no good any more. `full`: the server wants no more sessions on it. */
+  constructor(
+    readonly reason: "lost" | "full",
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** How ssh2 answers; its types say that there always is a channel. */
+type OnChannel = (error: (Error & { reason?: unknown }) | undefined, channel?: ClientChannel) => void;
+
+/** One SSH connection with its sessions. Idle, it does not keep this process alive. */
+export class SshConnection {
+  /** How the login shell there takes programs, as far as we know. */
+  reader: Reader = "block";
+  /** Why it ended, once it has. */
+  reason = "it was closed";
+  #sessions = 0;
+  #limit = SESSIONS;
+  #forwards = 0;
+  #holds = 0;
+  #open = true;
+  #retired = false;
+  #unanswered = 0;
+  readonly #client: Client;
+  readonly #carrier: Dialled["carrier"];
+  readonly #ping: NodeJS.Timeout;
+  readonly #whenEnded = new Set<() => void>();
+
+  /** @param onChange Called when a session has become free, and when the connection has ended. */
+  constructor(
+    { client, carrier }: Dialled,
+    private readonly onChange: () => void,
+  ) {
+    this.#client = client;
+    this.#carrier = carrier;
+    this.#ping = setInterval(() => {
+      this.#sendPing();
+    }, PING_MS).unref();
+    client
+      .on("error", (error: Error) => {
+        this.reason = error.message;
+      })
+      .on("close", () => {
+        this.#end();
+      });
+    carrier.release();
+    if (carrier.stream.destroyed || !carrier.stream.writable) this.#end(); // it ended before anybody listened
+  }
+
+  /** Whether it still stands. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** Whether another session may be begun on it. */
+  get hasRoom(): boolean {
+    return this.#open && !this.#retired && this.#sessions < this.#limit;
+  }
+
+  /** Whether no more than one session runs on it. */
+  get isAlone(): boolean {
+    return this.#sessions <= 1;
+  }
+
+  /** Calls back when the connection ends; returns how to take that back. */
+  onEnd(callback: () => void): () => void {
+    this.#whenEnded.add(callback);
+    return () => this.#whenEnded.delete(callback);
+  }
+
+  /** Takes a place for one session, to be given back by {@link giveBack}. */
+  take(): void {
+    this.#sessions += 1;
+    this.hold();
+  }
+
+  /** Gives a place back. */
+  giveBack(): void {
+    this.#sessions -= 1;
+    this.release();
+    this.#endIfRetired();
+    this.onChange();
+  }
+
+  /** Keeps this process alive for as long as the connection stands, until {@link release}. */
+  hold(): void {
+    this.#holds += 1;
+    if (this.#holds === 1) this.#carrier.hold();
+  }
+
+  /** Takes one {@link hold} back. */
+  release(): void {
+    this.#holds -= 1;
+    if (this.#holds === 0) this.#carrier.release();
+  }
+
+  /**
+   * Begins a session that runs one line of the login shell.
+   *
+   * @throws {NotStarted}
+   */
+  async start(line: string): Promise<ClientChannel> {
+    return this.#openChannel((done) => {
+      this.#client.exec(line, done);
+    });
+  }
+
+  /**
+   * Opens a TCP connection from the far side.
+   *
+   * @throws {NotStarted} Also when the server forbids it or nobody answers there; its message says so.
+   */
+  async forward(host: string, port: number): Promise<Duplex> {
+    const channel = await this.#openChannel((done) => {
+      this.#client.forwardOut("127.0.0.1", 0, host, port, done);
+    });
+    this.#forwards += 1;
+    channel.once("close", () => {
+      this.#forwards -= 1;
+      this.#endIfRetired();
+    });
+    return channel;
+  }
+
+  /** No new sessions on this one; it ends with the last that runs. */
+  retire(): void {
+    this.#retired = true;
+    this.#endIfRetired();
+  }
+
+  /** Ends it with all that runs on it. */
+  destroy(): void {
+    this.#client.end();
+    this.#carrier.stream.destroy();
+    this.#end();
+  }
+
+  #end(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    clearInterval(this.#ping);
+    for (const callback of this.#whenEnded) callback();
+    this.onChange();
+  }
+
+  #endIfRetired(): void {
+    if (this.#retired && this.#sessions === 0 && this.#forwards === 0) this.destroy();
+  }
+
+  async #openChannel(begin: (done: OnChannel) => void): Promise<ClientChannel> {
+    return new Promise((resolve, reject) => {
+      let answered = false;
+      const giveUp = (problem: NotStarted) => {
+        answered = true;
+        clearTimeout(timer);
+        reject(problem);
+      };
+      const timer = setTimeout(() => {
+        this.retire(); // what runs on it may still come to its end
+        giveUp(new NotStarted("lost", `the server did not open a session within ${String(OPEN_MS / 1_000)} s`));
+      }, OPEN_MS);
+      const done: OnChannel = (error, channel) => {
+        channel?.on("error", ignore).stderr.on("error", ignore);
+        if (answered) channel?.close();
+        else if (channel === undefined) giveUp(this.#notStarted(error));
+        else {
+          answered = true;
+          clearTimeout(timer);
+          resolve(channel);
+        }
+      };
+      try {
+        begin(done);
+      } catch (error) {
+        giveUp(new NotStarted("lost", (error as Error).message)); // ssh2 throws when the socket is closed already
+      }
+    });
+  }
+
+  /** The server refuses sessions beyond its MaxSessions; those that run show how many it takes. */
+  #notStarted(error: Parameters<OnChannel>[0]): NotStarted {
+    const refused = this.#open && (typeof error?.reason === "number" || error?.message === "Unable to exec");
+    if (!refused) return new NotStarted("lost", error?.message ?? this.reason);
+    this.#limit = Math.max(1, this.#sessions - 1);
+    return new NotStarted("full", error.message);
+  }
+
+  /**
+   * Asks the server for something that needs an answer: to cancel a forward that does not exist. ssh2's own keep-alive
+   * would do the same, but by a timer that keeps this process alive.
+   */
+  #sendPing(): void {
+    if (this.#sessions === 0) {
+      this.#unanswered = 0;
+      return;
+    }
+    this.#unanswered += 1;
+    if (this.#unanswered > PINGS_UNANSWERED) {
+      this.reason = `the other side has not answered for ${String((PING_MS * PINGS_UNANSWERED) / 1_000)} s`;
+      this.destroy();
+      return;
+    }
+    try {
+      this.#client.unforwardIn("127.0.0.1", 1, () => {
+        this.#unanswered = 0;
+      });
+    } catch (error) {
+      this.reason = (error as Error).message;
+      this.destroy();
+    }
+  }
+}
+
+function ignore(): void {
+  // a channel's end is told by `close`
+}

@@ -1,0 +1,218 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client, ConnectConfig } from "ssh2";
+import { MayflyError } from "../errors";
+import { FinalDialError, hostKeyMismatch, loginRefused, unreachable } from "./dial-error";
+import type { Hop } from "./endpoint";
+import { parseHostKey, signatureAlgorithms, type HostKey } from "./host-key";
+import { prepareLogin, type Login } from "./login";
+
+/** What a connection runs over: a socket, or a channel through another connection. */
+export interface Carrier {
+  readonly stream: Duplex;
+  /** While held, it keeps this process alive; once released it does not. Starts released, apart from its opening. */
+  readonly hold: () => void;
+  readonly release: () => void;
+}
+
+/** A client that is logged in, and what it runs over. */
+export interface Dialled {
+  readonly client: Client;
+  readonly carrier: Carrier;
+}
+
+/** How often and how patiently to dial. */
+export interface DialOptions {
+  /** Opens what the connection is to run over. The signal ends with the attempt. */
+  readonly open: (signal: AbortSignal) => Promise<Carrier>;
+  readonly signal: AbortSignal;
+  /** Goes on when the server refuses the login: of a machine that still boots (pam_nologin). @default false */
+  readonly retryRefused?: boolean | undefined;
+}
+
+const ATTEMPTS = 10; // as remote.Command
+const ATTEMPT_SECONDS = 15; // as remote.Command
+const FIRST_PAUSE_MS = 100; // a refused dial costs the other side nothing, and most machines are nearly up
+const LONGEST_PAUSE_MS = 3_000;
+
+/**
+ * Dials until it is logged in. Tries again after failures that time may mend, with growing pauses (10 attempts: about
+ * 14 s and what they take themselves); not when the host key is another one or the login was refused.
+ *
+ * @throws {MayflyError} `CONNECT_FAILED`, `HOST_KEY_MISMATCH`, `BAD_KEY`; the signal's reason when that fired.
+ */
+export async function dial(hop: Hop, options: DialOptions): Promise<Dialled> {
+  const { signal, retryRefused = false } = options;
+  const { dialErrorLimit = ATTEMPTS } = hop;
+  const begun = performance.now();
+  let pause = FIRST_PAUSE_MS;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await attemptOnce(hop, options);
+    } catch (error) {
+      signal.throwIfAborted();
+      const isLast = dialErrorLimit >= 0 && attempt >= Math.max(1, dialErrorLimit);
+      if (error instanceof MayflyError) throw error; // a bad key, or the proxy's own failure with its own attempts
+      if (error instanceof FinalDialError && (isLast || !(error.refused && retryRefused))) throw error.error;
+      if (isLast) throw unreachable(hop, attempt, (performance.now() - begun) / 1_000, error as Error);
+    }
+    await sleep(pause * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted();
+    pause = Math.min(pause * 1.6, LONGEST_PAUSE_MS);
+  }
+}
+
+async function attemptOnce(hop: Hop, { open, signal }: DialOptions): Promise<Dialled> {
+  const { perDialTimeout = ATTEMPT_SECONDS } = hop;
+  const login = await prepareLogin(hop);
+  const attempt = new AbortController();
+  const onAbort = () => {
+    attempt.abort(signal.reason);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  const onTimeout = () => {
+    attempt.abort(new Error(`timed out after ${String(perDialTimeout)} s`));
+  };
+  const timer = perDialTimeout === 0 ? undefined : setTimeout(onTimeout, perDialTimeout * 1_000);
+  try {
+    signal.throwIfAborted();
+    const carrier = await open(attempt.signal);
+    return { client: await logIn(hop, login, carrier.stream, attempt.signal), carrier };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Speaks SSH over a stream until we are logged in. On failure the stream is destroyed. */
+async function logIn(hop: Hop, login: Login, stream: Duplex, signal: AbortSignal): Promise<Client> {
+  const { default: ssh2 } = await import("ssh2");
+  const client = new ssh2.Client();
+  client.on("error", ignore); // an error event that nobody hears would end this process's answer to Pulumi
+  const pinned = parseHostKey(hop.hostKey);
+  const seen: Seen = {};
+  let onAbort = ignore;
+  try {
+    signal.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      onAbort = () => {
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      client
+        .once("ready", resolve)
+        .on("error", (error: LeveledError) => {
+          if (error.level === "agent") seen.agentError = error.message;
+          else reject(explain(hop, login, pinned, seen, error));
+        })
+        .once("change password", () => {
+          reject(new FinalDialError(loginRefused(hop, login.tried(), "the server wants a new password first"), true));
+        })
+        .once("close", () => {
+          reject(new Error("the other side closed the connection before the login was done"));
+        });
+      client.connect(configure(stream, login, pinned, seen));
+    });
+    return client;
+  } catch (error) {
+    stream.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    client.removeAllListeners().on("error", ignore);
+  }
+}
+
+/** What an attempt learned on its way. */
+interface Seen {
+  hostKey?: HostKey;
+  agentError?: string;
+}
+
+interface LeveledError extends Error {
+  readonly level?: string;
+}
+
+/**
+ * Fastest safe algorithms first: curve25519 is the cheapest key exchange under emulation (0.43 s a connection; ssh2 has
+ * no post-quantum one). Ciphers are as ssh2 orders them, by what this CPU is good at. No SHA-1.
+ */
+function configure(stream: Duplex, login: Login, pinned: HostKey, seen: Seen): ConnectConfig {
+  return {
+    sock: stream,
+    username: "", // each login method brings its own
+    readyTimeout: 0, // the attempt's own limit covers everything
+    keepaliveInterval: 0, // ssh2's timer would keep the process alive; see connection.ts
+    authHandler: login.next,
+    hostVerifier: (blob: Buffer) => {
+      seen.hostKey = parseSeen(blob);
+      return blob.equals(pinned.blob);
+    },
+    algorithms: {
+      serverHostKey: signatureAlgorithms(pinned) as never,
+      kex: [
+        ...(["curve25519-sha256", "curve25519-sha256@libssh.org"] as const),
+        ...(["ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"] as const),
+        ...(["diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512"] as const),
+      ],
+      hmac: { remove: [/sha1/] } as never,
+    },
+  };
+}
+
+function parseSeen(blob: Buffer): HostKey {
+  const type = blob.toString("latin1", 4, 4 + blob.readUInt32BE(0));
+  try {
+    return parseHostKey(`${type} ${blob.toString("base64")}`);
+  } catch {
+    return { type, blob, fingerprint: "of an unknown kind" };
+  }
+}
+
+function explain(hop: Hop, login: Login, pinned: HostKey, seen: Seen, error: LeveledError): Error {
+  if (seen.hostKey !== undefined && !seen.hostKey.blob.equals(pinned.blob))
+    return new FinalDialError(hostKeyMismatch(hop, pinned, seen.hostKey));
+  if (/no matching host key/.test(error.message)) return new FinalDialError(hostKeyMismatch(hop, pinned, undefined));
+  const refused = error.level === "client-authentication" || /[Tt]oo many auth/.test(error.message);
+  if (refused) return new FinalDialError(loginRefused(hop, login.tried(), seen.agentError), true);
+  if (/no matching/.test(error.message))
+    return new FinalDialError(
+      new MayflyError("CONNECT_FAILED", `the server at ${hop.host} and we have no algorithm in common`, {
+        evidence: error.message,
+        remedy: "update the SSH server: what we offer, OpenSSH has known since 2014",
+      }),
+    );
+  return error;
+}
+
+/** Opens a TCP connection. It does not keep this process alive once it stands, until it is held. */
+export async function openSocket({ host, port = 22 }: Hop, signal: AbortSignal): Promise<Carrier> {
+  const socket = new Socket();
+  // Without it each command takes 44 ms instead of 2.4: small packets would wait for the other side's acknowledgement.
+  socket.setNoDelay(true).on("error", ignore);
+  let onAbort = ignore;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      onAbort = () => {
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      socket.once("connect", resolve).once("error", reject).once("close", reject);
+      socket.connect({ host, port });
+    });
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    socket.removeAllListeners("connect").removeAllListeners("error").removeAllListeners("close").on("error", ignore);
+  }
+  const hold = () => void socket.ref();
+  const release = () => void socket.unref();
+  return { stream: socket, hold, release };
+}
+
+function ignore(): void {
+  // whoever waits for the connection hears of its end by `close`
+}

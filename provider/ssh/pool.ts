@@ -1,0 +1,191 @@
+import type { MayflyError } from "../errors";
+import { NotStarted, SshConnection } from "./connection";
+import { dial, openSocket, type Carrier } from "./dial";
+import { FinalDialError, unreachable } from "./dial-error";
+import { identify, identifyServer, type Endpoint, type Hop } from "./endpoint";
+
+/**
+ * When all sessions of a server are taken and none has become free for this long, another connection is opened. Under
+ * emulation a connection costs half a second of the guest's time, so a burst of short commands had better wait.
+ */
+const STALLED_MS = 300;
+const MOST_CONNECTIONS = 16; // 128 commands at a time on one server
+
+interface Waiter {
+  readonly serve: (connection: SshConnection) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** All connections to one server as one user. */
+interface Target {
+  readonly endpoint: Endpoint;
+  readonly connections: Set<SshConnection>;
+  readonly waiters: Set<Waiter>;
+  /** Ends the dialling that is under way; there is never more than one, for the sake of sshd's MaxStartups. */
+  dialling: AbortController | undefined;
+  stalled: NodeJS.Timeout | undefined;
+}
+
+/** Connections that live as long as this process, shared by all who talk to the same server as the same user. */
+export class Pool {
+  readonly #targets = new Map<string, Target>();
+
+  /**
+   * A connection with a place for one session, already taken: to be given back by {@link SshConnection.giveBack}.
+   *
+   * @throws {MayflyError} `CONNECT_FAILED`, `HOST_KEY_MISMATCH`, `BAD_KEY`; the signal's reason when that fired.
+   */
+  async session(endpoint: Endpoint, signal: AbortSignal): Promise<SshConnection> {
+    signal.throwIfAborted();
+    const target = this.#target(endpoint);
+    const free = [...target.connections].find(({ hasRoom }) => hasRoom);
+    if (free !== undefined && target.waiters.size === 0) {
+      free.take();
+      return free;
+    }
+    return this.#wait(target, signal);
+  }
+
+  /** A new connection, which then stays for others. No session is taken. */
+  async fresh(endpoint: Endpoint, signal: AbortSignal, retryRefused = false): Promise<SshConnection> {
+    const target = this.#target(endpoint);
+    return this.#add(target, signal, retryRefused);
+  }
+
+  /** Ends all connections to a server: it is gone. */
+  forget(hop: Hop): void {
+    const server = identifyServer(hop);
+    for (const target of this.#targets.values()) if (identifyServer(target.endpoint) === server) this.#end(target);
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    for (const target of this.#targets.values()) this.#end(target);
+  }
+
+  #target(endpoint: Endpoint): Target {
+    const name = identify(endpoint);
+    const known = this.#targets.get(name);
+    if (known !== undefined) return known;
+    const target: Target = {
+      endpoint,
+      connections: new Set(),
+      waiters: new Set(),
+      dialling: undefined,
+      stalled: undefined,
+    };
+    this.#targets.set(name, target);
+    return target;
+  }
+
+  async #wait(target: Target, signal: AbortSignal): Promise<SshConnection> {
+    let onAbort = () => undefined;
+    let waiter: Waiter | undefined;
+    try {
+      return await new Promise<SshConnection>((serve, fail) => {
+        waiter = { serve, fail };
+        onAbort = () => void fail(signal.reason);
+        signal.addEventListener("abort", onAbort, { once: true });
+        target.waiters.add(waiter);
+        this.#settle(target);
+      });
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      if (waiter !== undefined) target.waiters.delete(waiter);
+      if (target.waiters.size === 0) target.dialling?.abort(new Error("nobody waits for it any more"));
+    }
+  }
+
+  /** Hands out what is free, and sees to it that whoever still waits gets something. */
+  #settle(target: Target): void {
+    let served = false;
+    for (const connection of target.connections) {
+      if (!connection.isOpen) target.connections.delete(connection);
+      for (const waiter of target.waiters) {
+        if (!connection.hasRoom) break;
+        target.waiters.delete(waiter);
+        connection.take();
+        waiter.serve(connection);
+        served = true;
+      }
+    }
+    if (target.waiters.size === 0 || served) {
+      clearTimeout(target.stalled);
+      target.stalled = undefined;
+    }
+    if (target.waiters.size === 0) return;
+    if (target.connections.size === 0) void this.#dialForWaiters(target);
+    else this.#watchForStall(target);
+  }
+
+  #watchForStall(target: Target): void {
+    if (target.stalled !== undefined || target.connections.size >= MOST_CONNECTIONS) return;
+    target.stalled = setTimeout(() => {
+      target.stalled = undefined;
+      void this.#dialForWaiters(target);
+    }, STALLED_MS);
+  }
+
+  async #dialForWaiters(target: Target): Promise<void> {
+    if (target.dialling !== undefined) return;
+    const controller = new AbortController();
+    target.dialling = controller;
+    let error: unknown;
+    try {
+      await this.#add(target, controller.signal);
+    } catch (cause) {
+      error = cause;
+    }
+    target.dialling = undefined;
+    const isInVain = error !== undefined && !controller.signal.aborted && target.connections.size === 0;
+    if (isInVain) for (const waiter of target.waiters) waiter.fail(error);
+    else this.#settle(target);
+  }
+
+  async #add(target: Target, signal: AbortSignal, retryRefused = false): Promise<SshConnection> {
+    const { endpoint } = target;
+    const open = async (attempt: AbortSignal) =>
+      endpoint.proxy === undefined
+        ? openSocket(endpoint, attempt)
+        : this.#openThrough(endpoint.proxy, endpoint, attempt);
+    const dialled = await dial(endpoint, { open, signal, retryRefused });
+    const connection = new SshConnection(dialled, () => {
+      this.#settle(target);
+    });
+    target.connections.add(connection);
+    this.#settle(target);
+    return connection;
+  }
+
+  /** The same one hop further: a channel of a pooled connection to the proxy takes the place of the socket. */
+  async #openThrough(proxy: Hop, { host, port = 22 }: Hop, signal: AbortSignal): Promise<Carrier> {
+    const carrier = await this.session(proxy, signal);
+    try {
+      const stream = await carrier.forward(host, port);
+      const hold = () => {
+        carrier.hold();
+      };
+      const release = () => {
+        carrier.release();
+      };
+      hold(); // as a socket does, until the connection on it is handed over
+      return { stream, hold, release };
+    } catch (error) {
+      if (error instanceof NotStarted && /prohibited/i.test(error.message))
+        throw new FinalDialError(forbidden(proxy, error));
+      throw error;
+    } finally {
+      carrier.giveBack();
+    }
+  }
+
+  #end(target: Target): void {
+    target.dialling?.abort(new Error("the machine is gone"));
+    for (const connection of target.connections) connection.destroy();
+    target.connections.clear();
+  }
+}
+
+function forbidden(proxy: Hop, error: Error): MayflyError {
+  return unreachable(proxy, 1, 0, new Error(`it forbids going through it (AllowTcpForwarding): ${error.message}`));
+}

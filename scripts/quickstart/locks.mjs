@@ -1,0 +1,23 @@
+import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+
+/**
+ * Removes the locks of Pulumi processes that were killed: Pulumi itself would refuse to work until a person runs
+ * `pulumi cancel`. A lock of a living process, or of another machine, stays.
+ *
+ * @param {string} folder Where Pulumi's file backend keeps its locks.
+ */
+export function removeDeadLocks(folder) {
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+  for (const name of names.filter((path) => path.endsWith(".json"))) {
+    const file = join(folder, name);
+    if (isDead(readFileSync(file, "utf8"))) rmSync(file, { force: true });
+  }
+}
+
+/** @param {string} text The content of a lock. */
+function isDead(text) {
+  const lock = JSON.parse(text);
+  return lock.hostname === hostname() && typeof lock.pid === "number" && !existsSync(`/proc/${lock.pid}`);
+}

@@ -1,0 +1,77 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { attach, run } from "../terminal/programs.mjs";
+import { removeDeadLocks } from "./locks.mjs";
+
+/** The stack of the quickstart. */
+export const STACK = "dev";
+const PROJECT = "mayfly-quickstart"; // as in Pulumi.yaml
+
+/** @typedef {import("../setup/host.mjs").Host} Host */
+
+/**
+ * Where Pulumi keeps the quickstart's state: in the user's data folder, without an account, unless the user has chosen
+ * a backend of their own.
+ *
+ * @param {Host} host Whose environment to look at.
+ * @returns {string | undefined} The folder; `undefined` where the user has chosen.
+ */
+export function stateFolder({ env, home }) {
+  return env["PULUMI_BACKEND_URL"] ? undefined : join(home, "stacks");
+}
+
+/**
+ * Whether the quickstart has a stack. Only looks at files; `undefined` means that only Pulumi knows.
+ *
+ * @param {Host} host Where to look.
+ */
+export function hasStack(host) {
+  const folder = stateFolder(host);
+  return folder === undefined ? undefined : existsSync(join(folder, ".pulumi", "stacks", PROJECT, `${STACK}.json`));
+}
+
+/**
+ * Makes the quickstart's stack unless it is there.
+ *
+ * @param {Host} host Where programs are started.
+ */
+export async function openStack(host) {
+  await run("pulumi", ["stack", "select", STACK, "--create"], forPulumi(host));
+}
+
+/**
+ * Runs Pulumi on the terminal.
+ *
+ * @param {Host} host Where programs are started.
+ * @param {readonly string[]} args Its arguments; the stack is added.
+ * @returns {Promise<number>} Its exit code.
+ */
+export async function runPulumi(host, args) {
+  const display = process.stdout.isTTY ? [] : ["--non-interactive"];
+  return attach("pulumi", [...args, "--stack", STACK, ...display], forPulumi(host));
+}
+
+/**
+ * The stack's outputs that are plain text.
+ *
+ * @param {Host} host Where programs are started.
+ * @returns {Promise<ReadonlyMap<string, string>>} Texts by name.
+ */
+export async function outputs(host) {
+  /** @type {Record<string, unknown>} */
+  const values = JSON.parse(await run("pulumi", ["stack", "output", "--json", "--stack", STACK], forPulumi(host)));
+  return new Map(Object.entries(values).map(([name, value]) => [name, String(value)]));
+}
+
+/** @param {Host} host Where programs are started. */
+function forPulumi(host) {
+  const folder = stateFolder(host);
+  /** @type {import("../terminal/programs.mjs").Environment} */
+  const env = { ...host.env, PULUMI_SKIP_UPDATE_CHECK: "1" };
+  if (folder === undefined) return { env, cwd: host.root };
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  removeDeadLocks(join(folder, ".pulumi", "locks"));
+  // The state lies in a folder that only this user may read; a passphrase kept beside it would add nothing.
+  const passphrase = env["PULUMI_CONFIG_PASSPHRASE_FILE"] ? {} : { PULUMI_CONFIG_PASSPHRASE: "" };
+  return { env: { PULUMI_BACKEND_URL: `file://${folder}`, ...passphrase, ...env }, cwd: host.root };
+}

@@ -1,0 +1,22 @@
+// `npm test`: set-up, then every check and every test. The last line is the sum: `N passed, N failed`.
+import { STEPS } from "./setup/steps.mjs";
+import { setUp } from "./setup/set-up.mjs";
+import { TEST_USER_STEPS } from "./setup/test-user.mjs";
+import { main } from "./terminal/failure.mjs";
+import { say } from "./terminal/say.mjs";
+import { runStage } from "./test/run-stage.mjs";
+import { readArguments } from "./test/stages.mjs";
+import { summary } from "./test/tally.mjs";
+
+await main(async () => {
+  const { stages, forJest } = readArguments(process.argv.slice(2));
+  const asRoot = process.getuid?.() === 0 && stages.some(({ name }) => name === "e2e");
+  const host = await setUp([...STEPS, ...(asRoot ? TEST_USER_STEPS : [])]);
+  const tallies = [];
+  for (const stage of stages) {
+    say(`\n── ${stage.name}`);
+    tallies.push(await runStage(host, stage, forJest));
+  }
+  for (const line of summary(tallies)) say(line);
+  return tallies.some(({ failures }) => failures.length > 0) ? 1 : 0;
+});

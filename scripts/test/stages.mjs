@@ -1,0 +1,34 @@
+/**
+ * One part of `npm test`.
+ *
+ * @typedef {object} Stage
+ * @property {string} name What it is chosen by: `npm test -- unit`.
+ * @property {string} [script] The npm script that it runs; counts as one test.
+ * @property {string} [tests] The folder whose tests jest runs.
+ * @property {readonly string[]} [jest] Arguments for jest.
+ * @property {number} deadlineMinutes When it is taken for hung, ended, and counted as failed.
+ */
+
+/** All of them, in order: what fails in seconds comes first. @type {readonly Stage[]} */
+export const STAGES = [
+  { name: "typecheck", script: "typecheck", deadlineMinutes: 5 },
+  { name: "lint", script: "lint", deadlineMinutes: 5 },
+  { name: "unit", tests: "tests/unit", jest: ["--maxWorkers=2", "--testTimeout=5000"], deadlineMinutes: 5 },
+  { name: "contract", tests: "tests/contract", jest: ["--maxWorkers=2", "--testTimeout=60000"], deadlineMinutes: 10 },
+  // One after the other: two guests under emulation want both cores each.
+  { name: "e2e", tests: "tests/e2e", jest: ["--runInBand", "--testTimeout=600000"], deadlineMinutes: 30 },
+];
+
+/**
+ * Reads the arguments of `npm test --`: stages first, all of them when none is named, then arguments for jest.
+ *
+ * @param {readonly string[]} args What came after `--`.
+ * @returns {{ stages: readonly Stage[], forJest: readonly string[] }} What to run.
+ */
+export function readArguments(args) {
+  const names = STAGES.map(({ name }) => name);
+  const first = args.findIndex((arg) => !names.includes(arg));
+  const chosen = first === -1 ? args : args.slice(0, first);
+  const stages = STAGES.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+  return { stages, forJest: first === -1 ? [] : args.slice(first) };
+}

@@ -1,0 +1,26 @@
+import { expect, test } from "@jest/globals";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+
+const locks = import("../../../scripts/quickstart/locks.mjs");
+
+test("only locks of dead processes of this machine go", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly-unit-"));
+  const project = join(folder, "organization", "mayfly-quickstart", "dev");
+  const DEAD = 2 ** 22 + 1; // above the largest process id that Linux gives
+  try {
+    mkdirSync(project, { recursive: true });
+    const write = (name: string, lock: object) => {
+      writeFileSync(join(project, name), JSON.stringify(lock));
+    };
+    write("dead.json", { pid: DEAD, hostname: hostname() });
+    write("living.json", { pid: process.pid, hostname: hostname() });
+    write("elsewhere.json", { pid: DEAD, hostname: `not-${hostname()}` });
+    (await locks).removeDeadLocks(folder);
+    expect(readdirSync(project).sort()).toEqual(["elsewhere.json", "living.json"]);
+    (await locks).removeDeadLocks(join(folder, "missing")); // no backend yet: nothing to do
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
