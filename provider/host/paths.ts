@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 /** Every place on the host where Mayfly keeps something. Nothing is written elsewhere. */
 export interface Paths {
-  /** The root of it all: `$MAYFLY_HOME`, else `$XDG_DATA_HOME/mayfly`, else `~/.local/share/mayfly`. */
+  /** The root of it all: `$MAYFLY_HOME`, else for root `/var/lib/mayfly`, else `$XDG_DATA_HOME/mayfly` (`~/.local/share`). */
   readonly home: string;
   /** Boot artefacts, one folder per image digest. */
   readonly artefacts: string;
@@ -22,10 +22,15 @@ export interface Paths {
   readonly scratch: string;
 }
 
-/** Works out the paths from an environment and makes the folders, readable by this user only. */
+/**
+ * Folders that others may pass through but not list: containers with mapped user ids reach their files by way of them.
+ * What is in them is for this user only, file by file.
+ */
+export const PASSABLE = 0o711;
+
+/** Works out the paths from an environment and makes the folders. */
 export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
-  const data = environment["XDG_DATA_HOME"] ?? join(environment["HOME"] ?? homedir(), ".local", "share");
-  const home = environment["MAYFLY_HOME"] ?? join(data, "mayfly");
+  const home = environment["MAYFLY_HOME"] ?? defaultHome(environment);
   const paths: Paths = {
     home,
     artefacts: join(home, "artefacts"),
@@ -36,6 +41,18 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
     containerRoot: join(home, "container-root"),
     scratch: join(home, "scratch"),
   };
-  for (const folder of Object.values(paths) as string[]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const modes = new Map([
+    [home, PASSABLE],
+    [paths.machines, PASSABLE],
+    [paths.containerRoot, 0o755], // holds nothing but links and empty folders, and runc opens it as a mapped user
+  ]);
+  for (const folder of Object.values(paths) as string[])
+    mkdirSync(folder, { recursive: true, mode: modes.get(folder) ?? 0o700 });
   return paths;
+}
+
+/** Root's home is closed to the mapped users of its containers, so root's data is where a system's is. */
+function defaultHome(environment: NodeJS.ProcessEnv): string {
+  if (process.getuid?.() === 0) return "/var/lib/mayfly";
+  return join(environment["XDG_DATA_HOME"] ?? join(environment["HOME"] ?? homedir(), ".local", "share"), "mayfly");
 }

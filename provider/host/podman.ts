@@ -193,6 +193,7 @@ function makeContainerRoot(root: string): void {
   ])
     mkdirSync(join(root, name), { recursive: true });
   for (const name of ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]) link(join("/", name), join(root, name));
+  place("../run", join(root, "var", "run"));
   // runc makes missing mount points; all of them are here, so that nothing is ever written to the shared directory.
   for (const name of ["etc/hosts", "etc/resolv.conf", "etc/hostname", "etc/ld.so.cache", "run/.containerenv"]) {
     mkdirSync(join(root, name, ".."), { recursive: true });
@@ -200,10 +201,14 @@ function makeContainerRoot(root: string): void {
   }
 }
 
+/** The same link as the host has. */
 function link(hostPath: string, path: string): void {
-  if (!existsSync(hostPath) || !lstatSync(hostPath).isSymbolicLink()) return;
+  if (existsSync(hostPath) && lstatSync(hostPath).isSymbolicLink()) place(readlinkSync(hostPath), path);
+}
+
+function place(target: string, path: string): void {
   try {
-    symlinkSync(readlinkSync(hostPath), path);
+    symlinkSync(target, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }

@@ -86,10 +86,10 @@ export function mountTag(index: number): string {
   return `mount${String(index)}`;
 }
 
-/** Lines of /etc/environment as pam_env(8) reads them. */
+/** Lines of /etc/environment. pam_env(8) takes off the outer quotes and reads all between them as it stands. */
 function environmentFile(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)
-    .map(([name, value]) => `${name}="${value.replaceAll(/(["\\])/g, "\\$1").replaceAll("\n", "\\\n")}"\n`)
+    .map(([name, value]) => `${name}="${value}"\n`)
     .join("");
 }
 

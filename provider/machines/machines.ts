@@ -3,7 +3,7 @@ import { chmod, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Owner } from "../context";
 import { MayflyError } from "../errors";
-import type { Paths } from "../host/paths";
+import { PASSABLE, type Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifyProcess, isAlive } from "../host/process-identity";
 import { Records } from "../host/records";
@@ -99,7 +99,7 @@ export class Machines {
   /** Makes the machine's folder and all files that its container needs. */
   private async furnish(id: string, { identity, access, spec }: MachinePlan, signal: AbortSignal): Promise<void> {
     const folder = this.sharedFolder(id);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await mkdir(folder, { recursive: true, mode: PASSABLE });
     await writeFile(this.consoleLog(id), "", { mode: 0o600 });
     await this.keepFile(id, IDENTITY_FILE, JSON.stringify({ identity, mounts: spec.mounts } satisfies KeptIdentity));
     await writeFile(join(folder, IDENTITY_DISK), await identityTar(identity, access, spec.mounts), { mode: 0o600 });
@@ -117,7 +117,7 @@ export class Machines {
     const sshPort = container?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`);
     if (container?.process === undefined || sshPort === undefined) {
       throw new MayflyError("BOOT_FAILED", `qemu did not start: its container is ${container?.status ?? "gone"}`, {
-        evidence: await this.log(id, signal),
+        evidence: await this.console(id),
         remedy: "see what qemu says above; a size or kernelArgs that this host cannot serve is the usual cause",
       });
     }
@@ -241,10 +241,6 @@ export class Machines {
 
   private consoleLog(id: string): string {
     return join(this.paths.machines, id, "console.log");
-  }
-
-  private async log(id: string, signal: AbortSignal): Promise<string> {
-    return this.podman.run(["logs", containerName(id)], { signal }).catch(async () => this.console(id));
   }
 }
 

@@ -9,7 +9,7 @@ import { confinement, containerName, inspectContainer, labelArgs } from "./conta
 import { mountTag } from "./identity";
 import type { MountSpec } from "./spec";
 
-/** What virtiofsd needs to act for the guest's users. */
+/** What virtiofsd needs to act for the guest's users, and to give up the rest itself (SETPCAP). */
 const CAPABILITIES = [
   "CHOWN",
   "DAC_OVERRIDE",
@@ -19,8 +19,7 @@ const CAPABILITIES = [
   "SETUID",
   "SETFCAP",
   "MKNOD",
-  "SYS_CHROOT",
-];
+  "SYS_CHROOT", "SETPCAP"];
 
 const SOCKET_DEADLINE_MS = 20_000; // takes 0.3 s; podman may be slow when many machines start at once
 
@@ -51,6 +50,7 @@ export async function startMount(
   const args = [
     ...["run", "--detach", "--name", containerName(part), ...labelArgs(machine.id, machine.owner)],
     ...confinement(CAPABILITIES),
+    ...["--tmpfs", "/run:rw,size=1m"], // QEMU's virtiofsd keeps lock files in /var/run
     ...["--network", "none", ...ownerMapping(mount, owner, rootless)],
     ...["--volume", `${folder}:/machine`, "--volume", `${mount.source}:/source${mount.readOnly ? ":ro" : ""}`],
     ...["--log-driver", "k8s-file"],
@@ -59,11 +59,17 @@ export async function startMount(
   ];
   await podman.run(args, { signal });
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(SOCKET_DEADLINE_MS)]);
+  const socketOpen = async () => {
+    if (!existsSync(join(folder, "ready"))) return undefined;
+    // virtiofsd listens; from now on the folder only has to let qemu pass, which is root without root's rights.
+    if (!rootless) await chown(folder, 0, 0);
+    return true;
+  };
   const logs = async () => podman.run(["logs", containerName(part)], { signal }).catch(() => "");
   await until(
     `virtiofsd serves ${mount.source}`,
     async () => {
-      if (existsSync(join(folder, "ready"))) return true;
+      if (await socketOpen()) return true;
       const container = await inspectContainer(podman, part, deadline);
       if (container?.running === true) return undefined;
       throw new MayflyError("BOOT_FAILED", `virtiofsd ended while it was to serve ${mount.source}`, {
@@ -84,7 +90,7 @@ export async function startMount(
  * in but this machine's user, so the socket itself can be open. `ready` says that it is.
  */
 const SERVE = `
-"$@" &
+"$@" 2>&1 &
 until [ -S /machine/socket ]; do
   kill -0 $! || exit 1
   sleep 0.01

@@ -113,6 +113,8 @@ export const vmSchema = z
     const complain = (path: PropertyKey[], message: string) => {
       context.addIssue({ code: "custom", path, message });
     };
+    for (const [name, value] of Object.entries(vm.environment))
+      if (/[\n\r]/.test(value)) complain(["environment", name], "must be one line: /etc/environment knows no other");
     const names = vm.users.map(({ name }) => name);
     vm.users.forEach(({ name, uid }, index) => {
       if (names.indexOf(name) !== index) complain(["users", index, "name"], `"${name}" is declared twice`);

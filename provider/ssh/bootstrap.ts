@@ -30,6 +30,9 @@ export interface Program {
  */
 export type Reader = "block" | "lines" | "shell";
 
+/** Exit code of a reader that did not get its program. */
+export const NOT_READ = 97;
+
 const READERS: readonly Reader[] = ["block", "lines", "shell"];
 const BLOCK_BYTES = 8_192; // from here on starting `dd` costs less than reading single bytes
 
@@ -47,9 +50,9 @@ export function nextReader(failed: Reader): Reader | undefined {
 export function renderReader(reader: Reader, token: string, program: string): string {
   if (reader === "block") {
     const read = `_mf_p=$(dd bs=${String(Buffer.byteLength(program))} count=1 iflag=fullblock 2>/dev/null)`;
-    return `${read};case $_mf_p in *"${token}")eval "$_mf_p";;*)exit 97;;esac`;
+    return `${read};case $_mf_p in *"${token}")eval "$_mf_p";;*)exit ${String(NOT_READ)};;esac`;
   }
-  const loop = `while :;do IFS= read -r _mf_l||exit 97;case $_mf_l in "${token}")break;;esac;_mf_p=$_mf_p$_mf_l$_mf_n;done`;
+  const loop = `while :;do IFS= read -r _mf_l||exit ${String(NOT_READ)};case $_mf_l in "${token}")break;;esac;_mf_p=$_mf_p$_mf_l$_mf_n;done`;
   // The newline is written out for the login shell, whose start-up files may have changed IFS. csh takes none in
   // quotes, so for all other shells it comes from the default IFS, which /bin/sh always has.
   if (reader === "lines") return `_mf_n='\n';_mf_p=;${loop};eval "$_mf_p"`;
@@ -61,12 +64,13 @@ export function renderReader(reader: Reader, token: string, program: string): st
  * then on, and not before, the command may have begun.
  */
 export function renderProgram(program: Program, token: string, reader: Reader): string {
-  const lines = ["unset _mf_n _mf_p _mf_l", `echo "${token} $$"`];
-  for (const [name, value] of Object.entries(program.environment ?? {})) lines.push(`export ${name}=${quote(value)}`);
+  const steps = ["unset _mf_n _mf_p _mf_l", `echo "${token} $$"`];
+  for (const [name, value] of Object.entries(program.environment ?? {})) steps.push(`export ${name}=${quote(value)}`);
   // CDPATH could make cd print the folder, hence the redirection.
-  if (program.directory !== undefined) lines.push(`cd -- ${quotePath(program.directory)} >/dev/null || exit`);
-  lines.push(renderStart(program, reader), reader === "block" ? `# ${token}` : `${token}\n`); // keeps the exit status
-  return lines.join("\n");
+  if (program.directory !== undefined) steps.push(`cd -- ${quotePath(program.directory)} >/dev/null || exit`);
+  steps.push(renderStart(program, reader));
+  // One line, so that the shell's error messages count the lines of the command alone. The end keeps its exit status.
+  return `${steps.join(";")}\n${reader === "block" ? `# ${token}` : `${token}\n`}`;
 }
 
 /** Matches what the program prints first. The group is the process id, which is also that of its process group. */

@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel } from "ssh2";
+import { abortable } from "./abortable";
 import type { Reader } from "./bootstrap";
 import type { Dialled } from "./dial";
 
@@ -114,10 +115,10 @@ export class SshConnection {
   /**
    * Begins a session that runs one line of the login shell.
    *
-   * @throws {NotStarted}
+   * @throws {NotStarted} The signal's reason, when that fired.
    */
-  async start(line: string): Promise<ClientChannel> {
-    return this.#openChannel((done) => {
+  async start(line: string, signal?: AbortSignal): Promise<ClientChannel> {
+    return this.#openChannel(signal, (done) => {
       this.#client.exec(line, done);
     });
   }
@@ -125,10 +126,11 @@ export class SshConnection {
   /**
    * Opens a TCP connection from the far side.
    *
-   * @throws {NotStarted} Also when the server forbids it or nobody answers there; its message says so.
+   * @throws {NotStarted} Also when the server forbids it or nobody answers there; its message says so. The signal's
+   * reason, when that fired.
    */
-  async forward(host: string, port: number): Promise<Duplex> {
-    const channel = await this.#openChannel((done) => {
+  async forward(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    const channel = await this.#openChannel(signal, (done) => {
       this.#client.forwardOut("127.0.0.1", 0, host, port, done);
     });
     this.#forwards += 1;
@@ -164,34 +166,34 @@ export class SshConnection {
     if (this.#retired && this.#sessions === 0 && this.#forwards === 0) this.destroy();
   }
 
-  async #openChannel(begin: (done: OnChannel) => void): Promise<ClientChannel> {
-    return new Promise((resolve, reject) => {
-      let answered = false;
-      const giveUp = (problem: NotStarted) => {
-        answered = true;
-        clearTimeout(timer);
-        reject(problem);
-      };
-      const timer = setTimeout(() => {
-        this.retire(); // what runs on it may still come to its end
-        giveUp(new NotStarted("lost", `the server did not open a session within ${String(OPEN_MS / 1_000)} s`));
-      }, OPEN_MS);
-      const done: OnChannel = (error, channel) => {
-        channel?.on("error", ignore).stderr.on("error", ignore);
-        if (answered) channel?.close();
-        else if (channel === undefined) giveUp(this.#notStarted(error));
-        else {
-          answered = true;
-          clearTimeout(timer);
-          resolve(channel);
+  async #openChannel(signal: AbortSignal | undefined, begin: (done: OnChannel) => void): Promise<ClientChannel> {
+    let isWanted = true;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await abortable<ClientChannel>(signal, (resolve, reject) => {
+        timer = setTimeout(() => {
+          this.retire(); // what runs on it may still come to its end
+          reject(new NotStarted("lost", `the server did not open a session within ${String(OPEN_MS / 1_000)} s`));
+        }, OPEN_MS);
+        const done: OnChannel = (error, channel) => {
+          channel?.on("error", ignore).stderr.on("error", ignore);
+          if (!isWanted) channel?.close();
+          else if (channel === undefined) reject(this.#notStarted(error));
+          else resolve(channel);
+        };
+        try {
+          begin(done);
+        } catch (error) {
+          this.retire(); // ssh2 throws where the socket is closed already
+          reject(new NotStarted("lost", (error as Error).message));
         }
-      };
-      try {
-        begin(done);
-      } catch (error) {
-        giveUp(new NotStarted("lost", (error as Error).message)); // ssh2 throws when the socket is closed already
-      }
-    });
+      });
+    } catch (error) {
+      isWanted = false;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** The server refuses sessions beyond its MaxSessions; those that run show how many it takes. */

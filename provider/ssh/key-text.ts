@@ -44,7 +44,8 @@ export function recogniseKey(given: string): KeyText {
       ? badKey("has an unknown format", KEY_WANTED)
       : badKey(`is ${mistaken[1]}`, mistaken[2]);
   }
-  if (!text.includes(`-----END ${kind}PRIVATE KEY-----`)) throw badKey("is cut off: its last line is missing", KEY_WANTED);
+  if (!text.includes(`-----END ${kind}PRIVATE KEY-----`))
+    throw badKey("is cut off: its last line is missing", KEY_WANTED);
   if (kind !== "OPENSSH ") return { format: "pem", text: `${text}\n` };
   return { format: "openssh", text: `${text}\n`, cipher: cipherOf(text) };
 }

@@ -93,9 +93,9 @@ const USABLE = "use an ed25519, ecdsa or rsa key: `ssh-keygen -t ed25519` makes 
 const OPEN_IT = "give its passphrase, or a copy without one: ssh-keygen -p -f COPY";
 
 function explainPem(text: string, passphrase: string | undefined, code: string): Error {
-  if (!/ENCRYPTED/.test(text)) return badKey("is damaged, or of a kind that can't be read", USABLE);
+  if (!text.includes("ENCRYPTED")) return badKey("is damaged, or of a kind that can't be read", USABLE);
   if (passphrase === undefined) return badKey("is encrypted and no passphrase was given", OPEN_IT);
-  if (/UNSUPPORTED/.test(code)) return badKey("is encrypted in a way that OpenSSL no longer reads", OPEN_IT);
+  if (code.includes("UNSUPPORTED")) return badKey("is encrypted in a way that OpenSSL no longer reads", OPEN_IT);
   return badKey("can't be opened: the passphrase is wrong", OPEN_IT);
 }
 
@@ -145,7 +145,10 @@ function refuseWeak(key: PrivateKey): void {
   if (!["ed25519", "ecdsa", "rsa"].includes(key.type))
     throw badKey(`is of the kind ${key.type}, which OpenSSH does not accept`, USABLE);
   if (key.type === "rsa" && key.size < SMALLEST_OWN_RSA)
-    throw badKey(`has ${String(key.size)} bits; rsa keys under ${String(SMALLEST_OWN_RSA)} are refused by servers`, USABLE);
+    throw badKey(
+      `has ${String(key.size)} bits; rsa keys under ${String(SMALLEST_OWN_RSA)} are refused by servers`,
+      USABLE,
+    );
 }
 
 /** sshpk calls a key without a comment `(unnamed)`. */

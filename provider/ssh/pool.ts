@@ -1,8 +1,9 @@
-import type { MayflyError } from "../errors";
+import { MayflyError } from "../errors";
+import { abortable } from "./abortable";
 import { NotStarted, SshConnection } from "./connection";
 import { dial, openSocket, type Carrier } from "./dial";
 import { FinalDialError, unreachable } from "./dial-error";
-import { identify, identifyServer, type Endpoint, type Hop } from "./endpoint";
+import { identify, identifyServer, nameOf, type Endpoint, type Hop } from "./endpoint";
 
 /**
  * When all sessions of a server are taken and none has become free for this long, another connection is opened. Under
@@ -13,7 +14,7 @@ const MOST_CONNECTIONS = 16; // 128 commands at a time on one server
 
 interface Waiter {
   readonly serve: (connection: SshConnection) => void;
-  readonly fail: (error: unknown) => void;
+  readonly fail: (error: Error) => void;
 }
 
 /** All connections to one server as one user. */
@@ -55,12 +56,12 @@ export class Pool {
   /** Ends all connections to a server: it is gone. */
   forget(hop: Hop): void {
     const server = identifyServer(hop);
-    for (const target of this.#targets.values()) if (identifyServer(target.endpoint) === server) this.#end(target);
+    for (const [name, target] of this.#targets) if (identifyServer(target.endpoint) === server) this.#end(name, target);
   }
 
   /** Ends all connections. */
   close(): void {
-    for (const target of this.#targets.values()) this.#end(target);
+    for (const [name, target] of this.#targets) this.#end(name, target);
   }
 
   #target(endpoint: Endpoint): Target {
@@ -79,20 +80,21 @@ export class Pool {
   }
 
   async #wait(target: Target, signal: AbortSignal): Promise<SshConnection> {
-    let onAbort = () => undefined;
     let waiter: Waiter | undefined;
+    const leave = () => {
+      if (waiter !== undefined) target.waiters.delete(waiter); // at once: a place that it got now would be lost
+      if (target.waiters.size === 0) target.dialling?.abort(new Error("nobody waits for it any more"));
+    };
+    signal.addEventListener("abort", leave, { once: true });
     try {
-      return await new Promise<SshConnection>((serve, fail) => {
+      return await abortable<SshConnection>(signal, (serve, fail) => {
         waiter = { serve, fail };
-        onAbort = () => void fail(signal.reason);
-        signal.addEventListener("abort", onAbort, { once: true });
         target.waiters.add(waiter);
         this.#settle(target);
       });
     } finally {
-      signal.removeEventListener("abort", onAbort);
-      if (waiter !== undefined) target.waiters.delete(waiter);
-      if (target.waiters.size === 0) target.dialling?.abort(new Error("nobody waits for it any more"));
+      signal.removeEventListener("abort", leave);
+      leave();
     }
   }
 
@@ -130,16 +132,15 @@ export class Pool {
     if (target.dialling !== undefined) return;
     const controller = new AbortController();
     target.dialling = controller;
-    let error: unknown;
     try {
       await this.#add(target, controller.signal);
-    } catch (cause) {
-      error = cause;
+    } catch (error) {
+      const isInVain = !controller.signal.aborted && target.connections.size === 0;
+      if (isInVain) for (const waiter of target.waiters) waiter.fail(error as Error);
+    } finally {
+      target.dialling = undefined;
     }
-    target.dialling = undefined;
-    const isInVain = error !== undefined && !controller.signal.aborted && target.connections.size === 0;
-    if (isInVain) for (const waiter of target.waiters) waiter.fail(error);
-    else this.#settle(target);
+    this.#settle(target);
   }
 
   async #add(target: Target, signal: AbortSignal, retryRefused = false): Promise<SshConnection> {
@@ -161,7 +162,7 @@ export class Pool {
   async #openThrough(proxy: Hop, { host, port = 22 }: Hop, signal: AbortSignal): Promise<Carrier> {
     const carrier = await this.session(proxy, signal);
     try {
-      const stream = await carrier.forward(host, port);
+      const stream = await carrier.forward(host, port, signal);
       const hold = () => {
         carrier.hold();
       };
@@ -179,10 +180,15 @@ export class Pool {
     }
   }
 
-  #end(target: Target): void {
-    target.dialling?.abort(new Error("the machine is gone"));
+  #end(name: string, target: Target): void {
+    this.#targets.delete(name);
+    const ended = new MayflyError("CONNECT_FAILED", `the connections to ${nameOf(target.endpoint)} were closed`, {
+      remedy: "the machine is being removed, or this program ends; run again if neither was meant",
+    });
+    for (const waiter of target.waiters) waiter.fail(ended);
+    target.waiters.clear();
+    target.dialling?.abort(ended);
     for (const connection of target.connections) connection.destroy();
-    target.connections.clear();
   }
 }
 

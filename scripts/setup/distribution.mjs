@@ -5,7 +5,7 @@
  * @property {string} name As it calls itself.
  */
 
-// Distributions made from these say so by the code name and number themselves as they like.
+// Distributions that are made from these name the release by its code name, and number their own as they like.
 /** @type {Readonly<Record<string, number>>} */
 const UBUNTU = { focal: 20.04, jammy: 22.04, noble: 24.04 };
 /** @type {Readonly<Record<string, number>>} */
@@ -19,16 +19,26 @@ const DEBIAN = { bullseye: 11, bookworm: 12, trixie: 13 };
  */
 export function readDistribution(text) {
   const fields = readFields(text);
-  const name = fields.get("PRETTY_NAME") ?? fields.get("NAME") ?? "an unknown system";
-  const id = fields.get("ID") ?? "";
-  const like = [id, ...(fields.get("ID_LIKE") ?? "").split(" ")];
+  return { ...readFamily(fields), name: fields.get("PRETTY_NAME") ?? fields.get("NAME") ?? "an unknown system" };
+}
+
+/**
+ * @param {ReadonlyMap<string, string>} fields Of os-release(5).
+ * @returns {Pick<Distribution, "family" | "version">} Whose packages there are.
+ */
+function readFamily(fields) {
+  const [id, ubuntu] = [fields.get("ID"), fields.get("UBUNTU_CODENAME")];
   const number = Number(fields.get("VERSION_ID") ?? Number.POSITIVE_INFINITY); // Debian sid has none
-  if (id === "ubuntu" || id === "debian") return { family: id, version: number, name };
-  const ubuntu = fields.get("UBUNTU_CODENAME");
-  if (ubuntu !== undefined) return { family: "ubuntu", version: UBUNTU[ubuntu] ?? Number.POSITIVE_INFINITY, name };
-  const debian = fields.get("DEBIAN_CODENAME") ?? fields.get("VERSION_CODENAME") ?? "";
-  if (like.includes("debian")) return { family: "debian", version: DEBIAN[debian] ?? Number.POSITIVE_INFINITY, name };
-  return { family: "other", version: number, name };
+  if (id === "ubuntu" || id === "debian") return { family: id, version: number };
+  if (ubuntu !== undefined) return { family: "ubuntu", version: UBUNTU[ubuntu] ?? Number.POSITIVE_INFINITY };
+  const isDebian = fields.get("ID_LIKE")?.split(" ").includes("debian") === true;
+  return isDebian ? { family: "debian", version: debianVersion(fields) } : { family: "other", version: number };
+}
+
+/** @param {ReadonlyMap<string, string>} fields Of a distribution that is made from Debian. */
+function debianVersion(fields) {
+  const codename = fields.get("DEBIAN_CODENAME") ?? fields.get("VERSION_CODENAME") ?? "";
+  return DEBIAN[codename] ?? Number.POSITIVE_INFINITY;
 }
 
 /**

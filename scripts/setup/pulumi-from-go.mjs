@@ -21,9 +21,15 @@ export async function buildPulumi(host, folder, version, note) {
   const go = await findGo(host);
   // A workspace file or flags of the user's own would change what is built.
   const env = { ...host.env, GOWORK: "off", GOFLAGS: "" };
-  /** @param {string} name A folder of `setup/pulumi`. @param {readonly string[]} args Go's arguments. */
+  /**
+   * @param {string} name A folder of `setup/pulumi`.
+   * @param {readonly string[]} args Go's arguments.
+   */
   const runGo = (name, args) => run(go, args, { env, cwd: join(host.root, "setup", "pulumi", name), note });
-  /** @param {string} program A name. @param {string} flags For the linker; `-s -w` halves the size. */
+  /**
+   * @param {string} program A name.
+   * @param {string} flags For the linker; `-s -w` halves the size.
+   */
   const build = (program, flags = "-s -w") => [
     ...["build", "-mod=readonly", "-buildvcs=false", "-ldflags", flags],
     ...["-o", join(folder, program)],

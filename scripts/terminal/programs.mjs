@@ -5,7 +5,8 @@ import { Failure } from "./failure.mjs";
 
 /** @typedef {Record<string, string | undefined>} Environment */
 
-const EVIDENCE_LINES = 30;
+const FIRST_LINES = 10; // where most programs name the cause
+const LAST_LINES = 20;
 
 /**
  * Where a program is, or `undefined`. Only looks; starts nothing.
@@ -37,8 +38,8 @@ export function isExecutable(file) {
 }
 
 /**
- * Runs a program to its end without a terminal and returns its standard output. Its last lines become the evidence
- * when it fails.
+ * Runs a program to its end without a terminal and returns its standard output. Its first and last lines become
+ * the evidence when it fails.
  *
  * @param {string} file The program.
  * @param {readonly string[]} args Its arguments.
@@ -51,13 +52,16 @@ export async function run(file, args, { env, cwd, note, signal }) {
   const child = spawn(file, args, { env, cwd, signal, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   /** @type {string[]} */
-  let lines = [];
+  const first = [];
+  /** @type {string[]} */
+  let last = [];
   /** @param {string} text A piece of output. */
   const keep = (text) => {
     const seen = text.split(/[\r\n]+/).filter((line) => line.trim() !== "");
-    lines = [...lines, ...seen].slice(-EVIDENCE_LINES);
-    const last = seen.at(-1);
-    if (last !== undefined) note?.(last);
+    first.push(...seen.splice(0, FIRST_LINES - first.length));
+    last = [...last, ...seen].slice(-LAST_LINES);
+    const latest = last.at(-1) ?? first.at(-1);
+    if (latest !== undefined) note?.(latest);
   };
   child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
     output += text;
@@ -66,7 +70,7 @@ export async function run(file, args, { env, cwd, note, signal }) {
   child.stderr.setEncoding("utf8").on("data", keep);
   const ended = await end(child);
   if (ended === 0) return output.replace(/\n$/, "");
-  throw new Failure(`\`${commandLine(file, args)}\` ${ended}.`, { evidence: lines.join("\n") });
+  throw new Failure(`\`${commandLine(file, args)}\` ${ended}.`, { evidence: [...first, ...last].join("\n") });
 }
 
 /**

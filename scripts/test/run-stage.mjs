@@ -23,7 +23,11 @@ export async function runStage(host, stage, forJest) {
   return { ...tally, stage: stage.name, took: duration(performance.now() - started) };
 }
 
-/** @param {Host} host @param {Stage} stage @returns {Promise<Tally>} */
+/**
+ * @param {Host} host Where programs are started.
+ * @param {Stage} stage An npm script.
+ * @returns {Promise<Tally>} One test.
+ */
 async function runScript(host, { script = "", deadlineMinutes }) {
   const options = { env: host.env, cwd: host.root, deadlineMs: deadlineMinutes * 60_000 };
   const { code, isLate } = await runGroup("npm", ["run", "--silent", script], options);
@@ -31,7 +35,12 @@ async function runScript(host, { script = "", deadlineMinutes }) {
   return { passed: 0, failures: [`npm run ${script}${late(isLate, deadlineMinutes)}`], notes: [] };
 }
 
-/** @param {Host} host @param {Stage} stage @param {readonly string[]} forJest @returns {Promise<Tally>} */
+/**
+ * @param {Host} host Where programs are started.
+ * @param {Stage} stage A ring of tests.
+ * @param {readonly string[]} forJest More arguments for jest.
+ * @returns {Promise<Tally>} Its tests.
+ */
 async function runJest(host, { tests = "", jest = [], deadlineMinutes }, forJest) {
   const folder = join(host.root, tests);
   if (!hasTests(folder)) return { passed: 0, failures: [], notes: [`no tests in ${tests}`] };
@@ -55,7 +64,10 @@ async function runJest(host, { tests = "", jest = [], deadlineMinutes }, forJest
   }
 }
 
-/** @param {boolean} isLate @param {number} minutes */
+/**
+ * @param {boolean} isLate Whether a deadline ended it.
+ * @param {number} minutes That deadline.
+ */
 function late(isLate, minutes) {
   return isLate ? ` (not done after ${minutes} min)` : "";
 }

@@ -1,0 +1,80 @@
+import { defineConfig } from "eslint/config";
+import jsdoc from "eslint-plugin-jsdoc";
+import tseslint from "typescript-eslint";
+
+// Each message names the replacement.
+const NO_DEFAULT_EXPORT = {
+  selector: "ExportDefaultDeclaration",
+  message: "Export by name: one word per thing, everywhere.",
+};
+const NO_SLEEP = {
+  // Only the bare sleep: a timer beside something else in a promise is a deadline.
+  selector: ["CallExpression.body", "BlockStatement[body.length=1] > ExpressionStatement > CallExpression"]
+    .map((body) => `NewExpression[callee.name='Promise'] > ArrowFunctionExpression > ${body}[callee.name='setTimeout']`)
+    .join(","),
+  message:
+    "Wait for an event, or with `until` (provider/host/until.ts). Where time itself is meant: `setTimeout` of node:timers/promises, with a signal.",
+};
+const NO_EXIT = {
+  selector: "CallExpression[callee.object.name='process'][callee.property.name='exit']",
+  message: "Throw, or set `process.exitCode`: an exit cuts off output and clean-up, and Pulumi's call is never answered.",
+};
+
+export default defineConfig(
+  { ignores: ["**/dist/", "**/node_modules/", "**/*.cjs"] },
+  ...tseslint.configs.strictTypeChecked,
+  ...tseslint.configs.stylisticTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ["eslint.config.mjs"] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    rules: {
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/no-empty-object-type": ["error", { allowInterfaces: "with-single-extends" }],
+      "@typescript-eslint/dot-notation": ["error", { allowIndexSignaturePropertyAccess: true }], // environment["HOME"]
+      "@typescript-eslint/no-unused-vars": ["error", { varsIgnorePattern: "^_", argsIgnorePattern: "^_", ignoreRestSiblings: true }],
+      "@typescript-eslint/require-await": "off", // an interface's method may have nothing to wait for
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+      "@typescript-eslint/consistent-type-imports": "error", // either form of `type`, but always one
+      "max-lines": ["error", { max: 300, skipBlankLines: true, skipComments: true }],
+      "max-lines-per-function": ["error", { max: 50, skipBlankLines: true, skipComments: true }],
+      complexity: ["error", 10],
+      "no-console": "error",
+      "no-restricted-syntax": ["error", NO_DEFAULT_EXPORT, NO_SLEEP, NO_EXIT],
+    },
+  },
+  {
+    files: ["sdk/**/*.ts", "provider/**/*.ts", "cli/**/*.ts"],
+    plugins: { jsdoc },
+    rules: {
+      "jsdoc/require-jsdoc": [
+        "error",
+        {
+          publicOnly: true,
+          require: { ClassDeclaration: true, FunctionDeclaration: true },
+          contexts: ["TSInterfaceDeclaration", "TSTypeAliasDeclaration"],
+        },
+      ],
+    },
+  },
+  // Its text is what Pulumi serialises into users' state: calls of `require` by name, and nothing else.
+  { files: ["sdk/trampoline.ts"], rules: { "@typescript-eslint/no-require-imports": "off" } },
+  { files: ["tests/**/*.ts"], rules: { "max-lines-per-function": "off" } },
+  {
+    // Plain JavaScript, as the set-up must run before anything is installed. `npm run typecheck` checks its types.
+    files: ["**/*.mjs"],
+    extends: [tseslint.configs.disableTypeChecked],
+    plugins: { jsdoc },
+    rules: {
+      "jsdoc/require-jsdoc": ["error", { publicOnly: true, require: { ClassDeclaration: true } }],
+      "jsdoc/check-param-names": "error",
+      "no-restricted-syntax": ["error", NO_DEFAULT_EXPORT, NO_SLEEP],
+    },
+  },
+  { files: ["eslint.config.mjs"], rules: { "no-restricted-syntax": "off" } }, // ESLint wants a default export
+);

@@ -1,0 +1,236 @@
+import { randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClientChannel } from "ssh2";
+import { renderEnd, renderProgram, renderReader, startMark, NOT_READ, type Program, type Reader } from "./bootstrap";
+import type { SshConnection } from "./connection";
+import { Output, StartWatch, type StreamName } from "./output";
+
+/** One command and how it is run. */
+export interface ExecRequest extends Program {
+  /** Standard input, byte by byte as given. @default none: the command sees the end of input at once */
+  readonly stdin?: string | Uint8Array | Readable | undefined;
+  /** Longest run in seconds; then its process group is ended. @default no limit but the signal's */
+  readonly timeout?: number | undefined;
+  /** Most bytes kept of each of stdout and stderr; with more the command is ended. @default 10485760 */
+  readonly maxOutputBytes?: number | undefined;
+  /** Called with each line as it comes, without its end. */
+  readonly onLine?: ((line: string, stream: StreamName) => void) | undefined;
+}
+
+/** How a command ended. */
+export class ExecResult {
+  /** Its exit code; `undefined` when it did not end by itself. */
+  readonly exitCode: number | undefined;
+  /** The signal that ended it: `SIGKILL`. */
+  readonly signal: string | undefined;
+  /** Why we ended it, if we did. */
+  readonly endedBy: "timeout" | "outputLimit" | undefined;
+  /** From its start to the end of its output. */
+  readonly durationSeconds: number;
+  /** What it printed, as bytes. */
+  readonly bytes: Readonly<Record<StreamName, Buffer>>;
+
+  /** @param ended All of it. */
+  constructor(ended: Pick<ExecResult, "exitCode" | "signal" | "endedBy" | "durationSeconds" | "bytes">) {
+    this.exitCode = ended.exitCode;
+    this.signal = ended.signal;
+    this.endedBy = ended.endedBy;
+    this.durationSeconds = ended.durationSeconds;
+    this.bytes = ended.bytes;
+  }
+
+  /** What it printed, as UTF-8; bytes that are none show as U+FFFD. */
+  get stdout(): string {
+    return this.bytes.stdout.toString("utf8");
+  }
+
+  /** What it printed on the other stream. */
+  get stderr(): string {
+    return this.bytes.stderr.toString("utf8");
+  }
+}
+
+/** What came of an attempt to run a command. */
+export type Outcome =
+  | { readonly kind: "ended"; readonly result: ExecResult }
+  /** The login shell did not take the program; the command has not begun. */
+  | { readonly kind: "notTaken"; readonly said: string; readonly mayTryAnother: boolean }
+  /** The connection broke. Nobody knows how far the command came. */
+  | { readonly kind: "broken" };
+
+const MAX_OUTPUT = 10_485_760;
+/** A command in the background may hold the output open long after the command itself ended; then we leave it. */
+const LINGER_MS = 3_000;
+const LONGEST_LINGER_MS = 30_000; // also when that one goes on printing
+/** TERM, 2 s, KILL (see {@link renderEnd}), and the way there and back. */
+const ENDING_MS = 3_500;
+
+/**
+ * Runs a command on a connection, in a place that was taken for it.
+ *
+ * @throws {NotStarted} The command has certainly not begun. Else the signal's reason, when that fired; the command's
+ * process group is ended then, as far as it can be reached.
+ */
+export async function execute(
+  connection: SshConnection,
+  reader: Reader,
+  request: ExecRequest,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const token = `mayfly-${randomBytes(9).toString("hex")}`;
+  const program = renderProgram(request, token, reader);
+  const channel = await connection.start(renderReader(reader, token, program), signal);
+  const run = new Run(connection, channel, request, new StartWatch(startMark(token)));
+  run.feed(program);
+  return run.outcome(signal);
+}
+
+/** One command that runs. */
+class Run {
+  readonly #begun = performance.now();
+  readonly #outputs: Readonly<Record<StreamName, Output>>;
+  #exit: { code: number | undefined; signal: string | undefined; at: number } | undefined;
+  #endedBy: ExecResult["endedBy"];
+  #isFed = false;
+  #linger: NodeJS.Timeout | undefined;
+  #finish: () => void = () => undefined;
+  /** Fires when nothing more is to be expected. */
+  readonly #over = new Promise<void>((resolve) => {
+    this.#finish = resolve;
+  });
+
+  constructor(
+    private readonly connection: SshConnection,
+    private readonly channel: ClientChannel,
+    private readonly request: ExecRequest,
+    private readonly start: StartWatch,
+  ) {
+    const { maxOutputBytes = MAX_OUTPUT, onLine } = request;
+    const output = (stream: StreamName) =>
+      new Output(maxOutputBytes, onLine === undefined ? undefined : (line) => onLine(line, stream));
+    this.#outputs = { stdout: output("stdout"), stderr: output("stderr") };
+    this.#listen();
+  }
+
+  /**
+   * Sends the program, and after it the command's own input. That is not awaited: a command that ends without reading
+   * all of its input is nothing special. A stream can't be read twice, so it waits until the program was taken.
+   */
+  feed(program: string): void {
+    this.channel.write(program);
+    if (!(this.request.stdin instanceof Readable)) this.channel.end(this.request.stdin);
+  }
+
+  /** Waits for the end, or brings it about. */
+  async outcome(signal: AbortSignal): Promise<Outcome> {
+    const { timeout } = this.request;
+    const onAbort = () => void this.#stop();
+    signal.addEventListener("abort", onAbort, { once: true });
+    const onTimeout = () => {
+      this.#endedBy ??= "timeout";
+      void this.#stop();
+    };
+    const timer = timeout === undefined ? undefined : setTimeout(onTimeout, timeout * 1_000);
+    try {
+      await this.#over;
+    } finally {
+      clearTimeout(timer);
+      clearTimeout(this.#linger);
+      signal.removeEventListener("abort", onAbort);
+      if (this.request.stdin instanceof Readable) this.request.stdin.unpipe(this.channel);
+    }
+    signal.throwIfAborted();
+    return this.#judge();
+  }
+
+  #listen(): void {
+    const stopWaiting = this.connection.onEnd(() => {
+      this.#finish();
+    });
+    let open = 2; // the channel's close does not wait for stderr's
+    const close = () => {
+      open -= 1;
+      if (open === 0) this.#finish();
+    };
+    this.channel
+      .on("data", (chunk: Buffer) => {
+        this.#take("stdout", this.start.push(chunk));
+        this.#feedStream();
+      })
+      .on("exit", (code: number | null, signal?: string) => {
+        this.#exit = { code: code ?? undefined, signal, at: performance.now() };
+        this.#lingerOn();
+      })
+      .once("close", (code?: number | null, signal?: string) => {
+        // The exit of a shell that takes no program may be told before anybody listens; the close tells it again.
+        if (code !== undefined) this.#exit ??= { code: code ?? undefined, signal, at: performance.now() };
+        close();
+      });
+    this.channel.stderr
+      .on("data", (chunk: Buffer) => {
+        this.#take("stderr", chunk);
+      })
+      .once("close", close);
+    void this.#over.then(stopWaiting);
+  }
+
+  #take(stream: StreamName, chunk: Buffer): void {
+    if (this.#exit !== undefined) this.#lingerOn();
+    if (this.#outputs[stream].push(chunk) || this.#endedBy !== undefined) return;
+    this.#endedBy = "outputLimit";
+    void this.#stop();
+  }
+
+  #feedStream(): void {
+    const { stdin } = this.request;
+    if (this.#isFed || this.start.processGroup === undefined) return;
+    this.#isFed = true;
+    if (stdin instanceof Readable) stdin.once("error", () => this.channel.end()).pipe(this.channel);
+  }
+
+  #lingerOn(): void {
+    const rest = LONGEST_LINGER_MS - (performance.now() - (this.#exit?.at ?? 0));
+    clearTimeout(this.#linger);
+    this.#linger = setTimeout(
+      () => {
+        this.channel.close();
+        this.#finish();
+      },
+      Math.min(LINGER_MS, Math.max(0, rest)),
+    );
+  }
+
+  /** Ends the process group over a session of its own; without an answer, leaves it. */
+  async #stop(): Promise<void> {
+    const { processGroup } = this.start;
+    const patience = new AbortController();
+    if (processGroup !== undefined && this.connection.isOpen) {
+      const ending = this.connection.start(renderEnd(processGroup)).then((channel) => channel.resume().end());
+      ending.catch(() => undefined); // then the command's own end, or our patience, decides
+      await Promise.race([this.#over, sleep(ENDING_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    }
+    patience.abort();
+    this.channel.close();
+    this.#finish();
+  }
+
+  #judge(): Outcome {
+    const { code, signal } = this.#exit ?? {};
+    const bytes = { stdout: this.#outputs.stdout.end(), stderr: this.#outputs.stderr.end() };
+    if (this.start.processGroup === undefined && this.#exit !== undefined && this.#endedBy === undefined)
+      return {
+        kind: "notTaken",
+        said: [this.start.noise, bytes.stderr.toString("utf8")].join("\n").trim(),
+        // One that speaks but takes no program is a forced command, or a notice that there is no shell.
+        mayTryAnother: code === NOT_READ || this.start.noise === "",
+      };
+    if (this.#exit === undefined && this.#endedBy === undefined) return { kind: "broken" };
+    const durationSeconds = Math.round(performance.now() - this.#begun) / 1_000;
+    const exitCode = this.#endedBy === undefined ? code : undefined;
+    return {
+      kind: "ended",
+      result: new ExecResult({ exitCode, signal, endedBy: this.#endedBy, durationSeconds, bytes }),
+    };
+  }
+}
