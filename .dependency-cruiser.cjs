@@ -9,10 +9,15 @@ const anyOf = (names) => `(${names.join("|")})`;
 
 module.exports = {
   forbidden: [
-    forbid("no-circular", "A cycle has no order to be read or built in: move what both need to a third file.", {}, {
-      circular: true,
-      viaOnly: { dependencyTypesNot: TYPES_ONLY },
-    }),
+    forbid(
+      "no-circular",
+      "A cycle has no order to be read or built in: move what both need to a third file.",
+      {},
+      {
+        circular: true,
+        viaOnly: { dependencyTypesNot: TYPES_ONLY },
+      },
+    ),
     forbid("no-unresolvable", "This import leads nowhere.", {}, { couldNotResolve: true }),
     forbid(
       "sdk-takes-types-only",
@@ -59,7 +64,10 @@ module.exports = {
       "diagnose-looks-down",
       "A diagnosis looks at machines, ssh and the host; nothing above.",
       { path: "^provider/diagnose/" },
-      { path: "^(provider/(resources|engine|images)/|provider/(index|compose|reap)|cli/|sdk/)", dependencyTypesNot: TYPES_ONLY },
+      {
+        path: "^(provider/(resources|engine|images)/|provider/(index|compose|reap)|cli/|sdk/)",
+        dependencyTypesNot: TYPES_ONLY,
+      },
     ),
     forbid(
       "resources-get-their-rooms",
@@ -74,7 +82,10 @@ module.exports = {
       "engine-knows-no-room",
       "The engine speaks Pulumi's wire and calls handlers; what these do is not its business.",
       { path: "^provider/engine/" },
-      { path: `^(provider/${anyOf([...rooms, "diagnose"])}/|provider/index|cli/|sdk/)`, dependencyTypesNot: TYPES_ONLY },
+      {
+        path: `^(provider/${anyOf([...rooms, "diagnose"])}/|provider/index|cli/|sdk/)`,
+        dependencyTypesNot: TYPES_ONLY,
+      },
     ),
     forbid(
       "context-is-types",
@@ -112,6 +123,9 @@ module.exports = {
     tsConfig: { fileName: "tsconfig.json" },
     doNotFollow: { path: "node_modules" },
     exclude: { path: "(^|/)dist/" },
-    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "require", "node", "default", "types"] },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "require", "node", "default", "types"],
+    },
   },
 };

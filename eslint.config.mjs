@@ -17,7 +17,8 @@ const NO_SLEEP = {
 };
 const NO_EXIT = {
   selector: "CallExpression[callee.object.name='process'][callee.property.name='exit']",
-  message: "Throw, or set `process.exitCode`: an exit cuts off output and clean-up, and Pulumi's call is never answered.",
+  message:
+    "Throw, or set `process.exitCode`: an exit cuts off output and clean-up, and Pulumi's call is never answered.",
 };
 
 export default defineConfig(
@@ -37,7 +38,10 @@ export default defineConfig(
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/no-empty-object-type": ["error", { allowInterfaces: "with-single-extends" }],
       "@typescript-eslint/dot-notation": ["error", { allowIndexSignaturePropertyAccess: true }], // environment["HOME"]
-      "@typescript-eslint/no-unused-vars": ["error", { varsIgnorePattern: "^_", argsIgnorePattern: "^_", ignoreRestSiblings: true }],
+      "@typescript-eslint/no-unused-vars": [
+        "error",
+        { varsIgnorePattern: "^_", argsIgnorePattern: "^_", ignoreRestSiblings: true },
+      ],
       "@typescript-eslint/require-await": "off", // an interface's method may have nothing to wait for
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       "@typescript-eslint/consistent-type-imports": "error", // either form of `type`, but always one

@@ -19,7 +19,9 @@ const CAPABILITIES = [
   "SETUID",
   "SETFCAP",
   "MKNOD",
-  "SYS_CHROOT", "SETPCAP"];
+  "SYS_CHROOT",
+  "SETPCAP",
+];
 
 const SOCKET_DEADLINE_MS = 20_000; // takes 0.3 s; podman may be slow when many machines start at once
 

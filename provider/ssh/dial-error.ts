@@ -47,9 +47,9 @@ export function unreachable(hop: Hop, attempts: number, seconds: number, last: E
   });
 }
 
-/** The connection was there and went while it was in use. */
+/** The connection broke under a command. `COMMAND_FAILED`, unlike `CONNECT_FAILED`, says that it may have begun. */
 export function connectionLost(hop: Hop, reason: string): MayflyError {
-  return new MayflyError("CONNECT_FAILED", `the connection to ${nameOf(hop)} broke while a command ran`, {
+  return new MayflyError("COMMAND_FAILED", `the connection to ${nameOf(hop)} broke while a command ran`, {
     evidence: `${reason}; whether the command finished is not known, and it is not run a second time by itself`,
     remedy: "see whether the machine still runs and how far the command came, then run again: pulumi up",
   });

@@ -14,6 +14,8 @@ export interface ExecRequest extends Program {
   readonly timeout?: number | undefined;
   /** Most bytes kept of each of stdout and stderr; with more the command is ended. @default 10485760 */
   readonly maxOutputBytes?: number | undefined;
+  /** Called when the command may have begun. */
+  readonly onStart?: (() => void) | undefined;
   /** Called with each line as it comes, without its end. */
   readonly onLine?: ((line: string, stream: StreamName) => void) | undefined;
 }
@@ -92,7 +94,7 @@ class Run {
   readonly #outputs: Readonly<Record<StreamName, Output>>;
   #exit: { code: number | undefined; signal: string | undefined; at: number } | undefined;
   #endedBy: ExecResult["endedBy"];
-  #isFed = false;
+  #isStarted = false;
   #linger: NodeJS.Timeout | undefined;
   #finish: () => void = () => undefined;
   /** Fires when nothing more is to be expected. */
@@ -156,7 +158,7 @@ class Run {
     this.channel
       .on("data", (chunk: Buffer) => {
         this.#take("stdout", this.start.push(chunk));
-        this.#feedStream();
+        this.#onceStarted();
       })
       .on("exit", (code: number | null, signal?: string) => {
         this.#exit = { code: code ?? undefined, signal, at: performance.now() };
@@ -182,10 +184,11 @@ class Run {
     void this.#stop();
   }
 
-  #feedStream(): void {
+  #onceStarted(): void {
     const { stdin } = this.request;
-    if (this.#isFed || this.start.processGroup === undefined) return;
-    this.#isFed = true;
+    if (this.#isStarted || this.start.processGroup === undefined) return;
+    this.#isStarted = true;
+    this.request.onStart?.();
     if (stdin instanceof Readable) stdin.once("error", () => this.channel.end()).pipe(this.channel);
   }
 

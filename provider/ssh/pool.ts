@@ -25,6 +25,8 @@ interface Target {
   /** Ends the dialling that is under way; there is never more than one, for the sake of sshd's MaxStartups. */
   dialling: AbortController | undefined;
   stalled: NodeJS.Timeout | undefined;
+  /** Forgotten while a connection to it was under way. */
+  isEnded: boolean;
 }
 
 /** Connections that live as long as this process, shared by all who talk to the same server as the same user. */
@@ -74,6 +76,7 @@ export class Pool {
       waiters: new Set(),
       dialling: undefined,
       stalled: undefined,
+      isEnded: false,
     };
     this.#targets.set(name, target);
     return target;
@@ -136,7 +139,7 @@ export class Pool {
       await this.#add(target, controller.signal);
     } catch (error) {
       const isInVain = !controller.signal.aborted && target.connections.size === 0;
-      if (isInVain) for (const waiter of target.waiters) waiter.fail(error as Error);
+      if (isInVain) failAll(target, error as Error);
     } finally {
       target.dialling = undefined;
     }
@@ -153,6 +156,7 @@ export class Pool {
     const connection = new SshConnection(dialled, () => {
       this.#settle(target);
     });
+    if (target.isEnded) connection.destroy(); // its users learn by themselves
     target.connections.add(connection);
     this.#settle(target);
     return connection;
@@ -182,14 +186,19 @@ export class Pool {
 
   #end(name: string, target: Target): void {
     this.#targets.delete(name);
+    target.isEnded = true;
     const ended = new MayflyError("CONNECT_FAILED", `the connections to ${nameOf(target.endpoint)} were closed`, {
       remedy: "the machine is being removed, or this program ends; run again if neither was meant",
     });
-    for (const waiter of target.waiters) waiter.fail(ended);
-    target.waiters.clear();
+    failAll(target, ended);
     target.dialling?.abort(ended);
     for (const connection of target.connections) connection.destroy();
   }
+}
+
+function failAll({ waiters }: Target, error: Error): void {
+  for (const waiter of waiters) waiter.fail(error);
+  waiters.clear(); // at once: whoever settles next must not dial for them
 }
 
 function forbidden(proxy: Hop, error: Error): MayflyError {

@@ -60,7 +60,8 @@ export class Ssh {
    * Runs a command over a pooled connection. Any exit code is an answer. What is known not to have begun is tried once
    * more on another connection; a command is never run twice.
    *
-   * @throws {MayflyError} `CONNECT_FAILED`, `HOST_KEY_MISMATCH`, `BAD_KEY`; the signal's reason when that fired.
+   * @throws {MayflyError} `CONNECT_FAILED`, `HOST_KEY_MISMATCH`, `BAD_KEY`: it has not begun. `COMMAND_FAILED`: the
+   * connection broke under it. The signal's reason, when that fired: it was ended.
    */
   async exec(endpoint: Endpoint, request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
     if (request.command.includes("\0")) throw badCommand();
@@ -79,7 +80,7 @@ export class Ssh {
     }
   }
 
-  /** Ends all connections to a machine that goes; whatever runs on them ends with `CONNECT_FAILED`. */
+  /** Ends all connections to a machine that goes; whatever runs on them ends with `COMMAND_FAILED`. */
   forget(endpoint: Endpoint): Promise<void> {
     this.#pool.forget(endpoint);
     return Promise.resolve();

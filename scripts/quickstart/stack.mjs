@@ -4,7 +4,7 @@ import { attach, run } from "../terminal/programs.mjs";
 import { removeDeadLocks } from "./locks.mjs";
 
 /** The stack of the quickstart. */
-export const STACK = "dev";
+const STACK = "dev";
 const PROJECT = "mayfly-quickstart"; // as in Pulumi.yaml
 
 /** @typedef {import("../setup/host.mjs").Host} Host */
@@ -16,7 +16,7 @@ const PROJECT = "mayfly-quickstart"; // as in Pulumi.yaml
  * @param {Host} host Whose environment to look at.
  * @returns {string | undefined} The folder; `undefined` where the user has chosen.
  */
-export function stateFolder({ env, home }) {
+function stateFolder({ env, home }) {
   return env["PULUMI_BACKEND_URL"] ? undefined : join(home, "stacks");
 }
 

@@ -25,7 +25,8 @@ export async function runAsRoot(host, command, note) {
 async function sudo(host, command) {
   const file = programOf(host, "sudo");
   const asks = process.stdin.isTTY && process.stdout.isTTY;
-  if (file !== undefined && (await attach(file, asks ? ["-v"] : ["-n", "true"], { env: host.env })) === 0) return [file];
+  if (file !== undefined && (await attach(file, asks ? ["-v"] : ["-n", "true"], { env: host.env })) === 0)
+    return [file];
   const [program = "", ...args] = command;
   throw new Failure("This needs root's rights, and there is no sudo that gives them to this user here.", {
     remedy: `have an administrator run: ${commandLine(program, args)}`,

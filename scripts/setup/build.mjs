@@ -3,7 +3,16 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { run } from "../terminal/programs.mjs";
 
-const SOURCES = ["sdk", "provider", "cli", "tsconfig.base.json", "tsconfig.json", "scripts/copy-guest.mjs", "README.md", "LICENSE"];
+const SOURCES = [
+  "sdk",
+  "provider",
+  "cli",
+  "tsconfig.base.json",
+  "tsconfig.json",
+  "scripts/copy-guest.mjs",
+  "README.md",
+  "LICENSE",
+];
 const NOT_SOURCES = new Set(["dist", "node_modules"]);
 
 /** `sdk/dist`, from TypeScript. @type {import("./steps.mjs").Step} */

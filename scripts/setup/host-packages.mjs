@@ -23,10 +23,13 @@ export const hostPackages = {
     const distribution = thisDistribution();
     const needs = look(host);
     if (!isSupported(distribution)) {
-      throw new Failure(`The set-up can install packages on Debian (12 or newer) and Ubuntu (22.04 or newer), not on ${distribution.name}.`, {
-        evidence: `missing: ${needs.map(({ name }) => name).join(", ")}`,
-        remedy: "install these with this system's own package manager and run this again.",
-      });
+      throw new Failure(
+        `The set-up can install packages on Debian (12 or newer) and Ubuntu (22.04 or newer), not on ${distribution.name}.`,
+        {
+          evidence: `missing: ${needs.map(({ name }) => name).join(", ")}`,
+          remedy: "install these with this system's own package manager and run this again.",
+        },
+      );
     }
     const packages = packagesFor(distribution, needs);
     // One command, so that it is whole when it has to be handed to an administrator. An update running in the

@@ -15,20 +15,22 @@ import { findProgram } from "../terminal/programs.mjs";
  */
 
 /**
- * Mayfly's data folder: `$MAYFLY_HOME`, else `$XDG_DATA_HOME/mayfly`, else `~/.local/share/mayfly`.
+ * Mayfly's data folder: `$MAYFLY_HOME`, else for root `/var/lib/mayfly`, else `$XDG_DATA_HOME/mayfly`
+ * (`~/.local/share/mayfly`).
  *
  * @param {import("../terminal/programs.mjs").Environment} env Where to look.
+ * @param {number | undefined} uid Whose folder.
  */
-export function dataFolder(env) {
+export function dataFolder(env, uid = process.getuid?.()) {
   const data = env["XDG_DATA_HOME"] || join(env["HOME"] || homedir(), ".local", "share");
-  return env["MAYFLY_HOME"] || join(data, "mayfly");
+  return env["MAYFLY_HOME"] || (uid === 0 ? "/var/lib/mayfly" : join(data, "mayfly"));
 }
 
 /** @returns {Host} The host as this process sees it. */
 export function openHost() {
   const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
   const home = dataFolder(process.env);
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  mkdirSync(home, { recursive: true, mode: 0o711 }); // as provider/host/paths.ts makes it
   const host = { root, home, env: withoutNpm(process.env) };
   // An ordinary user's PATH lacks the folders that hold runc and mkfs.erofs.
   const path = (host.env["PATH"] ?? "").split(delimiter).filter((folder) => !isBinOfClone(root, folder));

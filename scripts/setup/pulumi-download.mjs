@@ -30,7 +30,12 @@ export async function downloadPulumi(host, folder, note) {
   let last = "it said nothing";
   /** @param {Buffer} output What it said. */
   const hear = (output) => {
-    last = output.toString().trim().split(/[\r\n]+/).at(-1) || last;
+    last =
+      output
+        .toString()
+        .trim()
+        .split(/[\r\n]+/)
+        .at(-1) || last;
     note(last);
   };
   child.stdout.on("data", hear);

@@ -10,7 +10,11 @@ const INTERPRETER = 3; // PT_INTERP of elf(5): a program that has it needs the h
 export function isStaticElf(program) {
   if (program.length < 64 || program.readUInt32BE(0) !== MAGIC) return false;
   if (program[4] !== 2 || program[5] !== 1) return false; // 64 bits, little-endian: what we boot
-  const [offset, size, count] = [Number(program.readBigUInt64LE(32)), program.readUInt16LE(54), program.readUInt16LE(56)];
+  const [offset, size, count] = [
+    Number(program.readBigUInt64LE(32)),
+    program.readUInt16LE(54),
+    program.readUInt16LE(56),
+  ];
   if (program.length < offset + size * count) return false;
   const headers = Array.from({ length: count }, (_, index) => program.readUInt32LE(offset + size * index));
   return !headers.includes(INTERPRETER);

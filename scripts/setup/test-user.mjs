@@ -55,7 +55,8 @@ const programs = {
   },
   async install(host) {
     mkdirSync(programFolder(), { recursive: true });
-    for (const file of closedPrograms(host)) cpSync(file, copyOf(file), { dereference: true, preserveTimestamps: true });
+    for (const file of closedPrograms(host))
+      cpSync(file, copyOf(file), { dereference: true, preserveTimestamps: true });
   },
   use(host) {
     host.env["MAYFLY_TEST_USER_PATH"] = `${programFolder()}:${host.env["PATH"] ?? ""}`;

@@ -102,7 +102,9 @@ export async function attach(file, args, { env, cwd }) {
  * @param {readonly string[]} args Its arguments.
  */
 export function commandLine(file, args) {
-  const quoted = [file, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`));
+  const quoted = [file, ...args].map((word) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`,
+  );
   return quoted.join(" ");
 }
 

@@ -57,7 +57,10 @@ async function runJest(host, { tests = "", jest = [], deadlineMinutes }, forJest
     }
     const tally = tallyJest(JSON.parse(readFileSync(report, "utf8")), isFiltered(forJest));
     // Something beside the tests: a global teardown, a handle that keeps it from ending.
-    const beside = code !== 0 && tally.failures.length === 0 ? [`${tests}: jest ended with ${code}${late(isLate, deadlineMinutes)}`] : [];
+    const beside =
+      code !== 0 && tally.failures.length === 0
+        ? [`${tests}: jest ended with ${code}${late(isLate, deadlineMinutes)}`]
+        : [];
     return { ...tally, failures: [...tally.failures, ...beside] };
   } finally {
     rmSync(scratch, { recursive: true, force: true });

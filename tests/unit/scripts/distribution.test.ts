@@ -11,9 +11,27 @@ const BOOKWORM = lines(
   "ID=debian",
 );
 const SID = lines('PRETTY_NAME="Debian GNU/Linux forky/sid"', "VERSION_CODENAME=forky", "ID=debian");
-const JAMMY = lines('PRETTY_NAME="Ubuntu 22.04.5 LTS"', 'VERSION_ID="22.04"', "ID=ubuntu", "ID_LIKE=debian", "UBUNTU_CODENAME=jammy");
-const MINT = lines('PRETTY_NAME="Linux Mint 22"', 'VERSION_ID="22"', "ID=linuxmint", 'ID_LIKE="ubuntu debian"', "UBUNTU_CODENAME=noble");
-const LMDE = lines('PRETTY_NAME="LMDE 6"', 'VERSION_ID="6"', "ID=linuxmint", "ID_LIKE=debian", "DEBIAN_CODENAME=bookworm");
+const JAMMY = lines(
+  'PRETTY_NAME="Ubuntu 22.04.5 LTS"',
+  'VERSION_ID="22.04"',
+  "ID=ubuntu",
+  "ID_LIKE=debian",
+  "UBUNTU_CODENAME=jammy",
+);
+const MINT = lines(
+  'PRETTY_NAME="Linux Mint 22"',
+  'VERSION_ID="22"',
+  "ID=linuxmint",
+  'ID_LIKE="ubuntu debian"',
+  "UBUNTU_CODENAME=noble",
+);
+const LMDE = lines(
+  'PRETTY_NAME="LMDE 6"',
+  'VERSION_ID="6"',
+  "ID=linuxmint",
+  "ID_LIKE=debian",
+  "DEBIAN_CODENAME=bookworm",
+);
 const FOCAL = lines('PRETTY_NAME="Ubuntu 20.04.6 LTS"', 'VERSION_ID="20.04"', "ID=ubuntu", "ID_LIKE=debian");
 const FEDORA = lines('PRETTY_NAME="Fedora Linux 43"', "VERSION_ID=43", "ID=fedora");
 

@@ -8,7 +8,12 @@ test.each([
   ["the same", { "node_modules/jest": locked }, { "node_modules/jest": locked }, 0],
   ["nothing is installed", { "node_modules/jest": locked }, {}, 1],
   ["another version", { "node_modules/jest": locked }, { "node_modules/jest": { ...locked, version: "30.0.0" } }, 1],
-  ["another content", { "node_modules/jest": locked }, { "node_modules/jest": { ...locked, integrity: "sha512-b" } }, 1],
+  [
+    "another content",
+    { "node_modules/jest": locked },
+    { "node_modules/jest": { ...locked, integrity: "sha512-b" } },
+    1,
+  ],
   ["the clone's own packages", { "": {}, sdk: { version: "0.1.0" } }, {}, 0],
   ["for another processor", { "node_modules/x-arm64": { version: "1.0.0", optional: true } }, {}, 0],
   ["a workspace that is not linked", { "node_modules/pulumi-mayfly": { link: true } }, {}, 1],

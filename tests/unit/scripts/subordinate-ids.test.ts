@@ -20,7 +20,10 @@ test("a new range starts behind all others", async () => {
 
 test("usermod gets the ranges that are missing, and no others", async () => {
   const { rangeArguments } = await ids;
-  const files: Readonly<Record<string, string>> = { "/etc/subuid": "ada:100000:65536\n", "/etc/subgid": "bob:100000:65536\n" };
+  const files: Readonly<Record<string, string>> = {
+    "/etc/subuid": "ada:100000:65536\n",
+    "/etc/subgid": "bob:100000:65536\n",
+  };
   expect(rangeArguments("ada", 1000, (file) => files[file] ?? "")).toEqual(["--add-subgids", "165536-231071"]);
   expect(rangeArguments("ada", 1000, () => "ada:100000:65536\n")).toEqual([]);
 });

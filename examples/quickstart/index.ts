@@ -1,0 +1,16 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as mayfly from "pulumi-mayfly";
+
+const key = new mayfly.SshKey("key");
+const image = new mayfly.Image("debian", { debian: {} });
+const vm = new mayfly.VM("web", { image, sshKey: key, memory: "1GiB", waitFor: "systemd" });
+const hello = new mayfly.SshCommand("hello", { vm, create: "uname -sr; uptime -p; systemctl is-system-running || :" });
+
+/** What the command printed in the new VM. */
+export const report = hello.stdout;
+/** Seconds from the start of the VM to a verified login. */
+export const bootSeconds = vm.bootSeconds;
+/** How to log in. */
+export const connect = pulumi.interpolate`ssh -F ${vm.sshConfig} web`;
+/** How to look at it from outside. */
+export const look = pulumi.interpolate`podman logs mayfly-${vm.id}`;
