@@ -10,7 +10,7 @@ export type KeyText =
 /** Texts that are often taken for a private key, and what to do about each. */
 const MISTAKEN: readonly (readonly [pattern: RegExp, what: string, remedy: string])[] = [
   [
-    /^(?:ssh-|ecdsa-sha2-|sk-)\S+ [A-Za-z0-9+/]|-BEGIN (?:\w+ )?(?:SSH2 )?PUBLIC KEY-/,
+    /^(?:ssh-|ecdsa-sha2-|sk-)\S+ [A-Za-z0-9+/]|- ?BEGIN (?:\w+ )?PUBLIC KEY/,
     "a public key",
     "give the private one: the file without .pub",
   ],

@@ -56,12 +56,17 @@ describe("makes keys that OpenSSH reads", () => {
   test.each(kinds)("%j", async (kind, line) => {
     const made = await ssh.makeKey(kind);
     expect(made.publicKey).toMatch(line);
-    expect(made.privateKey).toMatch(/^-----BEGIN OPENSSH PRIVATE KEY-----\n[\s\S]*\n-----END OPENSSH PRIVATE KEY-----\n$/);
+    expect(made.privateKey).toMatch(
+      /^-----BEGIN OPENSSH PRIVATE KEY-----\n[\s\S]*\n-----END OPENSSH PRIVATE KEY-----\n$/,
+    );
     expect(await opensshOf(made.privateKey)).toEqual({ publicKey: made.publicKey, fingerprint: made.fingerprint });
   });
 
   test("each one is another", async () => {
-    const [one, other] = await Promise.all([ssh.makeKey({ algorithm: "ed25519" }), ssh.makeKey({ algorithm: "ed25519" })]);
+    const [one, other] = await Promise.all([
+      ssh.makeKey({ algorithm: "ed25519" }),
+      ssh.makeKey({ algorithm: "ed25519" }),
+    ]);
     expect(one.fingerprint).not.toBe(other.fingerprint);
   });
 

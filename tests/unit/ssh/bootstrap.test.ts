@@ -1,0 +1,84 @@
+import { spawnSync } from "node:child_process";
+import { describe, expect, test } from "@jest/globals";
+import {
+  chooseReader,
+  nextReader,
+  NOT_READ,
+  renderProgram,
+  renderReader,
+  startMark,
+  type Program,
+  type Reader,
+} from "../../../provider/ssh/bootstrap";
+
+const TOKEN = "mayfly-0123456789abcdef";
+
+/** Runs a program as sshd would: the reader is the shell's argument, the program the start of its input. */
+function run(shell: readonly string[], reader: Reader, program: Program, input = Buffer.alloc(0)) {
+  const text = renderProgram(program, TOKEN, reader);
+  const [file = "", ...args] = [...shell, "-c", renderReader(reader, TOKEN, text)];
+  const env = { ...process.env, SHELL: shell.length === 1 ? file : "/bin/sh", HOME: "/tmp" };
+  const { stdout, stderr, status } = spawnSync(file, args, { input: Buffer.concat([Buffer.from(text), input]), env });
+  const mark = startMark(TOKEN).exec(stdout.toString("latin1"));
+  const output = mark === null ? undefined : stdout.subarray(mark.index + mark[0].length);
+  return { output, stderr: stderr.toString(), status };
+}
+
+const shells = [["/bin/bash"], ["/bin/dash"], ["/bin/busybox", "ash"]].flatMap((shell) =>
+  (["block", "lines", "shell"] as const).map((reader) => [shell.join(" "), reader, shell] as const),
+);
+
+const EVERY_BYTE = String.fromCharCode(...Array.from({ length: 127 }, (_, index) => index + 1));
+const AWKWARD = `a'b"c\n\n $HOME \`x\` $(y) \\n \\\\ * ? ünïcödé 🦋 \u0081\u0084 \t end \n${EVERY_BYTE}\\`;
+
+describe.each(shells)("%s, %s", (_name, reader, shell) => {
+  test("hands over every byte of environment and input, and the exit code", () => {
+    const input = Buffer.from(Array.from({ length: 1_024 }, (_, index) => index % 256));
+    const program = { command: 'printf %s "$V"; cat; exit 7', environment: { V: AWKWARD, W: "" } };
+    const { output, stderr, status } = run(shell, reader, program, input);
+    expect(output?.equals(Buffer.concat([Buffer.from(AWKWARD), input]))).toBe(true);
+    expect([stderr, status]).toEqual(["", 7]);
+  });
+
+  test("the command is a script like any other", () => {
+    const command = "set -- a b\nfor x in $@; do\n  echo \"<$x>\"\ndone\ntrap 'echo bye' EXIT\nfalse";
+    const { output, status } = run(shell, reader, { command });
+    expect([output?.toString(), status]).toEqual(["<a>\n<b>\nbye\n", 1]);
+    expect(run(shell, reader, { command: "echo 'unclosed" }).status).not.toBe(0);
+    expect(run(shell, reader, { command: "kill -9 $$" }).status).toBeNull();
+    expect(run(shell, reader, { command: "set | grep -c ^_mf_" }).output?.toString()).toBe("0\n");
+  });
+
+  test("directory and interpreter", () => {
+    const inTmp = { directory: "/usr/../tmp", environment: { CDPATH: "/" } };
+    expect(run(shell, reader, { ...inTmp, command: "pwd -P" }).output?.toString()).toBe("/tmp\n");
+    expect(run(shell, reader, { command: "pwd -P", directory: "~" }).output?.toString()).toBe("/tmp\n");
+    const missing = run(shell, reader, { command: "echo ran", directory: "~/no such 'place" });
+    expect([missing.output?.toString(), missing.status === 0]).toEqual(["", false]);
+    expect(missing.stderr).toContain("no such 'place");
+    const awk = { interpreter: ["awk", "-F", "'"], command: '{ print "<" $2 ">" }' };
+    expect(run(shell, reader, awk, Buffer.from("a'b c'd\n")).output?.toString()).toBe("<b c>\n");
+  });
+
+  test("a program that breaks off is not begun", () => {
+    const text = renderProgram({ command: "echo ran" }, TOKEN, reader);
+    const [file = "", ...args] = [...shell, "-c", renderReader(reader, TOKEN, text)];
+    const { stdout, status } = spawnSync(file, args, { input: text.slice(0, -3) });
+    expect([stdout.toString(), status]).toEqual(["", NOT_READ]);
+  });
+});
+
+test("a long program travels as a block, as far as the server can", () => {
+  expect(chooseReader("x".repeat(10_000), "block")).toBe("block");
+  expect(chooseReader("x", "block")).toBe("lines");
+  expect(chooseReader("x".repeat(10_000), "lines")).toBe("lines");
+  expect([nextReader("block"), nextReader("lines"), nextReader("shell")]).toEqual(["lines", "shell", undefined]);
+  const command = `: ${"x".repeat(300_000)}\necho done`; // longer than any argument may be
+  expect(run(["/bin/bash"], "block", { command }).output?.toString()).toBe("done\n");
+});
+
+test("what sshd is asked to run holds neither command nor environment", () => {
+  const program = { command: "echo geheim1", environment: { TOKEN: "geheim2" }, directory: "/geheim3" };
+  for (const reader of ["block", "lines", "shell"] as const)
+    expect(renderReader(reader, TOKEN, renderProgram(program, TOKEN, reader))).not.toContain("geheim");
+});
