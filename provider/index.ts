@@ -4,15 +4,17 @@
  */
 import { Dynamic } from "./engine/dynamic";
 import type { Properties } from "./engine/state";
+import { handlerOf } from "./resources/registry";
 
-const dynamic = new Dynamic(
-  async () => (await import("./compose.js")).compose(),
-  (text) => {
+const dynamic = new Dynamic({
+  handlerOf,
+  openRooms: async () => (await import("./compose.js")).compose(), // check, and diff of most kinds, need none of it
+  say: (text) => {
     process.stdout.write(`${text}\n`); // Pulumi prints what this process prints
   },
-);
+});
 
-/** Nothing is configured: all is in a resource's inputs. */
+/** Nothing is configured: all is in a resource's inputs. Pulumi does not wait for this one before other calls. */
 export function configure(_kind: string, _request: unknown): Promise<void> {
   return Promise.resolve();
 }

@@ -81,7 +81,8 @@ function explain(reason: Error, error: unknown): unknown {
   if (error === reason || !(error instanceof Error)) return reason;
   const own = error instanceof IncompleteError ? error.cause : error;
   if (own === reason || error.name === "AbortError") return error === own ? reason : error;
-  const { code, message, remedy } = reason as MayflyError;
+  if (!(reason instanceof MayflyError)) return error;
+  const { code, message, remedy } = reason;
   const summary = message.split("\nTo fix: ")[0] ?? message;
   const joined = new MayflyError(code, summary, { evidence: error.message, remedy, cause: error });
   return error instanceof IncompleteError ? new IncompleteError(error.state, joined) : joined;

@@ -1,15 +1,15 @@
 import type { Context, Rooms } from "../context";
 import { step, type Say } from "../host/progress";
-import { handlerOf, isKind, type AnyHandler } from "../resources/registry";
-import type { Verb } from "../resources/resource";
+import type { AnyHandler } from "../resources/registry";
 import { newId } from "./ids";
 import { parseTimeout, withDeadline, type Call } from "./deadline";
 import { difference, type Difference } from "./diff";
-import { checkInputs } from "./inputs";
+import { checkInputs, wireFailures } from "./inputs";
 import { KnownIds } from "./known";
 import { Life } from "./life";
 import { partialFailure, wireError } from "./partial-failure";
-import { takeApart, toOutputs, wireName, type Parts, type Properties } from "./state";
+import { scrub } from "./scrub";
+import { ownState, takeApart, toOutputs, wireName, type Parts, type Properties } from "./state";
 
 const DEFAULT_SECONDS = 600; // where neither the user nor the kind says how long a verb may take
 const DIFF_SECONDS = 60; // a look at the host, at most
@@ -20,30 +20,32 @@ interface CheckResult {
   readonly failures: { property: string; reason: string }[];
 }
 
+/** What the engine is built from. */
+export interface DynamicParts {
+  /** Finds the handler of a kind; rejects when there is none. */
+  readonly handlerOf: (kind: string) => Promise<AnyHandler>;
+  /** Builds the rooms; asked for once, when a verb first needs them. */
+  readonly openRooms: () => Promise<Rooms>;
+  /** Where progress goes, line by line. */
+  readonly say: Say;
+}
+
 /** The verbs in the form in which Pulumi's dynamic-provider process calls them, the same for all kinds. */
 export class Dynamic {
-  private readonly known = new KnownIds();
-  private rooms: Promise<Rooms> | undefined;
-  private opened: Rooms | undefined;
-  private readonly life = new Life(() => {
-    this.opened?.machines.commitSync(this.known.made);
-  });
+  readonly #known = new KnownIds();
+  readonly #life = new Life(() => this.#opened?.machines.commitSync(this.#known.made));
+  #rooms: Promise<Rooms> | undefined;
+  #opened: Rooms | undefined;
 
-  /**
-   * @param openRooms Builds the rooms; asked for once, when a verb first needs them.
-   * @param say Where progress goes. Pulumi prints what this process prints.
-   */
-  constructor(
-    private readonly openRooms: () => Promise<Rooms>,
-    private readonly say: Say,
-  ) {}
+  /** @param parts Injected, so that a test can bring kinds of its own. */
+  constructor(private readonly parts: DynamicParts) {}
 
-  /** Checks and completes the inputs. */
+  /** Checks and completes the inputs. Runs at preview, with unknown values, and again at `up`. */
   async check(kind: string, news: Properties): Promise<CheckResult> {
-    const handler = await this.handler(kind);
+    const handler = await this.#handler(kind);
     try {
       const { inputs, failures } = await checkInputs(handler, news);
-      return { inputs, failures: failures.map(({ property, reason }) => ({ property, reason })) };
+      return { inputs, failures: wireFailures(failures, news) };
     } catch (error) {
       throw wireError(error, news);
     }
@@ -51,66 +53,67 @@ export class Dynamic {
 
   /** Compares saved outputs with new inputs, and looks whether the thing still lives. */
   async diff(kind: string, id: string, olds: Properties, news: Properties): Promise<Difference> {
-    const handler = await this.handler(kind);
-    this.known.add(id);
-    const old = takeApart(handler, olds);
-    const found = difference(handler, old.inputs, takeApart(handler, news).inputs);
-    if (handler.lost === undefined || found.replaces.length > 0) return found;
-    const lost = await this.call(kind, handler, "diff", old, DIFF_SECONDS, (context) =>
-      (handler.lost as NonNullable<AnyHandler["lost"]>)(id, old.state, context),
-    ).catch((error: unknown) => {
+    const handler = await this.#handler(kind);
+    this.#known.add(id);
+    try {
+      const old = takeApart(handler, olds);
+      const found = difference(handler, old.inputs, takeApart(handler, news).inputs);
+      if (handler.lost === undefined || found.replaces.length > 0) return found;
+      const lost = await this.#call({ kind, verb: "diff" }, handler, old, async (context) =>
+        handler.lost?.(id, { ...old.inputs, ...old.state }, context),
+      );
+      return lost === undefined ? found : { ...found, changes: true, replaces: [wireName(handler, lost)] };
+    } catch (error) {
       throw wireError(error, olds, news);
-    });
-    return lost === undefined ? found : { ...found, changes: true, replaces: [wireName(handler, lost)] };
+    }
   }
 
   /** Makes a thing. */
   async create(kind: string, news: Properties): Promise<{ id: string; outs: Properties }> {
-    const handler = await this.handler(kind);
+    const handler = await this.#handler(kind);
     const parts = takeApart(handler, news);
     const id = newId(parts.owner.resource || kind);
     try {
-      const state = await this.call(kind, handler, "create", parts, undefined, (context) =>
+      const state = await this.#call({ kind, verb: "create" }, handler, parts, (context) =>
         handler.create(id, parts.inputs, context),
       );
-      this.known.addMade(id);
-      return { id, outs: toOutputs(handler, withoutProvider(news), state) };
+      this.#known.addMade(id);
+      return { id, outs: toOutputs(handler, parts.echo, state) };
     } catch (error) {
-      this.known.addMade(id); // an unfinished thing is saved too
-      throw partialFailure(handler, id, news, error);
+      const failure = partialFailure(handler, id, news, error);
+      if (failure.id !== undefined) this.#known.addMade(id); // Pulumi saves an unfinished thing too
+      throw failure;
     }
   }
 
   /** Looks at a thing; an empty answer tells Pulumi that it is gone. */
   async read(kind: string, id: string, props: Properties): Promise<{ id?: string; props?: Properties }> {
-    const handler = await this.handler(kind);
-    this.known.add(id);
-    if (handler.read === undefined) return { id, props };
-    const parts = takeApart(handler, props);
+    const handler = await this.#handler(kind);
+    this.#known.add(id);
     try {
-      const state = await this.call(kind, handler, "read", parts, undefined, (context) =>
-        (handler.read as NonNullable<AnyHandler["read"]>)(id, { ...parts.inputs, ...parts.state }, context),
+      const old = takeApart(handler, props);
+      const state = await this.#call({ kind, verb: "read" }, handler, old, async (context) =>
+        handler.read === undefined ? old.state : handler.read(id, { ...old.inputs, ...old.state }, context),
       );
-      if (state === undefined) return {};
-      const own = handlerState(handler, parts, state as Properties);
-      return { id, props: { ...toOutputs(handler, withoutProvider(props), own), __provider: parts.provider } };
+      // Without `inputs` in the answer the engine keeps its own, which may be newer than those in the outputs.
+      return state === undefined ? {} : { id, props: toOutputs(handler, old.echo, ownState(handler, old, state)) };
     } catch (error) {
       throw wireError(error, props);
     }
   }
 
-  /** Changes a living thing. */
+  /** Changes a living thing, or goes on with one that a failure has left half made. */
   async update(kind: string, id: string, olds: Properties, news: Properties): Promise<{ outs: Properties }> {
-    const handler = await this.handler(kind);
-    this.known.add(id);
-    const old = takeApart(handler, olds);
-    const parts = takeApart(handler, news);
+    const handler = await this.#handler(kind);
+    this.#known.add(id);
     try {
+      const old = takeApart(handler, olds);
+      const parts = takeApart(handler, news);
       const before = { ...old.inputs, ...old.state };
-      const state = await this.call(kind, handler, "update", parts, undefined, (context) =>
+      const state = await this.#call({ kind, verb: "update" }, handler, parts, (context) =>
         handler.update(id, before, parts.inputs, context),
       );
-      return { outs: toOutputs(handler, withoutProvider(news), handlerState(handler, old, state as Properties)) };
+      return { outs: toOutputs(handler, parts.echo, ownState(handler, old, state)) };
     } catch (error) {
       throw partialFailure(handler, id, news, error, olds);
     }
@@ -118,61 +121,56 @@ export class Dynamic {
 
   /** Removes a thing; a thing that is gone already is removed. */
   async delete(kind: string, id: string, props: Properties): Promise<void> {
-    const handler = await this.handler(kind);
-    this.known.add(id);
-    const parts = takeApart(handler, props);
+    const handler = await this.#handler(kind);
+    this.#known.add(id);
     try {
-      await this.call(kind, handler, "delete", parts, undefined, (context) =>
-        handler.delete(id, { ...parts.inputs, ...parts.state }, context),
+      const old = takeApart(handler, props);
+      await this.#call({ kind, verb: "delete" }, handler, old, (context) =>
+        handler.delete(id, { ...old.inputs, ...old.state }, context),
       );
     } catch (error) {
       throw wireError(error, props);
     }
   }
 
-  private async handler(kind: string): Promise<AnyHandler> {
-    if (!isKind(kind))
-      throw new Error(`this pulumi-mayfly knows no "${kind}"; a newer one may: npm install pulumi-mayfly`);
-    return handlerOf(kind);
+  #handler(kind: string): Promise<AnyHandler> {
+    this.#life.watch();
+    return this.parts.handlerOf(kind);
   }
 
   /** Runs one verb with its deadline and everything that a handler is given. */
-  private async call<T>(
-    kind: string,
+  async #call<T>(
+    { kind, verb }: Pick<Call, "kind" | "verb">,
     handler: AnyHandler,
-    verb: Call["verb"],
-    { owner, customTimeouts }: Parts,
-    seconds: number | undefined,
+    { owner, customTimeouts, inputs, state }: Parts,
     work: (context: Context) => Promise<T>,
   ): Promise<T> {
     const call: Call = { kind, name: owner.resource, verb };
-    const own = handler.deadlines?.[verb as Verb] ?? DEFAULT_SECONDS;
-    const limit = seconds ?? parseTimeout(customTimeouts[verb]) ?? own;
-    this.rooms ??= this.openRooms();
-    const rooms = await this.rooms;
-    this.opened = rooms;
+    const own = verb === "diff" ? DIFF_SECONDS : (handler.deadlines?.[verb] ?? DEFAULT_SECONDS);
+    const seconds = parseTimeout(customTimeouts[verb]) ?? own;
+    const rooms = await this.#open();
     const say: Say = (text) => {
-      this.say(owner.resource === "" ? text : `${owner.resource}: ${text}`);
+      const line = scrub(text, inputs, state);
+      this.parts.say(owner.resource === "" ? line : `${owner.resource}: ${line}`);
     };
-    return this.life.run((ended) =>
-      withDeadline(call, limit, ended, (signal) =>
+    return this.#life.run((ended) =>
+      withDeadline(call, seconds, ended, (signal) =>
         work({
-          ...rooms,
-          ...{ owner, signal, say },
-          known: this.known.all,
+          ...{ ...rooms, owner, signal, say, known: this.#known.all },
           step: (title, stepWork) => step(say, title, stepWork),
         }),
       ),
     );
   }
-}
 
-/** A handler's state only: what it returned, without the inputs that it was shown beside it. */
-function handlerState(handler: AnyHandler, { state: old }: Parts, state: Properties): Properties {
-  const fields = Object.keys(handler.schema.shape);
-  return Object.fromEntries(Object.entries(state).filter(([key]) => !fields.includes(key) || key in old));
-}
-
-function withoutProvider({ __provider: _, ...rest }: Properties): Properties {
-  return rest;
+  #open(): Promise<Rooms> {
+    this.#rooms ??= this.parts.openRooms().then(
+      (rooms) => (this.#opened = rooms),
+      (error: unknown) => {
+        this.#rooms = undefined; // a full disk may be empty by the next call
+        throw error;
+      },
+    );
+    return this.#rooms;
+  }
 }

@@ -1,7 +1,9 @@
+import type { z } from "zod";
 import type { AnyHandler } from "../resources/registry";
 import type { InputFailure } from "../resources/resource";
 import { parseTimeout } from "./deadline";
 import { parse } from "./parse";
+import { scrub } from "./scrub";
 import { unwrapSecrets } from "./secrets";
 import { clean, type Properties } from "./state";
 import { holdsUnknown } from "./unknowns";
@@ -22,6 +24,18 @@ export async function checkInputs(handler: AnyHandler, news: Properties): Promis
   const failures = [...wrong, ...checkTimeouts(customTimeouts)];
   if (failures.length === 0) failures.push(...(await checkOnHost(handler, fields)));
   return { inputs: clean({ ...fields, owner, customTimeouts }), failures };
+}
+
+/**
+ * The failures in the form that Pulumi prints. Not by `property`: for one that is set the engine prints the value too,
+ * of a secret as well (measured with 3.255: `property privateKey value {&{{THE KEY}}} has a problem`), and for a path
+ * such as `mounts[2].source` it prints `value {<nil>}`. So the path is part of the reason.
+ */
+export function wireFailures(
+  failures: readonly InputFailure[],
+  news: Properties,
+): { property: string; reason: string }[] {
+  return failures.map(({ property, reason }) => ({ property: "", reason: scrub(`${property}: ${reason}`, news) }));
 }
 
 /** Drops `null` and `undefined` fields: a program that computes "nothing" means the default. */
@@ -51,9 +65,14 @@ async function checkOnHost(handler: AnyHandler, fields: Properties): Promise<rea
   const unknown = Object.keys(fields).filter((key) => holdsUnknown(fields[key]));
   const known = { ...fields };
   for (const key of unknown) {
-    const fallback = handler.schema.shape[key]?.["~standard"].validate(undefined);
-    if (fallback !== undefined && "value" in fallback) known[key] = fallback.value;
+    const fallback = fieldSchema(handler, key)?.safeParse(undefined);
+    if (fallback?.success === true) known[key] = fallback.data;
   }
   const failures = await handler.check(known);
   return failures.filter(({ property }) => !unknown.includes(/^\w*/.exec(property)?.[0] ?? ""));
+}
+
+/** The schema of one field; `undefined` for a field that is none of the kind's. */
+function fieldSchema(handler: AnyHandler, field: string): z.ZodType | undefined {
+  return (handler.schema.shape as Readonly<Record<string, z.ZodType>>)[field];
 }

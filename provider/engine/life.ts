@@ -15,14 +15,13 @@ const ORPHAN_PATIENCE_MS = 60_000;
  */
 export class Life {
   readonly #running = new Map<AbortController, Promise<unknown>>();
-  #watched = false;
+  readonly #stops: (() => void)[] = [];
 
   /** @param onOrderlyEnd Called when the engine ends us, before anything else. Must not wait. */
   constructor(private readonly onOrderlyEnd: () => void) {}
 
   /** Runs work that ends early, by its signal, when the process has to. */
   async run<T>(work: (ended: AbortSignal) => Promise<T>): Promise<T> {
-    this.#watch();
     const controller = new AbortController();
     const running = work(controller.signal);
     this.#running.set(controller, running);
@@ -33,26 +32,33 @@ export class Life {
     }
   }
 
-  #watch(): void {
-    if (this.#watched) return;
-    this.#watched = true;
-    for (const signal of ["SIGINT", "SIGTERM"] as const)
-      process.once(signal, () => {
+  /** Starts to listen for the end. More calls do nothing more. */
+  watch(): void {
+    if (this.#stops.length > 0) return;
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const onSignal = () => {
         this.onOrderlyEnd();
-        void this.#end(signal, ENGINE_PATIENCE_MS, "Pulumi ended the run");
-      });
-    watchEngine(() => {
-      void this.#end("SIGTERM", ORPHAN_PATIENCE_MS, "Pulumi's engine is gone");
-    });
+        this.#end(signal, ENGINE_PATIENCE_MS, "Pulumi ended the run");
+      };
+      process.once(signal, onSignal);
+      this.#stops.push(() => process.off(signal, onSignal));
+    }
+    this.#stops.push(
+      watchEngine(() => {
+        this.#end("SIGTERM", ORPHAN_PATIENCE_MS, "Pulumi's engine is gone");
+      }),
+    );
   }
 
-  /** Ends the work, then the process: by the same signal, as if nobody had listened to it. */
-  async #end(signal: NodeJS.Signals, patienceMs: number, why: string): Promise<void> {
-    const error = new MayflyError("CANCELLED", why, { remedy: "pulumi up" });
+  /** Ends the work, then the process: by a signal that nobody listens to any more, as if nobody ever had. */
+  #end(signal: NodeJS.Signals, patienceMs: number, why: string): void {
+    for (const stop of this.#stops) stop();
+    const error = new MayflyError("CANCELLED", why, {
+      remedy: "run `pulumi up` again; it goes on from where this ended",
+    });
     for (const controller of this.#running.keys()) controller.abort(error);
-    if (this.#running.size > 0)
-      await Promise.race([Promise.allSettled(this.#running.values()), sleep(patienceMs, undefined, { ref: false })]);
-    process.removeAllListeners(signal);
-    process.kill(process.pid, signal);
+    const kill = () => process.kill(process.pid, signal);
+    if (this.#running.size === 0) kill();
+    else void Promise.race([Promise.allSettled(this.#running.values()), sleep(patienceMs)]).then(kill);
   }
 }

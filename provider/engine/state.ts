@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import type { AnyHandler } from "../resources/registry";
@@ -28,8 +29,8 @@ export interface Parts {
   readonly owner: Owner;
   /** The resource option of that name: deadlines by verb, as Pulumi spells them (`"5m"`). */
   readonly customTimeouts: Readonly<Record<string, unknown>>;
-  /** The text by which Pulumi finds our code. */
-  readonly provider: unknown;
+  /** What every saved state repeats: the inputs, the owner and the deadlines. */
+  readonly echo: Properties;
 }
 
 /**
@@ -75,8 +76,20 @@ export function takeApart(handler: AnyHandler, properties: Properties): Parts {
     state,
     owner: ownerOf(plain["owner"]),
     customTimeouts: (plain["customTimeouts"] ?? {}) as Readonly<Record<string, unknown>>,
-    provider: plain["__provider"],
+    echo: { ...inputs, owner: plain["owner"], customTimeouts: plain["customTimeouts"] },
   };
+}
+
+/**
+ * What a handler returned, without the inputs that it was shown beside the old state and may have handed back. An
+ * output that has an input's name is told from it by the old state, or by a value of its own.
+ */
+export function ownState(handler: AnyHandler, old: Parts, state: object): Properties {
+  const isEcho = (key: string, value: unknown) =>
+    Object.hasOwn(handler.schema.shape, key) &&
+    !Object.hasOwn(old.state, key) &&
+    isDeepStrictEqual(value, old.inputs[key]);
+  return Object.fromEntries(Object.entries(state).filter(([key, value]) => !isEcho(key, value)));
 }
 
 function migrate(saved: Properties): Properties {

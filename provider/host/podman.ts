@@ -171,7 +171,7 @@ function candidateConfigs(): string[] {
 function remedyFor(message: string): string {
   if (/newuidmap|subuid|subgid|uid_map/i.test(message))
     return "sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate";
-  if (/net\/tun/.test(message)) return "sudo chmod 666 /dev/net/tun";
+  if (message.includes("net/tun")) return "sudo chmod 666 /dev/net/tun";
   if (/cgroup/i.test(message)) return "sudo apt-get install runc   (crun does not work with this host's cgroups)";
   return "make `podman run --rm --rootfs …` work for this user; `podman info` and `podman system reset` may help";
 }

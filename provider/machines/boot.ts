@@ -87,7 +87,7 @@ async function qemuEnds(podman: Podman, machine: Booting, signal: AbortSignal): 
   if (typeof connected === "string") return connected;
   using qmp = connected;
   await once(qmp, "close", { signal });
-  return until("podman notices qemu's end", exit, {
+  return await until("podman notices qemu's end", exit, {
     signal,
     interval: 50,
     diagnose: () => ({ remedy: "see: podman ps --all" }),

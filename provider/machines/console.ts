@@ -4,7 +4,7 @@ import { basename, dirname } from "node:path";
 
 /** One line of podman's `k8s-file` log: time, stream, `F` (whole line) or `P` (a part), text. */
 const LOG_LINE = /^\S+ (?:stdout|stderr) ([FP]) ([^\n]*)$/; // not `.`, which stops at the carriage returns of a console
-// eslint-disable-next-line no-control-regex -- escape sequences start with a control character
+
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]|\u001b[()][A-Z0-9]|[\u0000-\u0008\u000b-\u001f\u007f]/g;
 
 /** The console's text out of a container's log: parts joined, times and terminal escapes removed. */

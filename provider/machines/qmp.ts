@@ -1,4 +1,5 @@
 import { EventEmitter, once } from "node:events";
+import type { Socket } from "node:net";
 import { connectInFolder } from "../host/sockets";
 
 /** A message that qemu sends by itself: `SHUTDOWN`, `RESET`, `STOP`… See QEMU's QMP reference. */
@@ -8,8 +9,8 @@ export interface QmpEvent {
 }
 
 interface Waiting {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /**
@@ -21,7 +22,7 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> implemen
   private nextId = 1;
   private rest = "";
 
-  private constructor(private readonly socket: import("node:net").Socket) {
+  private constructor(private readonly socket: Socket) {
     super();
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {

@@ -33,16 +33,17 @@ export type Kind = keyof typeof HANDLERS;
 /** All kinds. */
 export const kinds = Object.keys(HANDLERS) as readonly Kind[];
 
-/** Whether there is such a kind. */
-export function isKind(name: string): name is Kind {
-  return Object.hasOwn(HANDLERS, name);
-}
-
-/** The handler of a kind. */
-export function handlerOf(kind: Kind): Promise<AnyHandler> {
-  return HANDLERS[kind]();
+/**
+ * The handler of a kind.
+ *
+ * @throws {Error} When there is none: the program or its state is newer than this package.
+ */
+export async function handlerOf(kind: string): Promise<AnyHandler> {
+  if (!Object.hasOwn(HANDLERS, kind))
+    throw new Error(`this pulumi-mayfly has no resource "${kind}"; a newer one may: npm install pulumi-mayfly@latest`);
+  return HANDLERS[kind as Kind]();
 }
 
 function erase<Schema extends z.ZodObject, State extends object>(handler: ResourceHandler<Schema, State>): AnyHandler {
-  return handler as unknown as AnyHandler; // sound: engine gives a handler only what the same handler checked or made
+  return handler; // sound: engine gives a handler only what the same handler checked or made
 }

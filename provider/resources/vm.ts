@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { stat } from "node:fs/promises";
 import type { Context } from "../context";
-import type { Access, MachineSpec, PortSpec } from "../machines/spec";
+import type { Access, Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { newMac, newMachineId } from "../machines/identity";
 import { reap } from "../reap";
 import { vmSchema, type VMSpec } from "../schema/vm";
@@ -61,60 +61,36 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
   check: async ({ mounts }) => (await Promise.all(mounts.map(checkSource))).flat(),
 
   async create(id, inputs, context) {
-    const { images, machines, ssh, signal, step, say } = context;
+    const { images, machines, signal, step, say } = context;
     await reap(context);
     const image = await images.resolve(inputs.image, signal, say);
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal));
     const accelerator = await machines.chooseAccelerator(inputs.accelerator, signal);
-    const hostKey = await ssh.makeKey({ algorithm: "ed25519", comment: `${id} host key` });
     const key = await loginKey(id, inputs, context);
-
-    const identity = {
-      hostname: inputs.hostname ?? hostnameFrom(context.owner.resource),
-      machineId: newMachineId(),
-      mac: newMac(),
-      hostPrivateKey: hostKey.privateKey,
-      hostPublicKey: hostKey.publicKey,
-      environment: inputs.environment,
-    };
-    const spec = machineSpec(inputs, accelerator);
-    const access = accessOf(inputs, key);
+    const identity = await newIdentity(id, inputs, context);
     const begun = performance.now();
-    const started = await machines.start(
-      id,
-      { owner: context.owner, spec, identity, access, boot, lifetime: inputs.expiresAfter },
-      signal,
-    );
+    const plan = {
+      ...{ owner: context.owner, identity, boot, lifetime: inputs.expiresAfter },
+      spec: machineSpec(inputs, accelerator),
+      access: accessOf(inputs, key),
+    };
+    const started = await machines.start(id, plan, signal);
     return machines.orRemove(id, async () => {
-      const connection = {
-        host: LOOPBACK,
-        port: started.sshPort,
-        user: loginUser,
-        privateKey: key.privateKey,
-        hostKey: hostKey.publicKey,
-      };
-      await step(`Booting ${context.owner.resource} (${accelerator})`, async () =>
-        waitUntilUp(id, inputs, connection, context),
-      );
+      const login = { host: LOOPBACK, port: started.sshPort, user: loginUser, hostKey: identity.hostPublicKey };
+      const connection = { ...login, privateKey: key.privateKey };
+      const title = `Booting ${context.owner.resource} (${accelerator})`;
+      await step(title, async () => waitUntilUp(id, inputs, connection, context));
       const sshConfig = await keepClientFiles(id, identity.hostname, connection, context);
       await machines.ready(id);
       return {
-        ...{
-          host: connection.host,
-          port: connection.port,
-          user: connection.user,
-          hostKey: connection.hostKey,
-          connection,
-        },
+        ...{ ...login, connection, accelerator, sshConfig },
         imageDigest: image.digest,
-        accelerator,
         warm: false,
         bootSeconds: Math.round(performance.now() - begun) / 1_000,
         machineId: identity.machineId,
         consoleLog: started.consoleLog,
         status: "running" as const,
         publishedPorts: started.ports,
-        sshConfig,
       };
     });
   },
@@ -159,6 +135,18 @@ async function checkSource({ source }: VMSpec["mounts"][number], index: number):
 export function hostnameFrom(resource: string): string {
   const name = resource.replaceAll(/[^A-Za-z0-9-]+/g, "-").slice(0, 63);
   return name.replaceAll(/^-+|-+$/g, "") || "vm";
+}
+
+async function newIdentity(id: string, inputs: VMSpec, { ssh, owner }: Context): Promise<Identity> {
+  const hostKey = await ssh.makeKey({ algorithm: "ed25519", comment: `${id} host key` });
+  return {
+    hostname: inputs.hostname ?? hostnameFrom(owner.resource),
+    machineId: newMachineId(),
+    mac: newMac(),
+    hostPrivateKey: hostKey.privateKey,
+    hostPublicKey: hostKey.publicKey,
+    environment: inputs.environment,
+  };
 }
 
 async function loginKey(id: string, { sshKey }: VMSpec, { ssh }: Context): Promise<KeyText> {

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 /** How a value is shown in an error: short, and never a whole key. */
 function shown(value: unknown): string {
-  const text = typeof value === "string" ? `"${value}"` : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === "string" ? `"${value}"` : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 

@@ -31,14 +31,19 @@ export const sshKeySchema = z
       );
     if (key.bits === undefined) return;
     if (key.privateKey !== undefined) complain(["bits"], "has no meaning for a privateKey of your own");
-    if (key.algorithm === "ed25519") complain(["bits"], "has no meaning for ed25519");
-    if (key.algorithm === "ecdsa" && ![256, 384, 521].includes(key.bits))
-      complain(["bits"], `must be 256, 384 or 521 for ecdsa, got ${String(key.bits)}`);
-    if (key.algorithm === "rsa" && (key.bits < 3_072 || key.bits > 16_384))
-      complain(["bits"], `must be 3072 to 16384 for rsa, got ${String(key.bits)}`);
+    const wrong = wrongBits(key.algorithm, key.bits);
+    if (wrong !== undefined) complain(["bits"], wrong);
   });
 
 /** What a program may write. */
 export type SshKeyInputs = z.input<typeof sshKeySchema>;
 /** Checked, defaults filled in. */
 export type SshKeySpec = z.output<typeof sshKeySchema>;
+
+/** What is wrong with a size for a kind of key. */
+function wrongBits(algorithm: "ed25519" | "ecdsa" | "rsa", bits: number): string | undefined {
+  if (algorithm === "ed25519") return "has no meaning for ed25519";
+  if (algorithm === "ecdsa")
+    return [256, 384, 521].includes(bits) ? undefined : `must be 256, 384 or 521 for ecdsa, got ${String(bits)}`;
+  return bits >= 3_072 && bits <= 16_384 ? undefined : `must be 3072 to 16384 for rsa, got ${String(bits)}`;
+}

@@ -14,14 +14,21 @@ const PINGS_UNANSWERED = 4;
 
 /** A session that did not come to be. Whatever was to run in it has certainly not begun. */
 export class NotStarted extends Error {
-  /** @param reason `lost`: the connection is no good any more. `full`: the server wants no more sessions on it. */
+  /**
+   * @param reason `lost`: the connection is no good any more. `refused`: it is, but the server wants nothing (more) of
+   * the kind on it.
+   * @param isForbidden Whether the server says that it never will.
+   */
   constructor(
-    readonly reason: "lost" | "full",
+    readonly reason: "lost" | "refused",
     message: string,
+    readonly isForbidden = false,
   ) {
     super(message);
   }
 }
+
+const PROHIBITED = 1; // SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, section 5.1
 
 /** How ssh2 answers; its types say that there always is a channel. */
 type OnChannel = (error: (Error & { reason?: unknown }) | undefined, channel?: ClientChannel) => void;
@@ -118,9 +125,17 @@ export class SshConnection {
    * @throws {NotStarted} The signal's reason, when that fired.
    */
   async start(line: string, signal?: AbortSignal): Promise<ClientChannel> {
-    return this.#openChannel(signal, (done) => {
+    const exec = (done: OnChannel) => {
       this.#client.exec(line, done);
-    });
+    };
+    try {
+      return await this.#openChannel(signal, exec);
+    } catch (error) {
+      // A server refuses sessions beyond its MaxSessions; those that run show how many it takes.
+      const isFull = error instanceof NotStarted && error.reason === "refused";
+      if (isFull) this.#limit = Math.max(1, this.#sessions - 1);
+      throw error;
+    }
   }
 
   /**
@@ -196,12 +211,10 @@ export class SshConnection {
     }
   }
 
-  /** The server refuses sessions beyond its MaxSessions; those that run show how many it takes. */
   #notStarted(error: Parameters<OnChannel>[0]): NotStarted {
-    const refused = this.#open && (typeof error?.reason === "number" || error?.message === "Unable to exec");
-    if (!refused) return new NotStarted("lost", error?.message ?? this.reason);
-    this.#limit = Math.max(1, this.#sessions - 1);
-    return new NotStarted("full", error.message);
+    const message = error?.message ?? this.reason;
+    const isRefused = this.#open && (typeof error?.reason === "number" || message === "Unable to exec");
+    return new NotStarted(isRefused ? "refused" : "lost", message, error?.reason === PROHIBITED);
   }
 
   /**

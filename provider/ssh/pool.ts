@@ -176,8 +176,7 @@ export class Pool {
       hold(); // as a socket does, until the connection on it is handed over
       return { stream, hold, release };
     } catch (error) {
-      if (error instanceof NotStarted && /prohibited/i.test(error.message))
-        throw new FinalDialError(forbidden(proxy, error));
+      if (error instanceof NotStarted && error.isForbidden) throw new FinalDialError(forbidden(proxy, error));
       throw error;
     } finally {
       carrier.giveBack();

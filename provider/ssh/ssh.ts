@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { MayflyError } from "../errors";
 import { chooseReader, nextReader, renderProgram, type Reader } from "./bootstrap";
 import { renderClientConfig, renderKnownHosts, type ClientConfig } from "./client-config";
@@ -65,6 +66,7 @@ export class Ssh {
    */
   async exec(endpoint: Endpoint, request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
     if (request.command.includes("\0")) throw badCommand();
+    setMaxListeners(0, signal); // hundreds of commands on one signal are no leak that Node should warn of
     for (let lost = 0; ;) {
       const connection = await this.#pool.session(endpoint, signal);
       try {
@@ -72,7 +74,7 @@ export class Ssh {
       } catch (error) {
         if (!(error instanceof NotStarted)) throw error;
         if (error.reason === "lost") lost += 1;
-        const isHopeless = lost > 1 || (error.reason === "full" && connection.isAlone);
+        const isHopeless = lost > 1 || (error.reason === "refused" && connection.isAlone);
         if (isHopeless) throw unreachable(endpoint, 1, 0, error);
       } finally {
         connection.giveBack();

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { Failure } from "../terminal/failure.mjs";
 import { isExecutable, run } from "../terminal/programs.mjs";
+import { say } from "../terminal/say.mjs";
 import { programOf, usePrograms } from "./host.mjs";
 import { downloadPulumi } from "./pulumi-download.mjs";
 import { buildPulumi } from "./pulumi-from-go.mjs";
@@ -27,6 +28,7 @@ export const pulumi = {
     const folder = ownFolder(host);
     const reason = await downloadPulumi(host, dirname(folder), note);
     if (isWhole(folder)) return;
+    say(`set-up: Pulumi cannot be downloaded here (${reason}). Building it: 3 to 8 minutes, the first time only.`);
     rmSync(folder, { recursive: true, force: true }); // the launcher would take half a download for the whole
     const made = `${folder}.${process.pid}`;
     mkdirSync(made, { recursive: true });

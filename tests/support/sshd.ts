@@ -75,6 +75,11 @@ export class Sshd implements AsyncDisposable {
     return this.log.match(/Accepted (?:publickey|password|keyboard)/g)?.length ?? 0;
   }
 
+  /** How many connections it has accepted. */
+  get connections(): number {
+    return this.log.match(/^Connection from /gm)?.length ?? 0;
+  }
+
   /** One of its files. */
   read(name: string): string {
     return readFileSync(join(this.folder, name), "utf8");
@@ -101,6 +106,12 @@ export class Sshd implements AsyncDisposable {
     const ended = once(server, "exit");
     for (const pid of await this.#processes(server.pid)) kill(pid);
     await ended;
+  }
+
+  /** The processes by which it serves its sessions. */
+  async sessionProcesses(): Promise<number[]> {
+    const all = await this.#processes(this.#server?.pid ?? -1);
+    return all.slice(1);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -16,7 +16,7 @@ const TOKEN = "mayfly-0123456789abcdef";
 /** Runs a program as sshd would: the reader is the shell's argument, the program the start of its input. */
 function run(shell: readonly string[], reader: Reader, program: Program, input = Buffer.alloc(0)) {
   const text = renderProgram(program, TOKEN, reader);
-  const [file = "", ...args] = [...shell, "-c", renderReader(reader, TOKEN, text)];
+  const [file, ...args] = [...shell, "-c", renderReader(reader, TOKEN, text)];
   const env = { ...process.env, SHELL: shell.length === 1 ? file : "/bin/sh", HOME: "/tmp" };
   const { stdout, stderr, status } = spawnSync(file, args, { input: Buffer.concat([Buffer.from(text), input]), env });
   const mark = startMark(TOKEN).exec(stdout.toString("latin1"));
@@ -62,7 +62,7 @@ describe.each(shells)("%s, %s", (_name, reader, shell) => {
 
   test("a program that breaks off is not begun", () => {
     const text = renderProgram({ command: "echo ran" }, TOKEN, reader);
-    const [file = "", ...args] = [...shell, "-c", renderReader(reader, TOKEN, text)];
+    const [file, ...args] = [...shell, "-c", renderReader(reader, TOKEN, text)];
     const { stdout, status } = spawnSync(file, args, { input: text.slice(0, -3) });
     expect([stdout.toString(), status]).toEqual(["", NOT_READ]);
   });

@@ -76,11 +76,11 @@ test("known_hosts holds the alias and the key, and nothing of the key's options 
 
 test("the real ssh logs in by name, and refuses a server with another key", async () => {
   await using server = await Sshd.start();
-  const { port, hostKey } = server.endpoint;
+  const { hostKey } = server.endpoint;
   const [identityFile, knownHostsFile] = [join(folder, "login key"), join(folder, "pinned")];
   await copyFile(join(server.folder, "user"), identityFile);
   const file = join(folder, "login config");
-  const machine = { alias: "web", host: "127.0.0.1", port, user: userInfo().username, identityFile, knownHostsFile };
+  const machine = { alias: "web", host: "127.0.0.1", port: server.port, user: userInfo().username, identityFile, knownHostsFile };
   await writeFile(file, ssh.renderClientConfig(machine), { mode: 0o600 });
 
   await writeFile(knownHostsFile, ssh.renderKnownHosts("web", hostKey));

@@ -1,4 +1,5 @@
-import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { MayflyError } from "../../../provider/errors";
@@ -58,11 +59,12 @@ describe("the login", () => {
   test("with a key that is not authorized is refused, at once, and says which key", async () => {
     await using server = await Sshd.start();
     const { privateKey, fingerprint } = await otherKey();
+    const before = server.connections;
     const { code, message } = await failureOf({ ...server.endpoint, privateKey });
     expect(code).toBe("CONNECT_FAILED");
     expect(message).toContain(`refused the login of ${user}\ntried the key ${fingerprint}`);
     expect(message).toContain(`~${user}/.ssh/authorized_keys`);
-    expect(server.log.match(/Connection closed|Disconnected|closed by auth/g)).toHaveLength(1);
+    expect(server.connections - before).toBe(1);
   });
 
   test("with a wrong password says that it was tried, and does not show it", async () => {
@@ -81,7 +83,7 @@ describe("the login", () => {
     expect(unreadable.message).not.toContain("geheim1");
     const noAgent = await failureOf({ ...nothing, agentSocketPath: "/no/agent" });
     expect(noAgent.message).toContain("tried the keys of the agent /no/agent");
-    expect(noAgent.message).toContain("ENOENT");
+    expect(noAgent.message).toContain("Failed to connect to agent");
   });
 
   test("takes an encrypted key with its passphrase", async () => {
@@ -101,7 +103,7 @@ describe("the login", () => {
       for (let ready = false; !ready;)
         ready = await new Promise((resolve) => {
           connect(agentSocketPath)
-            .once("connect", function (this: ReturnType<typeof connect>) {
+            .once("connect", function (this: Socket) {
               this.destroy();
               resolve(true);
             })
@@ -160,8 +162,8 @@ describe("a host that can't be reached", () => {
   test("that is no SSH server, or hangs up", async () => {
     const { publicKey: hostKey } = await otherKey();
     for (const onSocket of [
-      (socket: import("node:net").Socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"),
-      (socket: import("node:net").Socket) => void socket.destroy(),
+      (socket: Socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"),
+      (socket: Socket) => void socket.destroy(),
     ]) {
       await using server = await RawServer.start(onSocket);
       const failure = await failureOf({ host: "127.0.0.1", port: server.port, hostKey, dialErrorLimit: 2 });

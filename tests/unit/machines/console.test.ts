@@ -1,0 +1,26 @@
+import { expect, test } from "@jest/globals";
+import { consoleText, fatalConsoleText } from "../../../provider/machines/console";
+
+const line = (kind: "F" | "P", text: string) => `2026-11-24T02:05:04.522855256+00:00 stdout ${kind} ${text}`;
+
+test("parts of a line are joined, carriage returns and escapes go", () => {
+  const log = [
+    line("P", "Kernel pa"),
+    line("P", "nic - not syncing"),
+    line("F", ": oops\r"),
+    line("F", "\u001b[0;1mnext\r"),
+  ];
+  expect(consoleText(`${log.join("\n")}\n`)).toBe("Kernel panic - not syncing: oops\nnext\n");
+});
+
+test.each([
+  ["mayfly: cannot boot: the identity disk is missing", "the identity disk is missing"],
+  ["[    3.44] Kernel panic - not syncing: Attempted to kill init!", "the kernel panicked: Attempted to kill init!"],
+  ["You are in emergency mode. After logging in", "systemd went into emergency mode"],
+])("a hopeless console is told from a slow one: %s", (text, reason) => {
+  expect(fatalConsoleText(`booting\n${text}\n`)).toBe(reason);
+});
+
+test("an ordinary console is not hopeless", () => {
+  expect(fatalConsoleText("mayfly: starting /sbin/init\nDebian GNU/Linux 12 web ttyS0\n\nweb login: ")).toBeUndefined();
+});

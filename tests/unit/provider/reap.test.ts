@@ -1,0 +1,30 @@
+import { expect, test } from "@jest/globals";
+import type { MachineRecord } from "../../../provider/machines/record";
+import { leftover } from "../../../provider/reap";
+
+const record = (phase: MachineRecord["phase"], expiresAt?: number): MachineRecord => ({
+  ...{ owner: { project: "p", stack: "s", resource: "r" }, phase, createdAt: 0 },
+  madeBy: { pid: 1, startTime: "1", bootId: "b" },
+  ...(expiresAt === undefined ? {} : { expiresAt }),
+});
+
+test.each([
+  ["half made, maker at work", record("starting"), false, true, true, undefined],
+  ["half made, maker dead", record("starting"), false, false, false, /died before/],
+  ["finished, Pulumi never heard of it, its resource is made again", record("ready"), false, true, false, /could note/],
+  ["finished, Pulumi never heard of it, another resource is made", record("ready"), false, false, false, undefined],
+  ["finished, and Pulumi names it", record("ready"), true, true, false, undefined],
+  [
+    "committed, of the same resource: the one that is being replaced",
+    record("committed"),
+    false,
+    true,
+    false,
+    undefined,
+  ],
+  ["committed, but its time is over", record("committed", 5), true, true, false, /time was over/],
+])("%s", (_, machine, known, ownersNext, makerAlive, expected) => {
+  const reason = leftover(machine, 10, known, ownersNext, makerAlive);
+  if (expected === undefined) expect(reason).toBeUndefined();
+  else expect(reason).toMatch(expected);
+});
