@@ -44,7 +44,9 @@ export function update(kind: string, id: string, olds: Properties, news: Propert
   return dynamic.update(kind, id, olds, news);
 }
 
+/** See {@link Dynamic.delete}. */
 function remove(kind: string, id: string, props: Properties): ReturnType<Dynamic["delete"]> {
   return dynamic.delete(kind, id, props);
 }
+/** `delete` is a reserved word: only an export can be called that. */
 export { remove as delete };

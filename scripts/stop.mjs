@@ -1,5 +1,5 @@
 // `npm stop`: takes down what `npm start` brought up. Succeeds when there is nothing.
-import { hasStack, openStack, runPulumi } from "./quickstart/stack.mjs";
+import { change, hasStack, openStack, removeStack } from "./quickstart/stack.mjs";
 import { openHost } from "./setup/host.mjs";
 import { setUp } from "./setup/set-up.mjs";
 import { main } from "./terminal/failure.mjs";
@@ -12,10 +12,9 @@ await main(async () => {
   }
   const host = await setUp();
   await openStack(host); // made for a moment when there is none: a backend of the user's own tells no other way
-  const destroy = ["destroy", "--yes", "--skip-preview", "--suppress-permalink"];
-  const code = await runPulumi(host, destroy);
+  const code = await change(host, "destroy");
   if (code !== 0) return code;
-  const removed = await runPulumi(host, ["stack", "rm", "--yes"]);
-  if (removed === 0) say(`\nGone after ${duration(performance.now())}.`);
-  return removed;
+  await removeStack(host);
+  say(`\nGone after ${duration(performance.now())}.`);
+  return 0;
 });

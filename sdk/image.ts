@@ -1,23 +1,27 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ImageInputs } from "../provider/schema/image";
-import { common, pending, type Inputs } from "./inputs";
+import { common, isOfKind, pending, type Inputs } from "./inputs";
 import { trampoline } from "./trampoline";
 
-const provider = trampoline("Image");
+const provider = trampoline("Image"); // one object a kind: Pulumi serialises it once
 
 /** Arguments of {@link Image}: exactly one source. */
 export type ImageArgs = Inputs<ImageInputs>;
 
 /**
- * An image in podman's store, made ready for boot. Stays there when the resource goes: it is a cache by content.
+ * An image in podman's store, made ready for boot. `up` pulls or builds it, which takes a minute or more once; from then
+ * on it is there. It stays when the resource goes: it is a cache by content, and `podman rmi` removes it.
+ *
+ * Fails with `IMAGE_NOT_FOUND`, `IMAGE_NOT_BOOTABLE`, `DISK_FULL`.
  *
  * @example
  * const image = new mayfly.Image("debian", { debian: { packages: ["nginx"] } });
+ * const vm = new mayfly.VM("web", { image });
  */
 export class Image extends pulumi.dynamic.Resource {
-  /** Name in podman's store; what `VM.image` takes. */
+  /** Name in podman's store, such as `localhost/mayfly/debian:…`; what `VM.image` takes. */
   declare readonly imageName: pulumi.Output<string>;
-  /** Digest of its manifest, `sha256:…`. */
+  /** Digest of its manifest, `sha256:…`. Two images with the same digest are the same. */
   declare readonly digest: pulumi.Output<string>;
   /** Size in podman's store, in MiB. */
   declare readonly sizeMiB: pulumi.Output<number>;
@@ -28,5 +32,10 @@ export class Image extends pulumi.dynamic.Resource {
   constructor(name: string, args: ImageArgs, options?: pulumi.CustomResourceOptions) {
     const outputs = pending("imageName", "digest", "sizeMiB", "kernel");
     super(provider, name, { ...outputs, ...args, ...common(name, options) }, options, "mayfly", "Image");
+  }
+
+  /** Whether an object is an Image, also one of another copy of this package. */
+  static override isInstance(object: unknown): object is Image {
+    return isOfKind(object, "Image");
   }
 }

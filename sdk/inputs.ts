@@ -9,7 +9,10 @@ type Deep<T> = T extends readonly (infer Item)[]
     ? { [Key in keyof T]: pulumi.Input<Deep<T[Key]>> }
     : T;
 
-/** What every resource of ours sends along: who asks for it, and the deadlines that the user set. */
+/**
+ * What every resource of ours sends along: who asks for it, which labels its container, and the deadlines that the user
+ * set, since Pulumi does not hand these to a dynamic resource.
+ */
 export function common(name: string, options: pulumi.CustomResourceOptions | undefined): Record<string, unknown> {
   return {
     owner: { project: pulumi.getProject(), stack: pulumi.getStack(), resource: name },
@@ -17,15 +20,32 @@ export function common(name: string, options: pulumi.CustomResourceOptions | und
   };
 }
 
-/** Output keys with no value yet: Pulumi makes an output of each. */
+/** Output keys with no value yet: Pulumi makes an output of each, which is unknown until `up`. */
 export function pending(...names: string[]): Record<string, undefined> {
   return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 
-/** Adds secret outputs to the options. */
+/**
+ * Marks an input as secret, as it is whatever the program says: Pulumi encrypts it in the stack's state and shows
+ * `[secret]`. Nothing stays nothing.
+ */
+export function secret(value: unknown): unknown {
+  return value === undefined ? undefined : pulumi.secret(value);
+}
+
+/** Adds outputs that are secret to the options. */
 export function withSecrets(
   options: pulumi.CustomResourceOptions | undefined,
   ...names: string[]
 ): pulumi.CustomResourceOptions {
   return pulumi.mergeOptions(options, { additionalSecretOutputs: names });
+}
+
+/** Whether an object is a resource of a kind of ours, also one that another copy of this package made. */
+export function isOfKind(object: unknown, kind: string): boolean {
+  return pulumi.CustomResource.isInstance(object) && hasType(object, `pulumi-nodejs:dynamic/mayfly:${kind}`);
+}
+
+function hasType(resource: pulumi.CustomResource, type: string): boolean {
+  return "__pulumiType" in resource && resource.__pulumiType === type;
 }

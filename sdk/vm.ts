@@ -1,59 +1,83 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { VMInputs } from "../provider/schema/vm";
 import { Image } from "./image";
-import { common, pending, withSecrets, type Inputs } from "./inputs";
+import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
 import { SshKey } from "./ssh-key";
 import { trampoline } from "./trampoline";
 
-const provider = trampoline("VM");
+const provider = trampoline("VM"); // one object a kind: Pulumi serialises it once
 
 /** Arguments of {@link VM}. */
 export interface VMArgs extends Omit<Inputs<VMInputs>, "image" | "sshKey"> {
   /** What to boot: a name in podman's store or a registry, or an {@link Image}. */
   image: pulumi.Input<string> | Image;
-  /** The key pair that `connection` uses. Without it the VM gets one of its own. */
-  sshKey?: SshKey | pulumi.Input<{ publicKey: pulumi.Input<string>; privateKey: pulumi.Input<string> }>;
+  /**
+   * The key pair that `connection` uses, secret. A change applies to the running VM.
+   * @default a pair of the VM's own, never shared
+   */
+  sshKey?: SshKey | pulumi.Input<{ publicKey: pulumi.Input<string>; privateKey: pulumi.Input<string> }> | undefined;
 }
 
 /** What an SSH client needs; the field names are those of `remote.Command` in `@pulumi/command`. */
 export interface Connection {
+  /** Address on the host. */
   host: string;
+  /** Port there. */
   port: number;
+  /** User to log in as. */
   user: string;
+  /** OpenSSH's form, without passphrase. */
   privateKey: string;
+  /** The only host key to accept, one line of OpenSSH's form. */
   hostKey: string;
 }
 
 /** A port of the guest on the host. */
 export interface PublishedPort {
+  /** Port in the guest. */
   guest: number;
+  /** Port on the host: the one that was asked for, or the free one that was found. */
   host: number;
+  /** Address on the host. */
   hostAddress: string;
   protocol: "tcp" | "udp";
 }
 
 /**
- * A virtual machine. `up` returns when one can log in; `destroy` leaves nothing of it.
+ * A virtual machine on this host. `up` returns when one can log in; `destroy` leaves nothing of it. A VM that died, by a
+ * reboot of the host or a kill, comes back at the next `up`, and what depends on it with it.
+ *
+ * Fails with `IMAGE_NOT_FOUND`, `IMAGE_NOT_BOOTABLE`, `PORT_TAKEN`, `KVM_UNUSABLE`, `BOOT_FAILED` and `BOOT_TIMEOUT`
+ * (both with the last lines of the console), `PODMAN_UNUSABLE`, `TOOL_MISSING`, `DISK_FULL`. Inputs that can't be fail
+ * at preview, all at once.
  *
  * @example
  * const image = new mayfly.Image("debian", { debian: {} });
  * const vm = new mayfly.VM("web", { image, memory: "1GiB", ports: [{ guest: 80 }] });
+ * export const login = pulumi.interpolate`ssh -F ${vm.sshConfig} web`;
+ *
+ * @example
+ * const vm = new mayfly.VM("dev", {
+ *   image,
+ *   mounts: [{ source: ".", target: "/work", owner: "dev" }],
+ *   users: [{ name: "dev", sudo: true }],
+ * });
  */
 export class VM extends pulumi.dynamic.Resource {
   /** Address of the host at which the guest's SSH server answers. */
   declare readonly host: pulumi.Output<string>;
-  /** Port there. */
+  /** Port there; another one for every VM. */
   declare readonly port: pulumi.Output<number>;
   /** User that `connection` logs in as. */
   declare readonly user: pulumi.Output<string>;
-  /** Public host key, pinned before the first boot. */
+  /** Public host key, one line of OpenSSH's form: made for this VM, and pinned before its first boot. */
   declare readonly hostKey: pulumi.Output<string>;
-  /** All that an SSH client needs. Secret: holds the private key. */
+  /** All that an SSH client needs; also fits `remote.Command` of `@pulumi/command`. Secret: holds the private key. */
   declare readonly connection: pulumi.Output<Connection>;
   /** Digest of the image that it booted. */
   declare readonly imageDigest: pulumi.Output<string>;
-  /** What runs its instructions: `kvm` or `tcg` (emulation). */
-  declare readonly accelerator: pulumi.Output<string>;
+  /** What runs its instructions: `kvm`, or `tcg` (emulation). */
+  declare readonly accelerator: pulumi.Output<"kvm" | "tcg">;
   /** Whether it started from a template. */
   declare readonly warm: pulumi.Output<boolean>;
   /** Seconds from the start of its container to a verified login. */
@@ -62,11 +86,11 @@ export class VM extends pulumi.dynamic.Resource {
   declare readonly machineId: pulumi.Output<string>;
   /** Path of its console's log on the host. */
   declare readonly consoleLog: pulumi.Output<string>;
-  /** `running`. */
+  /** `running`. When `up` finds it dead, it is this output that Pulumi shows as the reason to replace it. */
   declare readonly status: pulumi.Output<string>;
   /** The declared ports, each with the host port that it got. */
   declare readonly publishedPorts: pulumi.Output<PublishedPort[]>;
-  /** Path of an OpenSSH client configuration: `ssh -F PATH HOSTNAME`. */
+  /** Path of an OpenSSH client configuration: `ssh -F PATH HOSTNAME`, where the host name is that of the guest. */
   declare readonly sshConfig: pulumi.Output<string>;
 
   /** @param args At least the image. */
@@ -76,16 +100,31 @@ export class VM extends pulumi.dynamic.Resource {
       ...["host", "port", "user", "hostKey", "connection", "imageDigest", "acceleratorOutput", "warm", "bootSeconds"],
       ...["machineId", "consoleLog", "status", "publishedPorts", "sshConfig"],
     );
-    const key = sshKey instanceof SshKey ? { publicKey: sshKey.publicKey, privateKey: sshKey.privateKey } : sshKey;
-    const imageName = image instanceof Image ? image.imageName : image;
+    const named = {
+      image: Image.isInstance(image) ? image.imageName : image,
+      sshKey: secret(SshKey.isInstance(sshKey) ? pair(sshKey) : sshKey),
+    };
     super(
       provider,
       name,
-      { ...outputs, ...rest, image: imageName, sshKey: key, ...common(name, options) },
+      { ...outputs, ...rest, ...named, ...common(name, options) },
       withSecrets(options, "connection", "sshKey"),
       "mayfly",
       "VM",
     );
-    this.accelerator = (this as unknown as { acceleratorOutput: pulumi.Output<string> }).acceleratorOutput;
+    // On the wire this output has a name of its own beside the input `accelerator`: provider/engine/state.ts.
+    this.accelerator = (this as unknown as { acceleratorOutput: pulumi.Output<"kvm" | "tcg"> }).acceleratorOutput;
   }
+
+  /** Whether an object is a VM, also one of another copy of this package. */
+  static override isInstance(object: unknown): object is VM {
+    return isOfKind(object, "VM");
+  }
+}
+
+function pair({ publicKey, privateKey }: SshKey): {
+  publicKey: pulumi.Output<string>;
+  privateKey: pulumi.Output<string>;
+} {
+  return { publicKey, privateKey };
 }

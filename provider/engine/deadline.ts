@@ -21,7 +21,7 @@ export function parseTimeout(text: unknown): number | undefined {
 }
 
 /** The resource, as an error names it: `VM "web"`. */
-export function nameOf({ kind, name }: Call): string {
+function nameOf({ kind, name }: Call): string {
   return name === "" ? `a ${kind}` : `${kind} "${name}"`;
 }
 
@@ -51,17 +51,16 @@ export async function withDeadline<T>(
   try {
     return await Promise.race([work(signal), afterAbort(signal, cleanUpMs, answered.signal)]);
   } catch (error) {
-    throw signal.aborted ? explain(signal.reason as Error, error) : error;
+    throw signal.aborted ? explain(signal.reason, error) : error;
   } finally {
     answered.abort();
     clearTimeout(timer);
   }
 }
 
-function timeoutError(call: Call, seconds: number, evidence?: string): MayflyError {
+function timeoutError(call: Call, seconds: number): MayflyError {
   const minutes = String(Math.max(2, Math.ceil((seconds * 2) / 60)));
   return new MayflyError("TIMEOUT", `${call.verb} of ${nameOf(call)} was not done within ${String(seconds)} s`, {
-    evidence,
     remedy: `if it only needs longer, give the resource the option customTimeouts: { ${call.verb}: "${minutes}m" }`,
   });
 }
@@ -77,13 +76,15 @@ async function afterAbort(signal: AbortSignal, cleanUpMs: number, answered: Abor
 }
 
 /** Joins why the work had to end with what it says itself; the latter is often the real cause (last console lines). */
-function explain(reason: Error, error: unknown): unknown {
-  if (error === reason || !(error instanceof Error)) return reason;
+function explain(reason: unknown, error: unknown): unknown {
+  if (!(reason instanceof MayflyError) || !(error instanceof Error)) return reason;
   const own = error instanceof IncompleteError ? error.cause : error;
-  if (own === reason || error.name === "AbortError") return error === own ? reason : error;
-  if (!(reason instanceof MayflyError)) return error;
-  const { code, message, remedy } = reason;
-  const summary = message.split("\nTo fix: ")[0] ?? message;
-  const joined = new MayflyError(code, summary, { evidence: error.message, remedy, cause: error });
+  const isEcho = own === reason || !(own instanceof Error) || own.name === "AbortError";
+  const joined = isEcho ? reason : withEvidence(reason, own);
   return error instanceof IncompleteError ? new IncompleteError(error.state, joined) : joined;
+}
+
+function withEvidence({ code, message, remedy }: MayflyError, cause: Error): MayflyError {
+  const [summary = message] = message.split("\n");
+  return new MayflyError(code, summary, { evidence: cause.message, remedy, cause });
 }

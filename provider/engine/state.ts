@@ -8,7 +8,7 @@ import { unwrapSecrets, wrapSecret } from "./secrets";
 export type Properties = Record<string, unknown>;
 
 /** Version of the shape of saved states. Raised with each change that `MIGRATIONS` has to undo. */
-export const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 
 /**
  * One step per version: from that version to the next. States are as old as the stacks that hold them, and `delete` of

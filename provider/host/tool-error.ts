@@ -39,7 +39,7 @@ export function toolError(file: string, result: ToolResult): MayflyError {
 }
 
 /** The error for a host program that is not installed. */
-export function toolMissing(file: string): MayflyError {
+function toolMissing(file: string): MayflyError {
   const name = PACKAGES[file] ?? file;
   return new MayflyError("TOOL_MISSING", `the program ${file} is not installed on this host`, {
     evidence: `searched in PATH=${process.env["PATH"] ?? ""}`,

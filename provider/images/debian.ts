@@ -42,7 +42,7 @@ ln -sf /dev/null "$1"/etc/systemd/system/apt-daily-upgrade.timer
 `;
 
 /** The image's name, from all that goes into it: the same inputs give the same name on every host. */
-export function debianImageName({ suite, packages }: DebianSpec): string {
+function debianImageName({ suite, packages }: DebianSpec): string {
   const inputs = JSON.stringify([RECIPE, suite, [...new Set([...BASE_PACKAGES, ...packages])].sort()]);
   return `localhost/mayfly/debian-${suite}:${createHash("sha256").update(inputs).digest("hex").slice(0, 16)}`;
 }
@@ -108,7 +108,7 @@ const DEFAULT_MIRROR = "http://deb.debian.org/debian";
  * Debian's archive, as this host reaches it: on Debian the mirror that apt uses here, so that a company's proxy or a
  * local mirror serves both; elsewhere, and with `MAYFLY_DEBIAN_MIRROR` unset, Debian's own.
  */
-export function debianMirror(environment: NodeJS.ProcessEnv = process.env, etc = "/etc"): string {
+function debianMirror(environment: NodeJS.ProcessEnv = process.env, etc = "/etc"): string {
   const chosen = environment["MAYFLY_DEBIAN_MIRROR"];
   if (chosen !== undefined) return chosen;
   const release = readIfExists(join(etc, "os-release"));

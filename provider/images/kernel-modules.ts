@@ -1,5 +1,5 @@
 /** What a guest needs before its own root filesystem is there. A name is that of the file, without `.ko`. */
-export const BOOT_MODULES: readonly string[] = [
+const BOOT_MODULES: readonly string[] = [
   "virtio_pci",
   "virtio_blk",
   "virtio_net",

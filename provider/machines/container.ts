@@ -6,7 +6,7 @@ import { containerPort, INSIDE, overheadMiB, SSH_CONTAINER_PORT } from "./qemu-c
 import type { MachineSpec, PortSpec } from "./spec";
 
 /** Label that all containers of a machine carry; its value is the machine's id. */
-export const MACHINE_LABEL = "mayfly";
+const MACHINE_LABEL = "mayfly";
 
 /** Name of a machine's container. */
 export function containerName(id: string): string {

@@ -15,7 +15,7 @@ import { waitListening } from "./boot";
 import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, removeContainers, startContainer } from "./container";
 import { startExpiry, stopExpiry } from "./expiry";
-import { accessTar, identityTar } from "./identity";
+import { accessTar, identityTar, newMac, newMachineId } from "./identity";
 import { startMount } from "./mounts";
 import { containerPort, qemuCommand, SSH_CONTAINER_PORT } from "./qemu-command";
 import type { MachineRecord } from "./record";
@@ -52,6 +52,11 @@ export class Machines {
     private readonly podman: Podman,
   ) {
     this.records = new Records<MachineRecord>(join(paths.records, "machines"));
+  }
+
+  /** What tells a machine from all others. */
+  newNumbers(): Pick<Identity, "machineId" | "mac"> {
+    return { machineId: newMachineId(), mac: newMac() };
   }
 
   /** The accelerator to use. Throws `KVM_UNUSABLE` when KVM is asked for and does not work here. */

@@ -56,7 +56,7 @@ export interface Access {
 }
 
 /** One user beside root. */
-export interface UserAccess {
+interface UserAccess {
   readonly name: string;
   readonly uid: number;
   readonly groups: readonly string[];

@@ -28,10 +28,7 @@ const HANDLERS = {
 } satisfies Record<string, () => Promise<AnyHandler>>;
 
 /** The kinds of things there are. Part of each resource's URN: never renamed. */
-export type Kind = keyof typeof HANDLERS;
-
-/** All kinds. */
-export const kinds = Object.keys(HANDLERS) as readonly Kind[];
+type Kind = keyof typeof HANDLERS;
 
 /**
  * The handler of a kind.

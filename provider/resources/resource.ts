@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { Context } from "../context";
 
 /** The verbs that change something, each with a deadline of its own. */
-export type Verb = "create" | "read" | "update" | "delete";
+type Verb = "create" | "read" | "update" | "delete";
 
 /**
  * The life of one kind of thing. Each file in this folder exports exactly one; `engine` does for all kinds what Pulumi

@@ -2,7 +2,6 @@ import { resolve } from "node:path";
 import { stat } from "node:fs/promises";
 import type { Context } from "../context";
 import type { Access, Identity, MachineSpec, PortSpec } from "../machines/spec";
-import { newMac, newMachineId } from "../machines/identity";
 import { reap } from "../reap";
 import { vmSchema, type VMSpec } from "../schema/vm";
 import type { InputFailure, ResourceHandler } from "./resource";
@@ -137,12 +136,11 @@ export function hostnameFrom(resource: string): string {
   return name.replaceAll(/^-+|-+$/g, "") || "vm";
 }
 
-async function newIdentity(id: string, inputs: VMSpec, { ssh, owner }: Context): Promise<Identity> {
+async function newIdentity(id: string, inputs: VMSpec, { machines, ssh, owner }: Context): Promise<Identity> {
   const hostKey = await ssh.makeKey({ algorithm: "ed25519", comment: `${id} host key` });
   return {
     hostname: inputs.hostname ?? hostnameFrom(owner.resource),
-    machineId: newMachineId(),
-    mac: newMac(),
+    ...machines.newNumbers(),
     hostPrivateKey: hostKey.privateKey,
     hostPublicKey: hostKey.publicKey,
     environment: inputs.environment,

@@ -34,7 +34,7 @@ const SIZE = /^(\d+(?:\.\d+)?)\s*(MiB|GiB|TiB|M|G|T)$/;
 const SIZE_WANTED = 'a size such as "512MiB" or "2GiB", or a number of MiB';
 
 /** Reads a size as MiB; `undefined` when the text is none. Binary units, as qemu and podman mean them. */
-export function parseSize(text: string | number): number | undefined {
+function parseSize(text: string | number): number | undefined {
   if (typeof text === "number") return Number.isInteger(text) && text > 0 ? text : undefined;
   const [, count, unit = ""] = SIZE.exec(text.trim()) ?? [];
   const size = Number(count) * (SIZE_UNITS[unit] ?? Number.NaN);
@@ -51,7 +51,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600
 const DURATION_WANTED = 'a duration above zero: a number of seconds, or a text such as "90s", "5m", "2h", "1d"';
 
 /** Reads a duration as seconds; `undefined` when the text is none. */
-export function parseDuration(text: string | number): number | undefined {
+function parseDuration(text: string | number): number | undefined {
   if (typeof text === "number") return Number.isFinite(text) && text > 0 ? text : undefined;
   const [, count, unit = "s"] = /^(\d+(?:\.\d+)?)\s*([smhd])?$/.exec(text.trim()) ?? [];
   const seconds = Number(count) * (DURATION_UNITS[unit] ?? Number.NaN);
@@ -132,6 +132,3 @@ export const connection = z.strictObject({
   /** Another SSH host to go through (OpenSSH's ProxyJump). */
   proxy: z.strictObject(hop).optional(),
 });
-
-/** A checked connection, defaults filled in. */
-export type Connection = z.output<typeof connection>;

@@ -40,15 +40,25 @@ export async function openStack(host) {
 }
 
 /**
- * Runs Pulumi on the terminal.
+ * Changes the stack, with Pulumi's own display on the terminal. No preview: it would be answered with yes.
  *
  * @param {Host} host Where programs are started.
- * @param {readonly string[]} args Its arguments; the stack is added.
- * @returns {Promise<number>} Its exit code.
+ * @param {"up" | "destroy"} verb What to do.
+ * @returns {Promise<number>} Pulumi's exit code.
  */
-export async function runPulumi(host, args) {
-  const display = process.stdout.isTTY ? [] : ["--non-interactive"];
-  return attach("pulumi", [...args, "--stack", STACK, ...display], forPulumi(host));
+export async function change(host, verb) {
+  const inLog = process.stdout.isTTY ? [] : ["--non-interactive", "--suppress-progress"];
+  const args = [verb, "--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true", ...inLog];
+  return attach("pulumi", [...args, "--stack", STACK], forPulumi(host));
+}
+
+/**
+ * Forgets the stack, which must be empty.
+ *
+ * @param {Host} host Where programs are started.
+ */
+export async function removeStack(host) {
+  await run("pulumi", ["stack", "rm", "--yes", "--stack", STACK], forPulumi(host));
 }
 
 /**
@@ -67,7 +77,7 @@ export async function outputs(host) {
 function forPulumi(host) {
   const folder = stateFolder(host);
   /** @type {import("../terminal/programs.mjs").Environment} */
-  const env = { ...host.env, PULUMI_SKIP_UPDATE_CHECK: "1" };
+  const env = { ...host.env, PULUMI_SKIP_UPDATE_CHECK: "1", PULUMI_SUPPRESS_NEO_LINK: "true" };
   if (folder === undefined) return { env, cwd: host.root };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   removeDeadLocks(join(folder, ".pulumi", "locks"));

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
 
 const ROOT = join(__dirname, "..", "..");
 
@@ -28,6 +27,7 @@ export async function openExample(name: string): Promise<Project> {
   };
   const run = async (file: string, ...args: string[]) => {
     const options = { cwd: join(ROOT, "examples", name), env, all: true, preferLocal: true, localDir: ROOT } as const;
+    const { execa } = await import("execa"); // ESM only
     return (await execa(file, args, options)).all;
   };
   const pulumi = async (...args: string[]) => run("pulumi", ...args, "--non-interactive");

@@ -58,6 +58,12 @@ async function failureOf(work: Promise<unknown>): Promise<Error> {
   return error as Error;
 }
 
+/** What a failure leaves for the verbs to come. */
+function stateOf(error: Error): SshCommandState {
+  if (!(error instanceof IncompleteError)) throw error;
+  return error.state as SshCommandState;
+}
+
 describe("create", () => {
   test("runs the command and keeps its output without one newline at the end", async () => {
     const state = await create(spec({ create: "cat; echo; echo err >&2", stdin: "in\n" }));
@@ -124,13 +130,13 @@ describe("create", () => {
   });
 
   test("that failed and has a delete is kept, so that delete can clean up behind it", async () => {
-    const inputs = spec({ create: "echo half > log; exit 1", delete: "rm log" });
+    const inputs = spec({ create: "echo half > ~/log; exit 1", delete: "rm ~/log" });
     const error = await failureOf(create(inputs));
     expect(error).toBeInstanceOf(IncompleteError);
-    const { state } = error as IncompleteError;
+    const state = stateOf(error);
     expect(state).toMatchObject({ exitCode: 1 });
     expect(log()).toBe("half\n");
-    await sshCommand.delete("id", { ...inputs, ...(state as SshCommandState) }, context);
+    await sshCommand.delete("id", { ...inputs, ...state }, context);
     expect(log()).toBe("");
   });
 
@@ -197,11 +203,10 @@ describe("update", () => {
 
   test("finishes what failed at first: runs create until it succeeds", async () => {
     const inputs = spec({ create: "echo run >> ~/log; test $(wc -l < ~/log) -ge 3", update: "exit 9", delete: "true" });
-    const first = (await failureOf(create(inputs))) as IncompleteError;
-    const saved = (state: object) => ({ ...inputs, ...(state as SshCommandState) });
-    const second = (await failureOf(sshCommand.update("id", saved(first.state), inputs, context))) as IncompleteError;
-    expect(second).toBeInstanceOf(IncompleteError);
-    expect(await sshCommand.update("id", saved(second.state), inputs, context)).toMatchObject({ exitCode: 0 });
+    const first = stateOf(await failureOf(create(inputs)));
+    const again = (state: SshCommandState) => sshCommand.update("id", { ...inputs, ...state }, inputs, context);
+    const second = stateOf(await failureOf(again(first)));
+    expect(await again(second)).toMatchObject({ exitCode: 0 });
     expect(log()).toBe("run\nrun\nrun\n");
   });
 
@@ -214,7 +219,7 @@ describe("update", () => {
 
 describe("read", () => {
   test("runs the probe: an exit code that is not allowed means drift", async () => {
-    const state = await create(spec({ create: "echo out > log; echo out", read: "test -f ~/log" }));
+    const state = await create(spec({ create: "echo out > ~/log; echo out", read: "test -f ~/log" }));
     const read = () => sshCommand.read?.("id", state, context);
     expect(await read()).toEqual({ ...(await read()), stdout: "out" });
     rmSync(join(server.folder, "home", "log"), { force: true });
@@ -238,7 +243,7 @@ describe("delete", () => {
   };
 
   test("runs its command with the last output; without one it asks nobody", async () => {
-    const state = await create(spec({ create: "echo out", delete: 'echo "$PULUMI_COMMAND_STDOUT" > log' }));
+    const state = await create(spec({ create: "echo out", delete: 'echo "$PULUMI_COMMAND_STDOUT" > ~/log' }));
     await sshCommand.delete("id", state, context);
     expect(log()).toBe("out\n");
     await sshCommand.delete("id", await unreachable({}), context);

@@ -80,7 +80,14 @@ test("the real ssh logs in by name, and refuses a server with another key", asyn
   const [identityFile, knownHostsFile] = [join(folder, "login key"), join(folder, "pinned")];
   await copyFile(join(server.folder, "user"), identityFile);
   const file = join(folder, "login config");
-  const machine = { alias: "web", host: "127.0.0.1", port: server.port, user: userInfo().username, identityFile, knownHostsFile };
+  const machine = {
+    alias: "web",
+    host: "127.0.0.1",
+    port: server.port,
+    user: userInfo().username,
+    identityFile,
+    knownHostsFile,
+  };
   await writeFile(file, ssh.renderClientConfig(machine), { mode: 0o600 });
 
   await writeFile(knownHostsFile, ssh.renderKnownHosts("web", hostKey));

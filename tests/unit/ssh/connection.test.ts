@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import { connect, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import { afterEach, describe, expect, test } from "@jest/globals";
