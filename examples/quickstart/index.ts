@@ -11,6 +11,6 @@ export const report = hello.stdout;
 /** Seconds from the start of the VM to a verified login. */
 export const bootSeconds = vm.bootSeconds;
 /** How to log in. */
-export const connect = pulumi.interpolate`ssh -F ${vm.sshConfig} web`;
+export const connect = pulumi.interpolate`ssh -F '${vm.sshConfig}' web`;
 /** How to look at it from outside. */
 export const look = pulumi.interpolate`podman logs mayfly-${vm.id}`;
