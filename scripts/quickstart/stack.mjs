@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { attach, run } from "../terminal/programs.mjs";
 import { removeDeadLocks } from "./locks.mjs";
@@ -53,12 +53,18 @@ export async function change(host, verb) {
 }
 
 /**
- * Forgets the stack, which must be empty.
+ * Forgets the stack, which must be empty, and the copies that Pulumi keeps of its former states: our empty passphrase
+ * protects no private key in them.
  *
  * @param {Host} host Where programs are started.
  */
 export async function removeStack(host) {
   await run("pulumi", ["stack", "rm", "--yes", "--stack", STACK], forPulumi(host));
+  const folder = stateFolder(host);
+  if (folder === undefined) return; // a backend of the user's own keeps what it keeps
+  for (const copies of ["backups", "history", "stacks"]) {
+    rmSync(join(folder, ".pulumi", copies, PROJECT), { recursive: true, force: true });
+  }
 }
 
 /**
