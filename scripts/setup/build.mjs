@@ -13,7 +13,8 @@ const SOURCES = [
   "README.md",
   "LICENSE",
 ];
-const NOT_SOURCES = new Set(["dist", "node_modules"]);
+/** What the build makes, copies for packing among it: below `sdk/` only, the root's own are named above. */
+const NOT_SOURCES = new Set(["dist", "node_modules", "README.md", "LICENSE"]);
 
 /** `sdk/dist`, from TypeScript. @type {import("./steps.mjs").Step} */
 export const build = {
