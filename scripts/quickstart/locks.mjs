@@ -12,12 +12,18 @@ export function removeDeadLocks(folder) {
   const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
   for (const name of names.filter((path) => path.endsWith(".json"))) {
     const file = join(folder, name);
-    if (isDead(readFileSync(file, "utf8"))) rmSync(file, { force: true });
+    if (!isDead(readFileSync(file, "utf8"))) continue;
+    rmSync(file, { force: true });
+    rmSync(`${file}.attrs`, { force: true }); // what the backend notes beside each file
   }
 }
 
-/** @param {string} text The content of a lock. */
+/** @param {string} text The content of a lock; maybe of one that is being written now. */
 function isDead(text) {
-  const lock = JSON.parse(text);
-  return lock.hostname === hostname() && typeof lock.pid === "number" && !existsSync(`/proc/${lock.pid}`);
+  try {
+    const lock = JSON.parse(text);
+    return lock.hostname === hostname() && typeof lock.pid === "number" && !existsSync(`/proc/${lock.pid}`);
+  } catch {
+    return false;
+  }
 }

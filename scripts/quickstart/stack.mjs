@@ -40,31 +40,38 @@ export async function openStack(host) {
 }
 
 /**
- * Changes the stack, with Pulumi's own display on the terminal. No preview: it would be answered with yes.
+ * Brings all of the stack up. No preview: it would be answered with yes.
  *
  * @param {Host} host Where programs are started.
- * @param {"up" | "destroy"} verb What to do.
  * @returns {Promise<number>} Pulumi's exit code.
  */
-export async function change(host, verb) {
-  const inLog = process.stdout.isTTY ? [] : ["--non-interactive", "--suppress-progress"];
-  const args = [verb, "--yes", "--skip-preview", "--suppress-outputs", "--suppress-permalink=true", ...inLog];
-  return attach("pulumi", [...args, "--stack", STACK], forPulumi(host));
+export async function up(host) {
+  return attach("pulumi", ["up", "--suppress-outputs", ...display()], forPulumi(host));
 }
 
 /**
- * Forgets the stack, which must be empty, and the copies that Pulumi keeps of its former states: our empty passphrase
- * protects no private key in them.
+ * Takes all of the stack down, and the stack itself with the copies that Pulumi keeps of its former states: our empty
+ * passphrase protects no private key in them.
  *
  * @param {Host} host Where programs are started.
+ * @returns {Promise<number>} Pulumi's exit code.
  */
-export async function removeStack(host) {
-  await run("pulumi", ["stack", "rm", "--yes", "--stack", STACK], forPulumi(host));
+export async function destroy(host) {
+  const code = await attach("pulumi", ["destroy", "--remove", ...display()], forPulumi(host));
+  if (code !== 0) return code;
+  await run("pulumi", ["stack", "unselect"], forPulumi(host)); // Pulumi would go on to name it as this folder's stack
   const folder = stateFolder(host);
-  if (folder === undefined) return; // a backend of the user's own keeps what it keeps
+  if (folder === undefined) return code; // a backend of the user's own keeps what it keeps
   for (const copies of ["backups", "history", "stacks"]) {
     rmSync(join(folder, ".pulumi", copies, PROJECT), { recursive: true, force: true });
   }
+  return 0;
+}
+
+/** Pulumi's own display on our terminal, without what has no use here. */
+function display() {
+  const inLog = process.stdout.isTTY ? [] : ["--non-interactive", "--suppress-progress"];
+  return ["--yes", "--skip-preview", "--suppress-permalink=true", ...inLog, "--stack", STACK];
 }
 
 /**

@@ -10,11 +10,15 @@ const SOURCES = [
   "tsconfig.base.json",
   "tsconfig.json",
   "scripts/copy-guest.mjs",
+  "scripts/types.mjs",
+  "scripts/types",
+  "docs/errors.md",
+  "docs/reference.md",
   "README.md",
   "LICENSE",
 ];
 /** What the build makes, copies for packing among it: below `sdk/` only, the root's own are named above. */
-const NOT_SOURCES = new Set(["dist", "node_modules", "README.md", "LICENSE"]);
+const NOT_SOURCES = new Set(["dist", "docs", "node_modules", "README.md", "LICENSE"]);
 
 /** `sdk/dist`, from TypeScript. @type {import("./steps.mjs").Step} */
 export const build = {

@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,6 +37,7 @@ export function openHost() {
   const system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].filter((folder) => !path.includes(folder));
   host.env["PATH"] = [...path, ...system].join(delimiter);
   useThisNode(host);
+  trustAsOthersDo(host);
   return host;
 }
 
@@ -86,4 +87,15 @@ function useThisNode(host) {
   const found = programOf(host, "node");
   const own = process.execPath;
   if (found === undefined || realpathSync(found) !== realpathSync(own)) usePrograms(host, dirname(own));
+}
+
+/**
+ * A user's own certificate authorities are in `SSL_CERT_FILE`, which curl, Go and Python read; Node, and so npm, reads
+ * another variable.
+ *
+ * @param {Host} host What to change.
+ */
+function trustAsOthersDo(host) {
+  const file = host.env["SSL_CERT_FILE"];
+  if (file !== undefined && existsSync(file)) host.env["NODE_EXTRA_CA_CERTS"] ||= file;
 }

@@ -59,14 +59,21 @@ export const NEEDS = [
   },
 ];
 
+/** What Pulumi's installer needs. @type {readonly Need[]} */
+export const DOWNLOAD_NEEDS = [{ name: "curl", programs: ["curl"], packages: () => ["curl", "ca-certificates"] }];
+
+/** What only the tests need. @type {readonly Need[]} */
+export const TEST_NEEDS = [{ name: "sshd", programs: ["sshd"], packages: () => ["openssh-server"] }];
+
 /**
  * The needs that a host does not meet.
  *
+ * @param {readonly Need[]} needs What is needed.
  * @param {{ program: (name: string) => string | undefined, exists: (file: string) => boolean,
  *   isStatic: (file: string) => boolean }} host How to look at it.
  */
-export function unmetNeeds(host) {
-  return NEEDS.filter((need) => {
+export function unmetNeeds(needs, host) {
+  return needs.filter((need) => {
     if (need.files?.some(host.exists)) return false;
     const found = (need.programs ?? []).map(host.program).filter((file) => file !== undefined);
     return !found.some((file) => need.isStatic !== true || host.isStatic(file));

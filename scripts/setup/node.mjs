@@ -62,8 +62,14 @@ function binFolder(host) {
 async function prove(host, made) {
   const program = join(made, "node_modules", ".bin", "node");
   if (!existsSync(program)) {
-    throw new Failure(`npm has no Node for this machine (${process.platform}, ${process.arch}).`, {
-      remedy: `install Node ${OLDEST_NODE} or newer yourself and run this again.`,
+    // npm passes in silence over an optional package that it cannot fetch: ask for it again, to hear the reason.
+    const wanted = `node-${process.platform}-${process.arch}@${version(host)}`;
+    const cause = await run("npm", ["view", wanted, "version"], { env: host.env }).catch(
+      (/** @type {unknown} */ e) => e,
+    );
+    throw new Failure(`npm could not fetch Node for this machine (${wanted}).`, {
+      evidence: cause instanceof Failure ? cause.evidence : "",
+      remedy: `make npm's registry reachable, or install Node ${OLDEST_NODE} or newer yourself; then run this again.`,
     });
   }
   const seen = await run(program, ["--version"], { env: host.env });

@@ -19,7 +19,9 @@ const LOOK_MS = 1_000;
 export async function downloadPulumi(host, folder, note) {
   const scratch = mkdtempSync(join(tmpdir(), "mayfly-pulumi-")); // where its downloads grow, to be watched
   const launcher = join(host.root, "node_modules", "pulumi", "run.js");
-  const env = { ...host.env, TMPDIR: scratch, PULUMI_SKIP_UPDATE_CHECK: "1" };
+  // Node's `fetch` heeds the proxies of the environment only when told to, and warns that this is new.
+  const fetching = { NODE_USE_ENV_PROXY: "1", NODE_NO_WARNINGS: "1" };
+  const env = { ...host.env, ...fetching, TMPDIR: scratch, PULUMI_SKIP_UPDATE_CHECK: "1" };
   // A group of its own: the launcher starts a shell, that starts curl, and all must end together.
   const child = spawn(programOf(host, "node") ?? process.execPath, [launcher, "version"], {
     env,

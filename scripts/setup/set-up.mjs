@@ -1,5 +1,6 @@
 import { Failure } from "../terminal/failure.mjs";
 import { duration, say, step } from "../terminal/say.mjs";
+import { claimRoot } from "./as-root.mjs";
 import { openHost } from "./host.mjs";
 import { STEPS } from "./steps.mjs";
 
@@ -28,15 +29,22 @@ export async function setUp(steps = STEPS) {
 }
 
 /**
+ * Says what is missing, and claims root's rights where they are needed: once, and before anything takes its time.
+ *
  * @param {import("./host.mjs").Host} host What to look at.
  * @param {readonly import("./steps.mjs").Step[]} steps What may be missing.
+ * @returns {Promise<boolean>} Whether anything is.
  */
 async function announce(host, steps) {
-  const plan = [];
-  for (const { title, missing } of steps) {
-    const what = await missing(host);
-    if (what !== undefined) plan.push(`  ${title}: ${what.join(", ")}`);
+  const lacking = [];
+  for (const step of steps) {
+    const what = await step.missing(host);
+    if (what !== undefined) lacking.push({ ...step, what });
   }
-  if (plan.length > 0) say(["set-up: missing, and made now:", ...plan].join("\n"));
-  return plan.length > 0;
+  if (lacking.length === 0) return false;
+  say("set-up: missing, and made now:");
+  for (const { title, what } of lacking) say(`  ${title}: ${what.join(", ")}`);
+  const commands = lacking.map(({ asRoot }) => asRoot?.(host)).filter((command) => command !== undefined);
+  if (commands.length > 0) await claimRoot(host, commands.join("; "));
+  return true;
 }

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
+import { run } from "../terminal/programs.mjs";
 import { runAsRoot } from "./as-root.mjs";
+import { programOf } from "./host.mjs";
 
 const FIRST = 100_000; // where useradd(8) of Debian starts
 const COUNT = 65_536; // enough for every id of a container
@@ -14,11 +16,19 @@ export const subordinateIds = {
     if (uid === 0 || FILES.every((file) => hasRange(read(file), username, uid))) return undefined;
     return [`${COUNT} user and group ids for the containers of ${username} (usermod --add-subuids)`];
   },
+  asRoot: () => usermod().join(" "),
   async install(host, note) {
-    const { uid, username } = userInfo();
-    await runAsRoot(host, ["usermod", ...rangeArguments(username, uid, read), username], note);
+    await runAsRoot(host, usermod(), note);
+    // A podman that ran before holds a user namespace without these ids, until it is told.
+    if (programOf(host, "podman") !== undefined) await run("podman", ["system", "migrate"], { env: host.env, note });
   },
 };
+
+/** The command that gives us what we lack. */
+function usermod() {
+  const { uid, username } = userInfo();
+  return ["usermod", ...rangeArguments(username, uid, read), username];
+}
 
 /**
  * Arguments of usermod(8) that give a user the ranges that it lacks.

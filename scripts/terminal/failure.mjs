@@ -20,6 +20,22 @@ export class Failure extends Error {
 }
 
 /**
+ * Waits for something that may fail.
+ *
+ * @param {Promise<unknown>} work What is being done.
+ * @returns {Promise<Failure | undefined>} How it failed, or `undefined`. Mistakes of ours are thrown as they are.
+ */
+export async function failureOf(work) {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+}
+
+/**
  * Runs an entry script. The one place where an error becomes text and an exit code.
  *
  * @param {() => Promise<number | undefined>} work Answers with the exit code; nothing means 0.

@@ -55,22 +55,39 @@ export async function run(file, args, { env, cwd, note, signal }) {
   const first = [];
   /** @type {string[]} */
   let last = [];
-  /** @param {string} text A piece of output. */
-  const keep = (text) => {
-    const seen = text.split(/[\r\n]+/).filter((line) => line.trim() !== "");
-    first.push(...seen.splice(0, FIRST_LINES - first.length));
-    last = [...last, ...seen].slice(-LAST_LINES);
-    const latest = last.at(-1) ?? first.at(-1);
-    if (latest !== undefined) note?.(latest);
+  /** @param {string} line A whole line of output. */
+  const keep = (line) => {
+    if (line.trim() === "") return;
+    if (first.length < FIRST_LINES) first.push(line);
+    else last = [...last, line].slice(-LAST_LINES);
+    note?.(line);
   };
   child.stdout.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
     output += text;
-    keep(text);
   });
-  child.stderr.setEncoding("utf8").on("data", keep);
+  eachLine(child.stdout, keep);
+  eachLine(child.stderr.setEncoding("utf8"), keep);
   const ended = await end(child);
   if (ended === 0) return output.replace(/\n$/, "");
   throw new Failure(`\`${commandLine(file, args)}\` ${ended}.`, { evidence: [...first, ...last].join("\n") });
+}
+
+/**
+ * Cuts a stream into lines; a program may write one in pieces. A carriage return ends one too: so does progress.
+ *
+ * @param {import("node:stream").Readable} stream Text.
+ * @param {(line: string) => void} onLine Gets each line.
+ */
+function eachLine(stream, onLine) {
+  let rest = "";
+  stream.on("data", (/** @type {string} */ text) => {
+    const lines = (rest + text).split(/[\r\n]/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  });
+  stream.on("end", () => {
+    onLine(rest);
+  });
 }
 
 /**
@@ -101,7 +118,7 @@ export async function attach(file, args, { env, cwd }) {
  * @param {string} file The program.
  * @param {readonly string[]} args Its arguments.
  */
-export function commandLine(file, args) {
+function commandLine(file, args) {
   const quoted = [file, ...args].map((word) =>
     /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`,
   );

@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from "node:util";
+
 const SILENT_MS = 1_000; // quicker steps pass without a word
 const REPEAT_MS = 10_000; // a CI log shows that we live
 const REDRAW_MS = 250;
@@ -61,7 +63,7 @@ function inPlace(title, elapsed) {
   return {
     /** @param {string} line The latest line of a program's output. */
     note(line) {
-      latest = line.trim();
+      latest = stripVTControlCharacters(line).trim();
     },
     end() {
       clearInterval(timer);
