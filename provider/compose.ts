@@ -3,11 +3,19 @@ import { openPaths } from "./host/paths";
 import { Podman } from "./host/podman";
 import { Images } from "./images/images";
 import { Machines } from "./machines/machines";
+import { ClientFiles } from "./ssh/client-files";
 import { Ssh } from "./ssh/ssh";
+import { Tunnels } from "./ssh/tunnels";
 
 /** Builds the rooms; the only place that sees them all. Cheap: nothing is started or looked at before it is needed. */
 export function compose(environment: NodeJS.ProcessEnv = process.env): Rooms {
   const paths = openPaths(environment);
   const podman = new Podman(paths);
-  return { images: new Images(paths, podman), machines: new Machines(paths, podman), ssh: new Ssh() };
+  return {
+    images: new Images(paths, podman),
+    machines: new Machines(paths, podman),
+    ssh: new Ssh(),
+    clientFiles: new ClientFiles(paths, environment["HOME"]),
+    tunnels: new Tunnels(paths),
+  };
 }

@@ -1,6 +1,8 @@
 import type { Images } from "./images/images";
 import type { Machines } from "./machines/machines";
+import type { ClientFiles } from "./ssh/client-files";
 import type { Ssh } from "./ssh/ssh";
+import type { Tunnels } from "./ssh/tunnels";
 import type { Say } from "./host/progress";
 
 /** Who asked for a thing: written on its record and its container's labels. */
@@ -18,6 +20,8 @@ export interface Rooms {
   readonly images: Images;
   readonly machines: Machines;
   readonly ssh: Ssh;
+  readonly clientFiles: ClientFiles;
+  readonly tunnels: Tunnels;
 }
 
 /** What a handler is given for one call. */

@@ -1,26 +1,42 @@
 /** Stable names of failures, one heading each in `docs/errors.md`. Callers branch on the code, never on the message. */
-export type ErrorCode =
-  | "BAD_INPUT"
-  | "BAD_KEY"
-  | "BOOT_FAILED"
-  | "BOOT_TIMEOUT"
-  | "CANCELLED"
-  | "COMMAND_FAILED"
-  | "COMMAND_TIMEOUT"
-  | "CONNECT_FAILED"
-  | "DISK_FULL"
-  | "HOST_KEY_MISMATCH"
-  | "IMAGE_NOT_BOOTABLE"
-  | "IMAGE_NOT_FOUND"
-  | "KVM_UNUSABLE"
-  | "LOCK_TIMEOUT"
-  | "MOUNT_SOURCE_MISSING"
-  | "NOT_FOUND"
-  | "PODMAN_UNUSABLE"
-  | "PORT_TAKEN"
-  | "TIMEOUT"
-  | "TOOL_FAILED"
-  | "TOOL_MISSING";
+export const ERROR_CODES = [
+  "BAD_INPUT",
+  "BAD_KEY",
+  "BOOT_FAILED",
+  "BOOT_TIMEOUT",
+  "CANCELLED",
+  "COMMAND_FAILED",
+  "COMMAND_TIMEOUT",
+  "CONNECT_FAILED",
+  "COPY_FAILED",
+  "DISK_FULL",
+  "HOST_KEY_MISMATCH",
+  "IMAGE_NOT_BOOTABLE",
+  "IMAGE_NOT_FOUND",
+  "KVM_UNUSABLE",
+  "LOCK_TIMEOUT",
+  "MOUNT_SOURCE_MISSING",
+  "NOT_FOUND",
+  "PODMAN_UNUSABLE",
+  "PORT_TAKEN",
+  "TIMEOUT",
+  "TOOL_FAILED",
+  "TOOL_MISSING",
+] as const;
+
+/** One of the stable names. */
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** Where a reader finds more: the last line of every message, with the code as anchor. */
+const POINTER = "More on this: docs/errors.md#";
+
+/** A message as part of another one, which has a pointer of its own. */
+export function withoutPointer(message: string): string {
+  return message
+    .split("\n")
+    .filter((line) => !line.startsWith(POINTER))
+    .join("\n");
+}
 
 /** The parts of an error that make it worth reading. */
 export interface ErrorDetails {
@@ -44,7 +60,9 @@ export class MayflyError extends Error {
 
   /** @param summary One sentence that names the thing: `VM "web" did not answer on SSH within 60 s`. */
   constructor(code: ErrorCode, summary: string, { evidence, remedy, cause }: ErrorDetails) {
-    super([summary, evidence, `To fix: ${remedy}`].filter(Boolean).join("\n"), { cause });
+    super([summary, evidence, `To fix: ${remedy}`, `${POINTER}${code.toLowerCase()}`].filter(Boolean).join("\n"), {
+      cause,
+    });
     this.code = code;
     this.evidence = evidence;
     this.remedy = remedy;

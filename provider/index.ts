@@ -2,8 +2,8 @@
  * What the trampoline in users' state files calls, by name and with the kind first. Frozen: a state may be older than
  * this package by any number of versions, and its `delete` has to work.
  */
+import type { dynamic as pulumi } from "@pulumi/pulumi";
 import { Dynamic } from "./engine/dynamic";
-import type { Properties } from "./engine/state";
 import { handlerOf } from "./resources/registry";
 
 const dynamic = new Dynamic({
@@ -14,38 +14,41 @@ const dynamic = new Dynamic({
   },
 });
 
+/** What goes over Pulumi's wire. The published types of this file name nothing of ours: it is frozen, the rooms are not. */
+type Properties = Record<string, unknown>;
+
 /** Nothing is configured: all is in a resource's inputs. Pulumi does not wait for this one before other calls. */
 export function configure(_kind: string, _request: unknown): Promise<void> {
   return Promise.resolve();
 }
 
 /** See {@link Dynamic.check}. */
-export function check(kind: string, _olds: Properties, news: Properties): ReturnType<Dynamic["check"]> {
-  return dynamic.check(kind, news);
+export function check(kind: string, olds: Properties | undefined, news: Properties): Promise<pulumi.CheckResult> {
+  return dynamic.check(kind, olds, news);
 }
 
 /** See {@link Dynamic.diff}. */
-export function diff(kind: string, id: string, olds: Properties, news: Properties): ReturnType<Dynamic["diff"]> {
+export function diff(kind: string, id: string, olds: Properties, news: Properties): Promise<pulumi.DiffResult> {
   return dynamic.diff(kind, id, olds, news);
 }
 
 /** See {@link Dynamic.create}. */
-export function create(kind: string, inputs: Properties): ReturnType<Dynamic["create"]> {
+export function create(kind: string, inputs: Properties): Promise<pulumi.CreateResult> {
   return dynamic.create(kind, inputs);
 }
 
 /** See {@link Dynamic.read}. */
-export function read(kind: string, id: string, props: Properties): ReturnType<Dynamic["read"]> {
+export function read(kind: string, id: string, props: Properties): Promise<pulumi.ReadResult> {
   return dynamic.read(kind, id, props);
 }
 
 /** See {@link Dynamic.update}. */
-export function update(kind: string, id: string, olds: Properties, news: Properties): ReturnType<Dynamic["update"]> {
+export function update(kind: string, id: string, olds: Properties, news: Properties): Promise<pulumi.UpdateResult> {
   return dynamic.update(kind, id, olds, news);
 }
 
 /** See {@link Dynamic.delete}. */
-function remove(kind: string, id: string, props: Properties): ReturnType<Dynamic["delete"]> {
+function remove(kind: string, id: string, props: Properties): Promise<void> {
   return dynamic.delete(kind, id, props);
 }
 /** `delete` is a reserved word: only an export can be called that. */

@@ -1,6 +1,6 @@
 import type { Context } from "./context";
 import { isAlive } from "./host/process-identity";
-import type { MachineRecord } from "./machines/record";
+import { sameOwner, type MachineRecord } from "./machines/record";
 
 /**
  * Removes what a crash has left: machines whose maker died before they were finished, machines whose time is over, and
@@ -8,15 +8,11 @@ import type { MachineRecord } from "./machines/record";
  */
 export async function reap({ machines, owner, known, signal, say }: Context): Promise<void> {
   for (const [id, record] of await machines.list()) {
-    const reason = leftover(record, Date.now() / 1_000, known.has(id), sameOwner(record, owner));
+    const reason = leftover(record, Date.now() / 1_000, known.has(id), sameOwner(record.owner, owner));
     if (reason === undefined) continue;
     say(`removing ${id}: ${reason}`);
     await machines.remove(id, signal);
   }
-}
-
-function sameOwner({ owner }: MachineRecord, other: Context["owner"]): boolean {
-  return owner.project === other.project && owner.stack === other.stack && owner.resource === other.resource;
 }
 
 /** Why a machine is nobody's any more; `undefined` when it is somebody's. Pure but for the look at its maker. */

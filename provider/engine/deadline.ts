@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { IncompleteError, MayflyError } from "../errors";
+import { IncompleteError, MayflyError, withoutPointer } from "../errors";
 
 /** One call of a verb, as an error names it. */
 export interface Call {
@@ -7,7 +8,7 @@ export interface Call {
   readonly kind: string;
   /** The resource's name in the program. */
   readonly name: string;
-  readonly verb: "create" | "read" | "update" | "delete" | "diff";
+  readonly verb: "check" | "create" | "read" | "update" | "delete" | "diff";
 }
 
 const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400 };
@@ -60,17 +61,15 @@ export async function withDeadline<T>(
 
 function timeoutError(call: Call, seconds: number): MayflyError {
   const minutes = String(Math.max(2, Math.ceil((seconds * 2) / 60)));
+  const longer = `if it only needs longer, give the resource the option customTimeouts: { ${call.verb}: "${minutes}m" }`;
   return new MayflyError("TIMEOUT", `${call.verb} of ${nameOf(call)} was not done within ${String(seconds)} s`, {
-    remedy: `if it only needs longer, give the resource the option customTimeouts: { ${call.verb}: "${minutes}m" }`,
+    remedy: call.verb === "diff" || call.verb === "check" ? "see whether this host still answers: `podman ps`" : longer,
   });
 }
 
 /** Rejects when the signal has fired and the time to clean up is over too. */
 async function afterAbort(signal: AbortSignal, cleanUpMs: number, answered: AbortSignal): Promise<never> {
-  const aborted = new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true, signal: answered });
-  });
-  await aborted;
+  if (!signal.aborted) await once(signal, "abort", { signal: answered });
   await sleep(cleanUpMs, undefined, { ref: false });
   throw signal.reason;
 }
@@ -86,5 +85,5 @@ function explain(reason: unknown, error: unknown): unknown {
 
 function withEvidence({ code, message, remedy }: MayflyError, cause: Error): MayflyError {
   const [summary = message] = message.split("\n");
-  return new MayflyError(code, summary, { evidence: cause.message, remedy, cause });
+  return new MayflyError(code, summary, { evidence: withoutPointer(cause.message), remedy, cause });
 }

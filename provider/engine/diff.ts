@@ -1,14 +1,15 @@
 import type { AnyHandler } from "../resources/registry";
 import { parse } from "./parse";
 import type { Properties } from "./state";
-import { compare, type Comparison } from "./unknowns";
+import { compare, holdsUnknown, type Comparison } from "./unknowns";
 
 /** What an `up` would do to a thing. Always explicit: left open, Pulumi would compare our own code's text too. */
 export interface Difference {
   readonly changes: boolean;
-  /** Properties whose change needs a new thing; it comes up before the old one goes. */
+  /** Properties whose change needs a new thing. It comes up before the old one goes, but for `deleteBeforeReplace`. */
   readonly replaces: string[];
-  readonly deleteBeforeReplace: false;
+  /** The old one has to go first: both want something that only one can have. */
+  readonly deleteBeforeReplace: boolean;
 }
 
 /**
@@ -19,19 +20,29 @@ export interface Difference {
 export function difference(handler: AnyHandler, old: Properties, next: Properties): Difference {
   const before = normalise(handler, old);
   const after = normalise(handler, next);
+  const { ignoreChanges = [] } = handler;
+  const ignored = typeof ignoreChanges === "function" ? ignoreChanges(after) : ignoreChanges;
   const changed = new Map<string, Comparison>();
   for (const field of Object.keys(handler.schema.shape)) {
-    if (handler.ignoreChanges?.includes(field)) continue;
+    if (ignored.includes(field)) continue;
     const result = compare(before[field], after[field]);
     const isIdentity = handler.identityInputs?.includes(field) ?? false;
     if (result !== "same") changed.set(field, isIdentity ? "different" : result);
   }
   const different = [...changed.keys()].filter((field) => changed.get(field) === "different");
+  const replaces = different.filter((field) => handler.replaceOnChanges.includes(field));
   return {
     changes: changed.size > 0,
-    replaces: different.filter((field) => handler.replaceOnChanges.includes(field)),
-    deleteBeforeReplace: false,
+    replaces,
+    deleteBeforeReplace: replaces.length > 0 && mustGoFirst(handler, before, after),
   };
+}
+
+/** A field that is not known yet is taken for unchanged. */
+function mustGoFirst(handler: AnyHandler, before: Properties, after: Properties): boolean {
+  if (handler.deleteFirst === undefined || !handler.schema.safeParse(before).success) return false;
+  const known = Object.entries(after).map(([key, value]) => [key, holdsUnknown(value) ? before[key] : value]);
+  return handler.deleteFirst(before, Object.fromEntries(known) as Properties);
 }
 
 /** Today's defaults on both sides: a field that a new version of this package brings is no change by itself. */

@@ -1,4 +1,4 @@
-import type { Context, Rooms } from "../context";
+import type { Context, Owner, Rooms } from "../context";
 import { step, type Say } from "../host/progress";
 import type { AnyHandler } from "../resources/registry";
 import { newId } from "./ids";
@@ -12,7 +12,7 @@ import { scrub } from "./scrub";
 import { ownState, takeApart, toOutputs, wireName, type Parts, type Properties } from "./state";
 
 const DEFAULT_SECONDS = 600; // where neither the user nor the kind says how long a verb may take
-const DIFF_SECONDS = 60; // a look at the host, at most
+const LOOK_SECONDS = 60; // for check and diff, which only look at the host
 
 /** What Pulumi's dynamic provider wants of a `check`. */
 interface CheckResult {
@@ -40,11 +40,22 @@ export class Dynamic {
   /** @param parts Injected, so that a test can bring kinds of its own. */
   constructor(private readonly parts: DynamicParts) {}
 
-  /** Checks and completes the inputs. Runs at preview, with unknown values, and again at `up`. */
-  async check(kind: string, news: Properties): Promise<CheckResult> {
+  /**
+   * Checks and completes the inputs. Runs at preview, with unknown values, and again at `up`. Without old inputs there
+   * is no thing yet, or the engine has decided to replace it and asks anew.
+   */
+  async check(kind: string, olds: Properties | undefined, news: Properties): Promise<CheckResult> {
     const handler = await this.#handler(kind);
     try {
-      const { inputs, failures } = await checkInputs(handler, news);
+      const { owner } = takeApart(handler, news);
+      const call: Call = { kind, name: owner.resource, verb: "check" };
+      const isNew = Object.keys(olds ?? {}).length === 0;
+      const say = this.#sayer(owner, news);
+      const { inputs, failures } = await this.#life.run((ended) =>
+        withDeadline(call, LOOK_SECONDS, ended, (signal) =>
+          checkInputs(handler, news, { owner, isNew, signal, say, openRooms: () => this.#open() }),
+        ),
+      );
       return { inputs, failures: wireFailures(failures, news) };
     } catch (error) {
       throw wireError(error, news);
@@ -57,12 +68,17 @@ export class Dynamic {
     this.#known.add(id);
     try {
       const old = takeApart(handler, olds);
-      const found = difference(handler, old.inputs, takeApart(handler, news).inputs);
-      if (handler.lost === undefined || found.replaces.length > 0) return found;
-      const lost = await this.#call({ kind, verb: "diff" }, handler, old, async (context) =>
-        handler.lost?.(id, { ...old.inputs, ...old.state }, context),
-      );
-      return lost === undefined ? found : { ...found, changes: true, replaces: [wireName(handler, lost)] };
+      const next = takeApart(handler, news);
+      const found = difference(handler, old.inputs, next.inputs);
+      const looks = handler.lost !== undefined || handler.needsUpdate !== undefined;
+      if (!looks || found.replaces.length > 0) return found;
+      return await this.#call({ kind, verb: "diff" }, handler, old, async (context) => {
+        const before = { ...old.inputs, ...old.state };
+        const lost = await handler.lost?.(id, before, context);
+        if (lost !== undefined) return { ...found, changes: true, replaces: [wireName(handler, lost)] };
+        const needsUpdate = (await handler.needsUpdate?.(id, before, next.inputs, context)) ?? false;
+        return { ...found, changes: found.changes || needsUpdate };
+      });
     } catch (error) {
       throw wireError(error, olds, news);
     }
@@ -140,19 +156,16 @@ export class Dynamic {
 
   /** Runs one verb with its deadline and everything that a handler is given. */
   async #call<T>(
-    { kind, verb }: Pick<Call, "kind" | "verb">,
+    { kind, verb }: { readonly kind: string; readonly verb: Exclude<Call["verb"], "check"> },
     handler: AnyHandler,
     { owner, customTimeouts, inputs, state }: Parts,
     work: (context: Context) => Promise<T>,
   ): Promise<T> {
     const call: Call = { kind, name: owner.resource, verb };
-    const own = verb === "diff" ? DIFF_SECONDS : (handler.deadlines?.[verb] ?? DEFAULT_SECONDS);
+    const own = verb === "diff" ? LOOK_SECONDS : (handler.deadlines?.[verb] ?? DEFAULT_SECONDS);
     const seconds = parseTimeout(customTimeouts[verb]) ?? own;
     const rooms = await this.#open();
-    const say: Say = (text) => {
-      const line = scrub(text, inputs, state);
-      this.parts.say(owner.resource === "" ? line : `${owner.resource}: ${line}`);
-    };
+    const say = this.#sayer(owner, inputs, state);
     return this.#life.run((ended) =>
       withDeadline(call, seconds, ended, (signal) =>
         work({
@@ -161,6 +174,14 @@ export class Dynamic {
         }),
       ),
     );
+  }
+
+  /** Says what a resource has to say, without the secrets that are in the given values. */
+  #sayer({ resource }: Owner, ...holders: readonly unknown[]): Say {
+    return (text) => {
+      const line = scrub(text, ...holders);
+      this.parts.say(resource === "" ? line : `${resource}: ${line}`);
+    };
   }
 
   #open(): Promise<Rooms> {

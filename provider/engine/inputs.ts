@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { AnyHandler } from "../resources/registry";
-import type { InputFailure } from "../resources/resource";
+import type { CheckContext, InputFailure } from "../resources/resource";
 import { parseTimeout } from "./deadline";
 import { parse } from "./parse";
 import { scrub } from "./scrub";
@@ -17,13 +17,14 @@ export interface Checked {
 }
 
 /** Checks the inputs of one resource, at preview (where parts may be unknown) and again at `up`. */
-export async function checkInputs(handler: AnyHandler, news: Properties): Promise<Checked> {
+export async function checkInputs(handler: AnyHandler, news: Properties, look: CheckContext): Promise<Checked> {
   const { owner, customTimeouts, __provider: _, ...rest } = withoutAbsent(unwrapSecrets(news)) as Properties;
   const { value, failures: wrong } = parse(handler.schema, rest);
   const fields = value as Properties;
   const failures = [...wrong, ...checkTimeouts(customTimeouts)];
-  if (failures.length === 0) failures.push(...(await checkOnHost(handler, fields)));
-  return { inputs: clean({ ...fields, owner, customTimeouts }), failures };
+  failures.push(...(await checkOnHost(handler, fields, failures, look)));
+  const derived = failures.length === 0 ? await handler.derive?.(fields) : undefined;
+  return { inputs: clean({ ...fields, ...derived, owner, customTimeouts }), failures };
 }
 
 /**
@@ -35,7 +36,10 @@ export function wireFailures(
   failures: readonly InputFailure[],
   news: Properties,
 ): { property: string; reason: string }[] {
-  return failures.map(({ property, reason }) => ({ property: "", reason: scrub(`${property}: ${reason}`, news) }));
+  return failures.map(({ property, reason }) => {
+    const text = property === "" ? reason : `${property}: ${reason}`;
+    return { property: "", reason: scrub(text, news) };
+  });
 }
 
 /** Drops `null` and `undefined` fields: a program that computes "nothing" means the default. */
@@ -57,22 +61,29 @@ function checkTimeouts(timeouts: unknown): InputFailure[] {
 }
 
 /**
- * The handler's own look at the host, for what is known. A field that holds something unknown is given as its default,
- * or, where it has none, as it came.
+ * The handler's own look at the host, for what is known and right so far. A field of which a part is unknown or wrong is
+ * given as its default, or, where it has none, as it came.
  */
-async function checkOnHost(handler: AnyHandler, fields: Properties): Promise<readonly InputFailure[]> {
+async function checkOnHost(
+  handler: AnyHandler,
+  fields: Properties,
+  wrong: readonly InputFailure[],
+  look: CheckContext,
+): Promise<readonly InputFailure[]> {
   if (handler.check === undefined) return [];
-  const unknown = Object.keys(fields).filter((key) => holdsUnknown(fields[key]));
+  const doubtful = new Set(wrong.map(topField));
+  for (const [key, value] of Object.entries(fields)) if (holdsUnknown(value)) doubtful.add(key);
+  // Field by field: a schema that has found something wrong gives nothing back.
   const known = { ...fields };
-  for (const key of unknown) {
-    const fallback = fieldSchema(handler, key)?.safeParse(undefined);
-    if (fallback?.success === true) known[key] = fallback.data;
+  for (const [key, schema] of Object.entries<z.ZodType>(handler.schema.shape)) {
+    const parsed = schema.safeParse(doubtful.has(key) ? undefined : fields[key]);
+    if (parsed.success) known[key] = parsed.data;
   }
-  const failures = await handler.check(known);
-  return failures.filter(({ property }) => !unknown.includes(/^\w*/.exec(property)?.[0] ?? ""));
+  const failures = await handler.check(known, look);
+  return failures.filter((failure) => !doubtful.has(topField(failure)));
 }
 
-/** The schema of one field; `undefined` for a field that is none of the kind's. */
-function fieldSchema(handler: AnyHandler, field: string): z.ZodType | undefined {
-  return (handler.schema.shape as Readonly<Record<string, z.ZodType>>)[field];
+/** The field that a path such as `mounts[2].source` starts with; empty for none. */
+function topField({ property }: InputFailure): string {
+  return /^\w*/.exec(property)?.[0] ?? "";
 }

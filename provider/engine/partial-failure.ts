@@ -49,12 +49,23 @@ export function partialFailure(
   return new WireError(scrub(message, ...known), scrub(stack, ...known), { id, properties });
 }
 
+/** A full disk may show at any file that we write; a host program says so in its own words (`host/tool-error.ts`). */
+function diskFull(error: NodeJS.ErrnoException): MayflyError | undefined {
+  if (error.code !== "ENOSPC" && error.code !== "EDQUOT") return undefined;
+  return new MayflyError("DISK_FULL", "a disk of this host is full", {
+    evidence: error.message,
+    remedy: "free some space (`df -h`), or move the data folder with MAYFLY_HOME=/larger/disk",
+    cause: error,
+  });
+}
+
 /**
  * A failure that was foreseen speaks for itself. Of any other the stack is the evidence: it is a bug of ours. (Pulumi's
  * process prints the stack of what fails in check, diff, read and delete.)
  */
-function describe(error: unknown): { message: string; stack: string } {
-  if (!(error instanceof Error)) return { message: String(error), stack: "" };
+function describe(thrown: unknown): { message: string; stack: string } {
+  if (!(thrown instanceof Error)) return { message: String(thrown), stack: "" };
+  const error = diskFull(thrown) ?? thrown;
   if (error instanceof MayflyError) return { message: error.message, stack: "" };
   return { message: `${error.name}: ${error.message}`, stack: error.stack ?? "" };
 }
