@@ -88,11 +88,19 @@ function renderStart({ interpreter, command }: Program, reader: Reader): string 
 /**
  * What sshd is asked to run to end a process group: TERM, and KILL for what is left after 2 s. Over a session of its
  * own, because sshd itself signals no process of root's sessions ("session signalling requires privilege separation").
+ * Where the server made no group for the command (dropbear), the process and all its descendants are ended instead.
  */
 export function renderEnd(processGroup: number): string {
-  const wait = "sleep 0.1 2>/dev/null||sleep 1"; // not every sleep takes fractions
-  const script = `exec 2>/dev/null;kill -TERM -$0||exit 0;i=0;while [ $i -lt 20 ];do ${wait};kill -0 -$0||exit 0;i=$((i+1));done;kill -KILL -$0`;
-  return `exec /bin/sh -c '${script}' ${String(processGroup)}`;
+  const script = [
+    "exec 2>/dev/null",
+    "t(){ echo $1;for c in $(cat /proc/$1/task/$1/children);do t $c;done;}",
+    "p=-$0;kill -0 $p||p=$(t $0)",
+    "kill -TERM $p;i=0",
+    // Not every sleep takes fractions.
+    "while [ $i -lt 20 ];do sleep 0.1||sleep 1;a=;for q in $p;do kill -0 $q&&a=1;done;[ $a ]||exit 0;i=$((i+1));done",
+    "kill -KILL $p||exit 0",
+  ];
+  return `exec /bin/sh -c '${script.join(";")}' ${String(processGroup)}`;
 }
 
 function quote(text: string): string {

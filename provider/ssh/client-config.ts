@@ -8,11 +8,21 @@ export interface ClientConfig {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** Path of the private key, readable by its user only. */
-  readonly identityFile: string;
+  /** Path of the private key, readable by its user only. @default none: by the agent, or by a password */
+  readonly identityFile?: string | undefined;
   /** Path of a file with {@link renderKnownHosts}'s line. */
   readonly knownHostsFile: string;
+  /** Socket of the only agent to ask. @default none is asked */
+  readonly agentSocket?: string | undefined;
+  /** Whether a password may be asked for. @default false */
+  readonly password?: boolean | undefined;
+  /** Socket by which all sessions share one connection. @default each has its own */
+  readonly controlSocket?: string | undefined;
+  /** The host to go through: its alias, and the configuration that knows it. */
+  readonly jump?: { readonly alias: string; readonly config: string } | undefined;
 }
+
+const CONTROL_SECONDS = 60; // how long a shared connection waits for the next session
 
 /**
  * A section of an OpenSSH client configuration for one machine. It offers one key only, knows one host key only, asks
@@ -21,28 +31,46 @@ export interface ClientConfig {
  * @throws {MayflyError} `BAD_INPUT` for a name or a path that ssh_config(5) has no way to write.
  */
 export function renderClientConfig(config: ClientConfig): string {
-  const { alias, host, port, user, identityFile, knownHostsFile } = config;
-  const options: readonly (readonly [keyword: string, value: string])[] = [
+  const { alias, host, port, user, identityFile, knownHostsFile, agentSocket, password = false } = config;
+  const { controlSocket, jump } = config;
+  const askPassword = password ? "yes" : "no";
+  const shared: Options = [
+    ["ControlMaster", "auto"],
+    ["ControlPath", path(controlSocket ?? "")],
+    ["ControlPersist", String(CONTROL_SECONDS)],
+  ];
+  const options: Options = [
     ["HostName", hostName(host)],
     ["Port", String(port)],
     ["User", word("user", user)],
     ["HostKeyAlias", word("alias", alias)],
-    ["IdentityFile", path(identityFile)],
-    ["IdentitiesOnly", "yes"],
-    ["IdentityAgent", "none"],
+    ["IdentityFile", identityFile === undefined ? "none" : path(identityFile)],
+    ...(agentSocket === undefined ? ([["IdentitiesOnly", "yes"]] as const) : []),
+    ["IdentityAgent", agentSocket === undefined ? "none" : path(agentSocket)],
     ["UserKnownHostsFile", path(knownHostsFile)],
     ["GlobalKnownHostsFile", "none"],
     ["StrictHostKeyChecking", "yes"],
     ["UpdateHostKeys", "no"],
     ["CheckHostIP", "no"],
-    ["PasswordAuthentication", "no"],
-    ["KbdInteractiveAuthentication", "no"],
+    ["PasswordAuthentication", askPassword],
+    ["KbdInteractiveAuthentication", askPassword],
     ["ServerAliveInterval", "15"],
     ["ServerAliveCountMax", "4"],
+    ...(jump === undefined ? [] : ([["ProxyCommand", jumpCommand(jump)]] as const)),
+    ...(controlSocket === undefined ? [] : shared),
     ["LogLevel", "ERROR"],
   ];
   return [`Host ${word("alias", alias)}`, ...options.map(([keyword, value]) => `  ${keyword} ${value}`), ""].join("\n");
 }
+
+/** ProxyJump would do the same, but fails where the path of the configuration holds a percent sign (OpenSSH 9.2). */
+function jumpCommand({ alias, config }: { readonly alias: string; readonly config: string }): string {
+  path(config); // refuses what can't be written
+  const quoted = `'${config.replaceAll("%", "%%").replaceAll("'", `'\\''`)}'`;
+  return `ssh -F ${quoted} -W '[%h]:%p' ${word("alias", alias)}`;
+}
+
+type Options = readonly (readonly [keyword: string, value: string])[];
 
 /**
  * The line of a `known_hosts` file that pins a machine's host key.

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { Client, ClientChannel } from "ssh2";
+import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
 import { abortable } from "./abortable";
 import type { Reader } from "./bootstrap";
 import type { Dialled } from "./dial";
@@ -30,8 +30,14 @@ export class NotStarted extends Error {
 
 const PROHIBITED = 1; // SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, section 5.1
 
+/** Words of ssh2 for a server that keeps the connection but has no SFTP. */
+const NO_SFTP = /^Unable to start subsystem|while establishing SFTP|SFTP session termination/;
+
 /** How ssh2 answers; its types say that there always is a channel. */
-type OnChannel = (error: (Error & { reason?: unknown }) | undefined, channel?: ClientChannel) => void;
+type OnChannel<T = ClientChannel> = (error: (Error & { reason?: unknown }) | undefined, channel?: T) => void;
+
+/** Takes a connection that came in on the far side. */
+type OnConnection = (connection: Duplex) => void;
 
 /** One SSH connection with its sessions. Idle, it does not keep this process alive. */
 export class SshConnection {
@@ -50,6 +56,7 @@ export class SshConnection {
   readonly #carrier: Dialled["carrier"];
   readonly #ping: NodeJS.Timeout;
   readonly #whenEnded = new Set<() => void>();
+  readonly #listeners = new Map<string, OnConnection>();
 
   /** @param onChange Called when a session has become free, and when the connection has ended. */
   constructor(
@@ -67,6 +74,12 @@ export class SshConnection {
       })
       .on("close", () => {
         this.#end();
+      })
+      .on("tcp connection", ({ destIP, destPort }, accept, reject) => {
+        this.#accept(`${destIP}:${String(destPort)}`, accept, reject);
+      })
+      .on("unix connection", ({ socketPath }, accept, reject) => {
+        this.#accept(socketPath, accept, reject);
       });
     carrier.release();
     if (carrier.stream.destroyed || !carrier.stream.writable) this.#end(); // it ended before anybody listened
@@ -90,7 +103,7 @@ export class SshConnection {
   /** Calls back when the connection ends; returns how to take that back. */
   onEnd(callback: () => void): () => void {
     this.#whenEnded.add(callback);
-    return () => this.#whenEnded.delete(callback);
+    return () => void this.#whenEnded.delete(callback);
   }
 
   /** Takes a place for one session, to be given back by {@link giveBack}. */
@@ -125,17 +138,20 @@ export class SshConnection {
    * @throws {NotStarted} The signal's reason, when that fired.
    */
   async start(line: string, signal?: AbortSignal): Promise<ClientChannel> {
-    const exec = (done: OnChannel) => {
+    return this.#openSession(signal, (done) => {
       this.#client.exec(line, done);
-    };
-    try {
-      return await this.#openChannel(signal, exec);
-    } catch (error) {
-      // A server refuses sessions beyond its MaxSessions; those that run show how many it takes.
-      const isFull = error instanceof NotStarted && error.reason === "refused";
-      if (isFull) this.#limit = Math.max(1, this.#sessions - 1);
-      throw error;
-    }
+    });
+  }
+
+  /**
+   * Begins a session with the server's SFTP subsystem. Its user ends it.
+   *
+   * @throws {NotStarted} Also when the server has no SFTP; its message says so. The signal's reason, when that fired.
+   */
+  async sftp(signal: AbortSignal): Promise<SFTPWrapper> {
+    return this.#openSession<SFTPWrapper>(signal, (done) => {
+      this.#client.sftp(done);
+    });
   }
 
   /**
@@ -148,12 +164,58 @@ export class SshConnection {
     const channel = await this.#openChannel(signal, (done) => {
       this.#client.forwardOut("127.0.0.1", 0, host, port, done);
     });
-    this.#forwards += 1;
-    channel.once("close", () => {
-      this.#forwards -= 1;
-      this.#endIfRetired();
+    return this.#countForward(channel);
+  }
+
+  /**
+   * Opens a connection to a unix socket on the far side.
+   *
+   * @throws {NotStarted} As {@link forward}.
+   */
+  async forwardToSocket(path: string, signal: AbortSignal): Promise<Duplex> {
+    const channel = await this.#openChannel(signal, (done) => {
+      this.#client.openssh_forwardOutStreamLocal(path, done);
     });
-    return channel;
+    return this.#countForward(channel);
+  }
+
+  /**
+   * Lets the far side listen for us; port 0 is a free one there.
+   *
+   * @param onConnection Gets each connection that comes in there.
+   * @returns The port.
+   * @throws {Error} When it is taken there, or forbidden.
+   */
+  async listen(address: string, port: number, onConnection: OnConnection): Promise<number> {
+    const taken = await this.#ask<number>((done) => {
+      this.#client.forwardIn(address, port, done);
+    });
+    this.#listeners.set(`${address}:${String(taken)}`, onConnection);
+    return taken;
+  }
+
+  /** The same with a unix socket. */
+  async listenOnSocket(path: string, onConnection: OnConnection): Promise<void> {
+    await this.#ask((done) => {
+      this.#client.openssh_forwardInStreamLocal(path, done);
+    });
+    this.#listeners.set(path, onConnection);
+  }
+
+  /** Ends what {@link listen} began. */
+  async unlisten(address: string, port: number): Promise<void> {
+    this.#listeners.delete(`${address}:${String(port)}`);
+    await this.#ask((done) => {
+      this.#client.unforwardIn(address, port, done);
+    });
+  }
+
+  /** Ends what {@link listenOnSocket} began. */
+  async unlistenOnSocket(path: string): Promise<void> {
+    this.#listeners.delete(path);
+    await this.#ask((done) => {
+      this.#client.openssh_unforwardInStreamLocal(path, done);
+    });
   }
 
   /** No new sessions on this one; it ends with the last that runs. */
@@ -181,20 +243,75 @@ export class SshConnection {
     if (this.#retired && this.#sessions === 0 && this.#forwards === 0) this.destroy();
   }
 
-  async #openChannel(signal: AbortSignal | undefined, begin: (done: OnChannel) => void): Promise<ClientChannel> {
+  #countForward(channel: Duplex): Duplex {
+    this.#forwards += 1;
+    return channel.once("close", () => {
+      this.#forwards -= 1;
+      this.#endIfRetired();
+    });
+  }
+
+  /** Asks something of the server as a whole, and waits for the answer or the connection's end. */
+  async #ask<T = undefined>(begin: (done: (error?: Error | null, answer?: T) => void) => void): Promise<T> {
+    let forget = (): void => undefined;
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        forget = this.onEnd(() => {
+          reject(new NotStarted("lost", this.reason));
+        });
+        begin((error, answer) => {
+          if (error) reject(error);
+          else resolve(answer as T);
+        });
+      });
+    } finally {
+      forget();
+    }
+  }
+
+  /** Hands on a connection that came in on the far side. */
+  #accept(name: string, accept: () => Duplex, reject: () => void): void {
+    const onConnection = this.#listeners.get(name);
+    if (onConnection === undefined) reject();
+    else onConnection(this.#countForward(accept()));
+  }
+
+  async #openSession<T extends ClientChannel | SFTPWrapper = ClientChannel>(
+    signal: AbortSignal | undefined,
+    begin: (done: OnChannel<T>) => void,
+  ): Promise<T> {
+    try {
+      return await this.#openChannel(signal, begin);
+    } catch (error) {
+      // A server refuses sessions beyond its MaxSessions; those that run show how many it takes. One stays free.
+      const isFull = error instanceof NotStarted && error.reason === "refused" && !error.isForbidden;
+      if (isFull) this.#limit = Math.max(1, this.#sessions - 2);
+      throw error;
+    }
+  }
+
+  async #openChannel<T extends ClientChannel | SFTPWrapper = ClientChannel>(
+    signal: AbortSignal | undefined,
+    begin: (done: OnChannel<T>) => void,
+  ): Promise<T> {
     let isWanted = true;
     let timer: NodeJS.Timeout | undefined;
     try {
-      return await abortable<ClientChannel>(signal, (resolve, reject) => {
+      return await abortable<T>(signal, (resolve, reject) => {
         timer = setTimeout(() => {
           this.retire(); // what runs on it may still come to its end
           reject(new NotStarted("lost", `the server did not open a session within ${String(OPEN_MS / 1_000)} s`));
         }, OPEN_MS);
-        const done: OnChannel = (error, channel) => {
-          channel?.on("error", ignore).stderr.on("error", ignore);
-          if (!isWanted) channel?.close();
-          else if (channel === undefined) reject(this.#notStarted(error));
-          else resolve(channel);
+        const done: OnChannel<T> = (error, channel) => {
+          if (channel === undefined) {
+            reject(this.#notStarted(error));
+            return;
+          }
+          channel.on("error", ignore);
+          if ("stderr" in channel) channel.stderr.on("error", ignore);
+          if (isWanted) resolve(channel);
+          else if ("stderr" in channel) channel.close();
+          else channel.end();
         };
         try {
           begin(done);
@@ -212,9 +329,11 @@ export class SshConnection {
   }
 
   #notStarted(error: Parameters<OnChannel>[0]): NotStarted {
-    const message = error?.message ?? this.reason;
-    const isRefused = this.#open && (typeof error?.reason === "number" || message === "Unable to exec");
-    return new NotStarted(isRefused ? "refused" : "lost", message, error?.reason === PROHIBITED);
+    const { message, reason } = error ?? { message: this.reason, reason: undefined };
+    const isMissing = NO_SFTP.test(message);
+    const isAnswer = typeof reason === "number" || message === "Unable to exec" || isMissing;
+    const isForbidden = isMissing || reason === PROHIBITED;
+    return new NotStarted(this.#open && isAnswer ? "refused" : "lost", message, this.#open && isForbidden);
   }
 
   /**

@@ -65,27 +65,40 @@ const MAX_OUTPUT = 10_485_760;
 /** A command in the background may hold the output open long after the command itself ended; then we leave it. */
 const LINGER_MS = 3_000;
 const LONGEST_LINGER_MS = 30_000; // also when that one goes on printing
+const LONGEST_TIMER_MS = 2_147_483_647; // a longer one would fire at once
 /** TERM, 2 s, KILL (see {@link renderEnd}), and the way there and back. */
 const ENDING_MS = 3_500;
 
 /**
  * Runs a command on a connection, in a place that was taken for it.
  *
- * @throws {NotStarted} The command has certainly not begun. Else the signal's reason, when that fired; the command's
- * process group is ended then, as far as it can be reached.
+ * @param elsewhere Another connection to the same server: to end a command there when this one takes no more sessions.
+ * @throws {NotStarted} The command has certainly not begun. Else the signal's reason, when that fired, or what went
+ * wrong with the stream of its input; the command's process group is ended then, as far as it can be reached.
  */
 export async function execute(
   connection: SshConnection,
   reader: Reader,
   request: ExecRequest,
   signal: AbortSignal,
+  elsewhere: () => Promise<SshConnection>,
 ): Promise<Outcome> {
   const token = `mayfly-${randomBytes(9).toString("hex")}`;
   const program = renderProgram(request, token, reader);
   const channel = await connection.start(renderReader(reader, token, program), signal);
-  const run = new Run(connection, channel, request, new StartWatch(startMark(token)));
+  if (signal.aborted) channel.close();
+  signal.throwIfAborted();
+  const run = new Run({ connection, channel, request, elsewhere }, new StartWatch(startMark(token)));
   run.feed(program);
   return run.outcome(signal);
+}
+
+/** What a run works with. */
+interface Means {
+  readonly connection: SshConnection;
+  readonly channel: ClientChannel;
+  readonly request: ExecRequest;
+  readonly elsewhere: () => Promise<SshConnection>;
 }
 
 /** One command that runs. */
@@ -95,6 +108,7 @@ class Run {
   #exit: { code: number | undefined; signal: string | undefined; at: number } | undefined;
   #endedBy: ExecResult["endedBy"];
   #isStarted = false;
+  #inputFailure: Error | undefined;
   #linger: NodeJS.Timeout | undefined;
   #finish: () => void = () => undefined;
   /** Fires when nothing more is to be expected. */
@@ -103,12 +117,10 @@ class Run {
   });
 
   constructor(
-    private readonly connection: SshConnection,
-    private readonly channel: ClientChannel,
-    private readonly request: ExecRequest,
+    private readonly means: Means,
     private readonly start: StartWatch,
   ) {
-    const { maxOutputBytes = MAX_OUTPUT, onLine } = request;
+    const { maxOutputBytes = MAX_OUTPUT, onLine } = means.request;
     const output = (stream: StreamName) =>
       new Output(maxOutputBytes, onLine === undefined ? undefined : (line) => onLine(line, stream));
     this.#outputs = { stdout: output("stdout"), stderr: output("stderr") };
@@ -120,34 +132,39 @@ class Run {
    * all of its input is nothing special. A stream can't be read twice, so it waits until the program was taken.
    */
   feed(program: string): void {
-    this.channel.write(program);
-    if (!(this.request.stdin instanceof Readable)) this.channel.end(this.request.stdin);
+    const { channel, request } = this.means;
+    channel.write(program);
+    if (!(request.stdin instanceof Readable)) channel.end(request.stdin);
   }
 
   /** Waits for the end, or brings it about. */
   async outcome(signal: AbortSignal): Promise<Outcome> {
-    const { timeout } = this.request;
+    const { channel, request } = this.means;
+    const { timeout, stdin } = request;
     const onAbort = () => void this.#stop();
     signal.addEventListener("abort", onAbort, { once: true });
     const onTimeout = () => {
       this.#endedBy ??= "timeout";
       void this.#stop();
     };
-    const timer = timeout === undefined ? undefined : setTimeout(onTimeout, timeout * 1_000);
+    const timer =
+      timeout === undefined ? undefined : setTimeout(onTimeout, Math.min(timeout * 1_000, LONGEST_TIMER_MS));
     try {
       await this.#over;
     } finally {
       clearTimeout(timer);
       clearTimeout(this.#linger);
       signal.removeEventListener("abort", onAbort);
-      if (this.request.stdin instanceof Readable) this.request.stdin.unpipe(this.channel);
+      if (stdin instanceof Readable) stdin.unpipe(channel).off("error", this.#onInputError);
     }
     signal.throwIfAborted();
+    if (this.#inputFailure !== undefined) throw this.#inputFailure;
     return this.#judge();
   }
 
   #listen(): void {
-    const stopWaiting = this.connection.onEnd(() => {
+    const { connection, channel } = this.means;
+    const stopWaiting = connection.onEnd(() => {
       this.#finish();
     });
     let open = 2; // the channel's close does not wait for stderr's
@@ -155,7 +172,7 @@ class Run {
       open -= 1;
       if (open === 0) this.#finish();
     };
-    this.channel
+    channel
       .on("data", (chunk: Buffer) => {
         this.#take("stdout", this.start.push(chunk));
         this.#onceStarted();
@@ -169,7 +186,7 @@ class Run {
         if (code !== undefined) this.#exit ??= { code: code ?? undefined, signal, at: performance.now() };
         close();
       });
-    this.channel.stderr
+    channel.stderr
       .on("data", (chunk: Buffer) => {
         this.#take("stderr", chunk);
       })
@@ -185,19 +202,25 @@ class Run {
   }
 
   #onceStarted(): void {
-    const { stdin } = this.request;
+    const { channel, request } = this.means;
     if (this.#isStarted || this.start.processGroup === undefined) return;
     this.#isStarted = true;
-    this.request.onStart?.();
-    if (stdin instanceof Readable) stdin.once("error", () => this.channel.end()).pipe(this.channel);
+    request.onStart?.();
+    if (request.stdin instanceof Readable) request.stdin.once("error", this.#onInputError).pipe(channel);
   }
+
+  /** A command must not take half of its input for all of it. */
+  readonly #onInputError = (error: Error): void => {
+    this.#inputFailure = error;
+    void this.#stop();
+  };
 
   #lingerOn(): void {
     const rest = LONGEST_LINGER_MS - (performance.now() - (this.#exit?.at ?? 0));
     clearTimeout(this.#linger);
     this.#linger = setTimeout(
       () => {
-        this.channel.close();
+        this.means.channel.close();
         this.#finish();
       },
       Math.min(LINGER_MS, Math.max(0, rest)),
@@ -206,15 +229,18 @@ class Run {
 
   /** Ends the process group over a session of its own; without an answer, leaves it. */
   async #stop(): Promise<void> {
+    const { connection, channel, elsewhere } = this.means;
     const { processGroup } = this.start;
     const patience = new AbortController();
-    if (processGroup !== undefined && this.connection.isOpen) {
-      const ending = this.connection.start(renderEnd(processGroup)).then((channel) => channel.resume().end());
-      ending.catch(() => undefined); // then the command's own end, or our patience, decides
+    if (processGroup !== undefined && connection.isOpen) {
+      const line = renderEnd(processGroup);
+      const ending = connection.start(line).catch(async () => (await elsewhere()).start(line));
+      // If that fails too, the command's own end or our patience decides.
+      ending.then((session) => session.resume().end()).catch(() => undefined);
       await Promise.race([this.#over, sleep(ENDING_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
     }
     patience.abort();
-    this.channel.close();
+    channel.close();
     this.#finish();
   }
 

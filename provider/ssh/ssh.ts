@@ -2,14 +2,31 @@ import { setMaxListeners } from "node:events";
 import { MayflyError } from "../errors";
 import { chooseReader, nextReader, renderProgram, type Reader } from "./bootstrap";
 import { renderClientConfig, renderKnownHosts, type ClientConfig } from "./client-config";
+import { download, fingerprint, removeFile, upload, type Copied, type Download, type Upload } from "./copy";
 import { NotStarted, type SshConnection } from "./connection";
 import { connectionLost, unreachable } from "./dial-error";
 import { nameOf, type Endpoint } from "./endpoint";
 import { execute, type ExecRequest, type ExecResult } from "./exec";
 import { makeKey, parseKey, type KeyPair, type NewKey, type OwnKey } from "./keys";
 import { Pool } from "./pool";
+import type { Remote } from "./remote";
+import { Sftp } from "./sftp";
+import { previewSync, sync, type Synced, type SyncRequest } from "./sync";
 
-export type { ClientConfig, Endpoint, ExecRequest, ExecResult, KeyPair, NewKey, OwnKey };
+export type {
+  ClientConfig,
+  Copied,
+  Download,
+  Endpoint,
+  ExecRequest,
+  ExecResult,
+  KeyPair,
+  NewKey,
+  OwnKey,
+  Synced,
+  SyncRequest,
+  Upload,
+};
 
 const LOGIN_SECONDS = 15; // for the first command, once logged in: start-up files may be slow under emulation
 
@@ -65,21 +82,34 @@ export class Ssh {
    * connection broke under it. The signal's reason, when that fired: it was ended.
    */
   async exec(endpoint: Endpoint, request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
-    if (request.command.includes("\0")) throw badCommand();
-    setMaxListeners(0, signal); // hundreds of commands on one signal are no leak that Node should warn of
-    for (let lost = 0; ;) {
-      const connection = await this.#pool.session(endpoint, signal);
-      try {
-        return await this.#run(connection, endpoint, request, signal);
-      } catch (error) {
-        if (!(error instanceof NotStarted)) throw error;
-        if (error.reason === "lost") lost += 1;
-        const isHopeless = lost > 1 || (error.reason === "refused" && connection.isAlone);
-        if (isHopeless) throw unreachable(endpoint, 1, 0, error);
-      } finally {
-        connection.giveBack();
-      }
-    }
+    refuseBad(request);
+    return this.#onConnection(endpoint, signal, (connection) => this.#run(connection, endpoint, request, signal));
+  }
+
+  /**
+   * Copies a file, or bytes, to a server: into a file beside its place first, compared there by its hash, then put into
+   * place in one step. A connection that breaks is made again, and the copy goes on where it was.
+   *
+   * @throws {MayflyError} `COPY_FAILED`, `NOT_FOUND`, `CONNECT_FAILED`, `HOST_KEY_MISMATCH`, `BAD_KEY`; the signal's
+   * reason, when that fired.
+   */
+  async upload(endpoint: Endpoint, request: Upload, signal: AbortSignal): Promise<Copied> {
+    return upload(this.#remote(endpoint, signal), request);
+  }
+
+  /** The same in the other direction. */
+  async download(endpoint: Endpoint, request: Download, signal: AbortSignal): Promise<Copied> {
+    return download(this.#remote(endpoint, signal), request);
+  }
+
+  /** Hash and size of a file on a server; `undefined` when there is no such file. */
+  async fingerprint(endpoint: Endpoint, remotePath: string, signal: AbortSignal): Promise<Copied | undefined> {
+    return fingerprint(this.#remote(endpoint, signal), remotePath);
+  }
+
+  /** Removes a file on a server. Succeeds when it is already gone. */
+  async removeFile(endpoint: Endpoint, remotePath: string, signal: AbortSignal): Promise<void> {
+    await removeFile(this.#remote(endpoint, signal), remotePath);
   }
 
   /** Ends all connections to a machine that goes; whatever runs on them ends with `COMMAND_FAILED`. */
@@ -104,6 +134,61 @@ export class Ssh {
     return renderKnownHosts(alias, hostKey);
   }
 
+  /**
+   * Makes one folder like another one, here or there. Only what differs travels.
+   *
+   * @throws {MayflyError} As {@link upload}.
+   */
+  async sync(endpoint: Endpoint, request: SyncRequest, signal: AbortSignal): Promise<Synced> {
+    return sync(this.#remote(endpoint, signal), request);
+  }
+
+  /** What {@link sync} would do; changes nothing. */
+  async previewSync(endpoint: Endpoint, request: SyncRequest, signal: AbortSignal): Promise<Synced> {
+    return previewSync(this.#remote(endpoint, signal), request);
+  }
+
+  #remote(endpoint: Endpoint, signal: AbortSignal): Remote {
+    return {
+      ...{ name: nameOf(endpoint), signal },
+      exec: (request) => this.exec(endpoint, request, signal),
+      session: (line, work) =>
+        this.#onConnection(endpoint, signal, async (connection) => work(await connection.start(line, signal))),
+      sftp: (work) =>
+        this.#onConnection(endpoint, signal, async (connection) => {
+          const sftp = new Sftp(await connection.sftp(signal), signal);
+          try {
+            return await work(sftp);
+          } finally {
+            sftp.end();
+          }
+        }),
+    };
+  }
+
+  /** Works on a pooled connection; once more on another one when nothing has begun. */
+  async #onConnection<T>(
+    endpoint: Endpoint,
+    signal: AbortSignal,
+    work: (connection: SshConnection) => Promise<T>,
+  ): Promise<T> {
+    setMaxListeners(0, signal); // hundreds of commands on one signal are no leak that Node should warn of
+    for (let lost = 0; ;) {
+      const connection = await this.#pool.session(endpoint, signal);
+      try {
+        return await work(connection);
+      } catch (error) {
+        if (!(error instanceof NotStarted)) throw error;
+        if (error.isForbidden) throw noSftp(endpoint, error);
+        if (error.reason === "lost") lost += 1;
+        const isHopeless = lost > 1 || (error.reason === "refused" && connection.isAlone);
+        if (isHopeless) throw unreachable(endpoint, 1, 0, error);
+      } finally {
+        connection.giveBack();
+      }
+    }
+  }
+
   /** Finds the way in which this server takes programs. Each way that fails has begun nothing. */
   async #run(
     connection: SshConnection,
@@ -113,7 +198,7 @@ export class Ssh {
   ): Promise<ExecResult> {
     let reader: Reader = chooseReader(renderProgram(request, "", connection.reader), connection.reader);
     for (;;) {
-      const outcome = await execute(connection, reader, request, signal);
+      const outcome = await execute(connection, reader, request, signal, () => this.#pool.fresh(endpoint, soon()));
       if (outcome.kind === "ended") return outcome.result;
       if (outcome.kind === "broken") throw connectionLost(endpoint, connection.reason);
       const next = nextReader(reader);
@@ -124,6 +209,13 @@ export class Ssh {
   }
 }
 
+function noSftp(endpoint: Endpoint, { message }: Error): MayflyError {
+  return new MayflyError("CONNECT_FAILED", `${nameOf(endpoint)} logs us in but has no SFTP`, {
+    evidence: message,
+    remedy: "install its SFTP server there (apt-get install openssh-sftp-server), and allow `Subsystem sftp` in sshd",
+  });
+}
+
 function noShell(endpoint: Endpoint, said: string): MayflyError {
   return new MayflyError("CONNECT_FAILED", `${nameOf(endpoint)} logs us in but runs no commands`, {
     evidence: said.split("\n").slice(-5).join("\n"),
@@ -131,6 +223,15 @@ function noShell(endpoint: Endpoint, said: string): MayflyError {
   });
 }
 
-function badCommand(): MayflyError {
-  return new MayflyError("BAD_INPUT", "a command can't hold a NUL character", { remedy: "pass binary data by stdin" });
+function refuseBad({ command, environment = {}, directory = "" }: ExecRequest): void {
+  const name = Object.keys(environment).find((key) => !/^[A-Za-z_]\w*$/.test(key));
+  const remedy = "names are letters, digits and _; pass binary data by stdin";
+  if (name !== undefined) throw new MayflyError("BAD_INPUT", `"${name}" can't be the name of a variable`, { remedy });
+  if ([command, directory, ...Object.values(environment)].some((text) => text.includes("\0")))
+    throw new MayflyError("BAD_INPUT", "a command, its directory and its variables can't hold a NUL", { remedy });
+}
+
+/** Long enough for one more login, short enough for whoever waits for a command to be ended. */
+function soon(): AbortSignal {
+  return AbortSignal.timeout(3_000);
 }

@@ -17,6 +17,8 @@ export interface SshdOptions {
   readonly config?: readonly string[];
   /** Kind of its host key. @default "ed25519" */
   readonly hostKeyType?: "ed25519" | "ecdsa" | "rsa";
+  /** Its SFTP server, such as `internal-sftp`. @default none */
+  readonly sftp?: string;
 }
 
 /** OpenSSH's own server on a free port of the loopback, with a folder, a host key and an authorized key of its own. */
@@ -29,7 +31,7 @@ export class Sshd implements AsyncDisposable {
   ) {}
 
   /** Starts one that takes logins of the user who runs the tests. That user's home is empty: no start-up files. */
-  static async start({ config = [], hostKeyType = "ed25519" }: SshdOptions = {}): Promise<Sshd> {
+  static async start({ config = [], hostKeyType = "ed25519", sftp }: SshdOptions = {}): Promise<Sshd> {
     const folder = await mkdtemp(join(tmpdir(), "mayfly sshd "));
     const server = new Sshd(folder, await freePort());
     await mkdir(join(folder, "home"));
@@ -47,6 +49,7 @@ export class Sshd implements AsyncDisposable {
       `SetEnv "HOME=${folder}/home"`,
       "LogLevel VERBOSE",
       ...config,
+      ...(sftp === undefined ? [] : [`Subsystem sftp ${sftp}`]),
     ];
     await writeFile(join(folder, "config"), `${lines.join("\n")}\n`);
     if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true, mode: 0o755 }); // sshd's own demand

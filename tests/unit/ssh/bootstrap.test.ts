@@ -1,8 +1,10 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { describe, expect, test } from "@jest/globals";
 import {
   chooseReader,
   nextReader,
+  renderEnd,
   NOT_READ,
   renderProgram,
   renderReader,
@@ -81,4 +83,28 @@ test("what sshd is asked to run holds neither command nor environment", () => {
   const program = { command: "echo geheim1", environment: { TOKEN: "geheim2" }, directory: "/geheim3" };
   for (const reader of ["block", "lines", "shell"] as const)
     expect(renderReader(reader, TOKEN, renderProgram(program, TOKEN, reader))).not.toContain("geheim");
+});
+
+describe("the end of a command", () => {
+  const stubborn = `trap "" TERM; while :; do sleep 0.2; done`;
+  const command = `sh -c '${stubborn}' & sleep 60 | sleep 60 & echo begun; wait`;
+
+  test.each([
+    ["in a group of its own", true],
+    ["in its server's group, as under dropbear", false],
+  ])("%s", async (_name, detached) => {
+    const child = spawn("/bin/sh", ["-c", command], { detached, stdio: ["ignore", "pipe", "ignore"] });
+    await once(child.stdout, "data");
+    const closed = once(child.stdout, "close"); // once the last process that holds it has ended
+    const { status } = spawnSync("/bin/sh", ["-c", renderEnd(child.pid ?? -1)]);
+    expect(status).toBe(0);
+    await closed;
+  });
+
+  test("of one that has ended already does nothing", () => {
+    const { pid } = spawnSync("/bin/true");
+    const begun = performance.now();
+    spawnSync("/bin/sh", ["-c", renderEnd(pid)]);
+    expect(performance.now() - begun).toBeLessThan(2_000);
+  });
 });

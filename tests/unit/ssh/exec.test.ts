@@ -58,6 +58,9 @@ describe("a command", () => {
     expect(await exec({ command: "kill -KILL $$" })).toMatchObject({ exitCode: undefined, signal: "SIGKILL" });
     expect(await exec({ command: "" })).toMatchObject({ exitCode: 0, stdout: "" });
     await expect(exec({ command: "a\0b" })).rejects.toMatchObject({ code: "BAD_INPUT" });
+    const injected = { "A=1; echo ran; B": "" };
+    await expect(exec({ command: "true", environment: injected })).rejects.toMatchObject({ code: "BAD_INPUT" });
+    await expect(exec({ command: "true", environment: { A: "\0" } })).rejects.toMatchObject({ code: "BAD_INPUT" });
   });
 
   test("runs in its directory, by its interpreter", async () => {
@@ -99,6 +102,18 @@ describe("a command", () => {
     );
     expect((await exec({ command: "head -c 100000 | wc -c", stdin: endless })).stdout.trim()).toBe("100000");
     endless.destroy();
+  });
+
+  test("whose input breaks off is ended, and fails with what went wrong there", async () => {
+    const word = marker();
+    const broken = Readable.from(
+      (async function* () {
+        yield await Promise.resolve("half");
+        throw new Error("the disk is gone");
+      })(),
+    );
+    await expect(exec({ command: `exec -a ${word} cat`, stdin: broken })).rejects.toThrow("the disk is gone");
+    await untilProcesses(word, 0);
   });
 
   test("has its environment, which no process shows in its arguments", async () => {
@@ -171,6 +186,19 @@ describe("limits", () => {
     expect(performance.now() - begun).toBeLessThan(6_000);
     await untilProcesses(word, 0);
     expect((await exec({ command: "echo fine" })).stdout).toBe("fine\n");
+  });
+
+  test("a timeout ends it also where the server takes no other session beside it", async () => {
+    await using strict = await Sshd.start({ config: ["MaxSessions 1"] });
+    const word = marker();
+    const running = exec({ command: `exec -a ${word} sleep 60`, timeout: 1 }, strict);
+    await untilProcesses(word, 1);
+    expect((await running).endedBy).toBe("timeout");
+    await untilProcesses(word, 0);
+  });
+
+  test("a timeout of years does not fire at once", async () => {
+    expect((await exec({ command: "echo x", timeout: 1e8 })).stdout).toBe("x\n");
   });
 
   test("the signal ends it too, with its own reason", async () => {

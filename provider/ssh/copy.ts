@@ -1,0 +1,273 @@
+import { createHash, randomBytes } from "node:crypto";
+import { chmod, mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join, posix } from "node:path";
+import { MayflyError } from "../errors";
+import { hashOf } from "./local-files";
+import { onServer, persist, quote, type Remote } from "./remote";
+import { kindOf, NO_SUCH_FILE, SftpError, type ReadAt, type RemoteFile, type Sftp } from "./sftp";
+
+/** A file to be copied to a server. */
+export interface Upload {
+  /** Path on this host, or the bytes themselves. */
+  readonly source: string | Uint8Array;
+  /** Path there: absolute, or `~/…`. Folders above it that are missing are made. */
+  readonly remotePath: string;
+  /** Permission bits. @default those of the local file; 0644 for bytes */
+  readonly mode?: number | undefined;
+  /** `user`, `user:group` or `:group`, as chown(1) takes it; also for folders that are made. @default who logs in */
+  readonly owner?: string | undefined;
+  /** SHA-256 that the source has to have, in hex. @default whatever it has */
+  readonly sha256?: string | undefined;
+}
+
+/** A file to be copied from a server. */
+export interface Download {
+  readonly remotePath: string;
+  /** Path on this host. Folders above it that are missing are made. */
+  readonly localPath: string;
+  /** Permission bits. @default those of the remote file */
+  readonly mode?: number | undefined;
+}
+
+/** What was copied. */
+export interface Copied {
+  /** SHA-256 of the content, in hex; the same on both sides. */
+  readonly sha256: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+const PERMISSIONS = 0o7777;
+
+/** See `Ssh.upload`. */
+export async function upload(remote: Remote, request: Upload): Promise<Copied> {
+  const path = onServer(posix.normalize(request.remotePath));
+  const source = await openSource(request.source);
+  const draft = draftOf(path);
+  let sure = 0; // up to here all has arrived, and need not be sent again
+  const send = async (sftp: Sftp) => {
+    const made = await makePlace(sftp, path);
+    const file = await openDraft(sftp, draft, sure);
+    await file.fill(source.read, source.size, sure, (upTo) => {
+      sure = upTo;
+    });
+    await file.sync();
+    await file.close();
+    return made;
+  };
+  try {
+    const [made, sha256] = await Promise.all([persist(remote, send), source.hash()]);
+    if (request.sha256 !== undefined && sha256 !== request.sha256) throw changed(String(request.source));
+    await finish(remote, { draft, path, made, request, sha256, mode: request.mode ?? source.mode });
+    return { sha256, size: source.size };
+  } catch (error) {
+    await discard(remote, draft);
+    throw explain(error, remote, request.remotePath);
+  } finally {
+    await source.close();
+  }
+}
+
+/** See `Ssh.download`. */
+export async function download(remote: Remote, { remotePath, localPath, mode }: Download): Promise<Copied> {
+  const path = onServer(posix.normalize(remotePath));
+  const draft = join(dirname(localPath), draftName(localPath));
+  await mkdir(dirname(localPath), { recursive: true });
+  const local = await open(draft, "wx+", 0o600);
+  let sure = 0;
+  try {
+    const stats = await persist(remote, async (sftp) => {
+      const seen = await sftp.stat(path);
+      if (seen === undefined) throw new SftpError(NO_SUCH_FILE, "no such file", path);
+      if (kindOf(seen) !== "file") throw new SftpError(4, "is no file", path);
+      const file = await sftp.open(path, "r");
+      await file.drain(local, seen.size, sure, (upTo) => {
+        sure = upTo;
+      });
+      await file.close();
+      return seen;
+    });
+    const [sha256, theirs] = await Promise.all([hashOf(local), remoteHash(remote, path, stats.size)]);
+    if (sha256 !== theirs) throw changed(`${remote.name}:${remotePath}`);
+    await local.sync();
+    await chmod(draft, mode ?? stats.mode & PERMISSIONS);
+    await rename(draft, localPath);
+    return { sha256, size: stats.size };
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw explain(error, remote, remotePath);
+  } finally {
+    await local.close();
+  }
+}
+
+/** See `Ssh.fingerprint`. */
+export async function fingerprint(remote: Remote, remotePath: string): Promise<Copied | undefined> {
+  const path = onServer(posix.normalize(remotePath));
+  const stats = await persist(remote, (sftp) => sftp.stat(path));
+  if (stats === undefined || kindOf(stats) !== "file") return undefined;
+  return { sha256: await remoteHash(remote, path, stats.size), size: stats.size };
+}
+
+/** See `Ssh.removeFile`. */
+export async function removeFile(remote: Remote, remotePath: string): Promise<void> {
+  try {
+    await persist(remote, (sftp) => sftp.unlink(onServer(posix.normalize(remotePath))));
+  } catch (error) {
+    throw explain(error, remote, remotePath);
+  }
+}
+
+/** What a copy is made from. */
+interface Source {
+  readonly size: number;
+  readonly mode: number;
+  readonly read: ReadAt;
+  readonly hash: () => Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+async function openSource(source: string | Uint8Array): Promise<Source> {
+  if (typeof source !== "string") {
+    const bytes = Buffer.from(source);
+    const read: ReadAt = (buffer, length, position) =>
+      Promise.resolve(bytes.copy(buffer, 0, position, position + length));
+    const hash = () => Promise.resolve(createHash("sha256").update(bytes).digest("hex"));
+    return { size: bytes.length, mode: 0o644, read, hash, close: () => Promise.resolve() };
+  }
+  const file = await openLocal(source);
+  const { size, mode } = await file.stat();
+  return {
+    ...{ size, mode: mode & PERMISSIONS },
+    read: async (buffer, length, position) => (await file.read(buffer, 0, length, position)).bytesRead,
+    hash: () => hashOf(file),
+    close: () => file.close(),
+  };
+}
+
+async function openLocal(path: string): Promise<FileHandle> {
+  try {
+    const file = await open(path, "r");
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+    throw new MayflyError("NOT_FOUND", `there is no file ${path} on this host`, { cause, remedy: `ls -l ${path}` });
+  }
+  throw new MayflyError("COPY_FAILED", `${path} is no regular file`, {
+    remedy: "name a file; for a directory there is DirectorySync",
+  });
+}
+
+/** Makes the folders above a file; tells which it has made. */
+async function makePlace(sftp: Sftp, path: string): Promise<string[]> {
+  const there = await sftp.lstat(path);
+  if (there !== undefined && kindOf(there) === "folder")
+    throw new SftpError(4, "is a folder; name the file within it", path);
+  return sftp.makeFolder(posix.dirname(path));
+}
+
+async function openDraft(sftp: Sftp, draft: string, sure: number): Promise<RemoteFile> {
+  if (sure > 0) return sftp.open(draft, "r+"); // another session began it
+  await sftp.unlink(draft);
+  return sftp.open(draft, "wx");
+}
+
+/** What is known when all bytes have arrived. */
+interface Arrived {
+  readonly draft: string;
+  readonly path: string;
+  readonly made: readonly string[];
+  readonly request: Upload;
+  readonly sha256: string;
+  readonly mode: number;
+}
+
+/** Compares the draft with its source, gives it owner and mode, and puts it into its place. */
+async function finish(remote: Remote, { draft, path, made, request, sha256, mode }: Arrived): Promise<void> {
+  const { owner } = request;
+  if ((await remoteHash(remote, draft)) !== sha256)
+    throw new MayflyError("COPY_FAILED", `what arrived at ${remote.name} is not what was sent`, {
+      evidence: `${draft} has another SHA-256 than its source`,
+      remedy: "try again; when it stays so, look for a disk that fails there: dmesg",
+    });
+  if (owner !== undefined) {
+    const targets = [...made, draft].map(quote).join(" ");
+    const { exitCode, stderr } = await remote.exec({ command: `chown -- ${quote(owner)} ${targets}` });
+    if (exitCode !== 0)
+      throw new MayflyError("COPY_FAILED", `${request.remotePath} can't be given to ${owner} on ${remote.name}`, {
+        evidence: stderr.trim(),
+        remedy: "name a user (and group) that exist there, and log in as root or as that user",
+      });
+  }
+  await persist(remote, async (sftp) => {
+    if ((await sftp.lstat(draft)) === undefined && (await sftp.lstat(path)) !== undefined) return; // a broken link ago
+    await sftp.set(draft, { mode });
+    await sftp.replace(draft, path);
+  });
+}
+
+/** Where one is needed: each tool has another name somewhere; a tool that there is not leaves the input alone. */
+const HASH_TOOLS = "{ sha256sum || shasum -a 256 || sha256 -q; } 2>/dev/null";
+
+/** SHA-256 of a file there, or of its beginning; by a tool there, or else by fetching it. */
+async function remoteHash(remote: Remote, path: string, size?: number): Promise<string> {
+  const input = size === undefined ? `<${quote(path)}` : "";
+  const head = size === undefined ? "" : `head -c ${String(size)} -- ${quote(path)} | `;
+  try {
+    const { stdout } = await remote.exec({ command: `${head}${HASH_TOOLS} ${input}` });
+    const [hash] = /^[0-9a-f]{64}\b/.exec(stdout) ?? [];
+    if (hash !== undefined) return hash;
+  } catch (error) {
+    // A server may do SFTP only.
+    if (!(error instanceof MayflyError) || error.code !== "CONNECT_FAILED") throw error;
+  }
+  return persist(remote, async (sftp) => {
+    const hash = createHash("sha256");
+    let left = size ?? Number.POSITIVE_INFINITY;
+    const file = await sftp.open(path, "r");
+    for await (const chunk of file.content()) {
+      hash.update(chunk.subarray(0, left));
+      left -= chunk.length;
+      if (left <= 0) break;
+    }
+    await file.close();
+    return hash.digest("hex");
+  });
+}
+
+async function discard(remote: Remote, draft: string): Promise<void> {
+  if (!remote.signal.aborted) await remote.sftp((sftp) => sftp.unlink(draft)).catch(() => undefined);
+}
+
+function draftOf(path: string): string {
+  return posix.join(posix.dirname(path), draftName(path));
+}
+
+/** Random: in a folder that others can write to, nobody shall have put something into its place. */
+function draftName(path: string): string {
+  return `.${basename(path).slice(0, 200)}.${randomBytes(6).toString("hex")}.mayfly-part`;
+}
+
+function changed(what: string): MayflyError {
+  return new MayflyError("COPY_FAILED", `${what} changed while it was copied`, {
+    remedy: "run again once nothing writes to it any more: pulumi up",
+  });
+}
+
+function explain(error: unknown, { name }: Remote, path: string): unknown {
+  if (!(error instanceof SftpError)) return error;
+  if (error.status === NO_SUCH_FILE)
+    return new MayflyError("NOT_FOUND", `there is no file ${path} on ${name}`, {
+      evidence: error.message,
+      cause: error,
+      remedy: "check the path; what a command makes there, the copy has to depend on: { dependsOn: [command] }",
+    });
+  return new MayflyError("COPY_FAILED", `copying ${path} (${name}) failed`, {
+    evidence: error.message,
+    cause: error,
+    remedy: /denied/i.test(error.message)
+      ? "log in as a user who may write there, such as root"
+      : "see whether the disk there is full or read-only: df -h; mount",
+  });
+}

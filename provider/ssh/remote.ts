@@ -1,0 +1,42 @@
+import type { ClientChannel } from "ssh2";
+import type { ExecRequest, ExecResult } from "./exec";
+import { LOST, SftpError, type Sftp } from "./sftp";
+
+/** One server, for as long as one call lasts. */
+export interface Remote {
+  /** How errors name it. */
+  readonly name: string;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
+  /** Works in an SFTP session. */
+  sftp<T>(work: (sftp: Sftp) => Promise<T>): Promise<T>;
+  /** Works with one line of the login shell while it runs. */
+  session<T>(line: string, work: (channel: ClientChannel) => Promise<T>): Promise<T>;
+  /** Runs a command. */
+  exec(request: ExecRequest): Promise<ExecResult>;
+}
+
+const SESSIONS = 4; // a link that breaks as often is no link
+
+/** Works in SFTP sessions, one after the other when they break. The work has to be of a kind that can be repeated. */
+export async function persist<T>(remote: Remote, work: (sftp: Sftp) => Promise<T>): Promise<T> {
+  for (let session = 1; ; session += 1) {
+    try {
+      return await remote.sftp(work);
+    } catch (error) {
+      remote.signal.throwIfAborted();
+      if (!(error instanceof SftpError) || error.status !== LOST || session === SESSIONS) throw error;
+    }
+  }
+}
+
+/** A path as SFTP and a shell in the user's home take it: `~/` is where both begin. */
+export function onServer(path: string): string {
+  if (path === "~") return ".";
+  return path.startsWith("~/") ? `./${path.slice(2)}` : path;
+}
+
+/** A text as one word of a shell. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

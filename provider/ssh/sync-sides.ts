@@ -1,0 +1,60 @@
+import { chmod, lstat, mkdir, rm, rmdir, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { kindOf, type Sftp } from "./sftp";
+
+/** A folder that is made like another one; paths are within it. */
+export interface Side {
+  makeRoot(): Promise<void>;
+  makeFolder(path: string, mode: number): Promise<void>;
+  makeLink(path: string, target: string): Promise<void>;
+  setMode(path: string, mode: number): Promise<void>;
+  remove(path: string): Promise<void>;
+}
+
+/** A folder of this host. */
+export function localSide(root: string): Side {
+  const at = (path: string) => join(root, path);
+  return {
+    makeRoot: async () => {
+      await mkdir(root, { recursive: true });
+    },
+    makeFolder: async (path, mode) => {
+      await mkdir(at(path), { recursive: true });
+      await chmod(at(path), mode);
+    },
+    makeLink: async (path, target) => {
+      await rm(at(path), { force: true });
+      await symlink(target, at(path));
+    },
+    setMode: (path, mode) => chmod(at(path), mode),
+    remove: async (path) => {
+      const stats = await lstat(at(path)).catch(() => undefined);
+      if (stats?.isDirectory() === true) await rmdir(at(path));
+      else await rm(at(path), { force: true });
+    },
+  };
+}
+
+/** A folder of a server. */
+export function remoteSide(sftp: Sftp, root: string): Side {
+  const at = (path: string) => `${root}/${path}`;
+  return {
+    makeRoot: async () => {
+      await sftp.makeFolder(root);
+    },
+    makeFolder: async (path, mode) => {
+      await sftp.makeFolder(at(path));
+      await sftp.set(at(path), { mode });
+    },
+    makeLink: async (path, target) => {
+      await sftp.unlink(at(path));
+      await sftp.link(target, at(path));
+    },
+    setMode: (path, mode) => sftp.set(at(path), { mode }),
+    remove: async (path) => {
+      const stats = await sftp.lstat(at(path));
+      if (stats === undefined) return;
+      await (kindOf(stats) === "folder" ? sftp.removeFolder(at(path)) : sftp.unlink(at(path)));
+    },
+  };
+}

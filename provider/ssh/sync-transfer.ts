@@ -1,0 +1,158 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { chmod, mkdtemp, open, rename, rm, utimes } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, posix } from "node:path";
+import { MayflyError } from "../errors";
+import { run } from "../host/run";
+import { onServer, type Remote } from "./remote";
+import { splice } from "./splice";
+import type { Sftp } from "./sftp";
+import type { Tree } from "./sync-tree";
+
+/** Files that have to travel. */
+export interface Transfer {
+  readonly direction: "up" | "down";
+  readonly localPath: string;
+  readonly remotePath: string;
+  /** What is to arrive. */
+  readonly from: Tree;
+  readonly files: readonly string[];
+}
+
+const FILES_AT_A_TIME = 8;
+
+/** Does something with each of many things, a few at a time. */
+export async function eachOf<T>(items: Iterable<T>, lanes: number, work: (item: T) => Promise<void>): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  let failed = false;
+  const lane = async () => {
+    for (let next = iterator.next(); next.done !== true && !failed; next = iterator.next()) {
+      try {
+        await work(next.value);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: lanes }, lane));
+  for (const result of ended) if (result.status === "rejected") throw result.reason;
+}
+
+/** Moves files by SFTP: each into a draft, which then takes its place. */
+export async function bySftp(sftp: Sftp, transfer: Transfer): Promise<void> {
+  const move = transfer.direction === "up" ? sendFile : fetchFile;
+  await eachOf(transfer.files, FILES_AT_A_TIME, (path) => move(sftp, transfer, path));
+}
+
+async function sendFile(sftp: Sftp, { localPath, remotePath, from }: Transfer, path: string): Promise<void> {
+  const { mode = 0o644, modified = 0 } = from.entries.get(path) ?? {};
+  const place = `${onServer(remotePath)}/${path}`;
+  const draft = posix.join(posix.dirname(place), draftName(path));
+  await using local = await open(join(localPath, path), "r");
+  const { size } = await local.stat();
+  const file = await sftp.open(draft, "wx");
+  try {
+    const read = async (buffer: Buffer, length: number, position: number) =>
+      (await local.read(buffer, 0, length, position)).bytesRead;
+    await file.fill(read, size, 0, () => undefined);
+    await file.close();
+    await sftp.set(draft, { mode });
+    await sftp.set(draft, { atime: modified, mtime: modified });
+    await sftp.replace(draft, place);
+  } catch (error) {
+    await sftp.unlink(draft).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function fetchFile(sftp: Sftp, { localPath, remotePath, from }: Transfer, path: string): Promise<void> {
+  const { mode = 0o644, modified = 0, size = 0 } = from.entries.get(path) ?? {};
+  const place = join(localPath, path);
+  const draft = join(dirname(place), draftName(path));
+  const file = await sftp.open(`${onServer(remotePath)}/${path}`, "r");
+  try {
+    await using local = await open(draft, "wx", 0o600);
+    await file.drain(local, size, 0, () => undefined);
+    await file.close();
+    await chmod(draft, mode);
+    await utimes(draft, modified, modified);
+    await rename(draft, place);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}
+
+function draftName(path: string): string {
+  return `.${basename(path).slice(0, 200)}.${randomBytes(6).toString("hex")}.mayfly-part`;
+}
+
+/** Of rsync: a wrong use, a broken stream, a trouble between its processes. It has not understood the other side. */
+const NOT_UNDERSTOOD = /with exit code (?:2|12|14)\b/;
+
+/**
+ * Moves files by rsync, where both sides have it. rsync's own remote shell is a small program that hands the stream to
+ * us: so it travels over the connection that is open already, and no key is written for another one.
+ *
+ * @returns `false` when there is no rsync here or there, or none that can talk; then nothing is certain to have moved.
+ */
+export async function byRsync(remote: Remote, transfer: Transfer): Promise<boolean> {
+  const { direction, localPath, remotePath, files } = transfer;
+  const folder = await mkdtemp(join(tmpdir(), "mayfly-"));
+  const socket = join(folder, "s");
+  const server = createServer({ allowHalfOpen: true }, (one) => void bridge(remote, one));
+  try {
+    server.listen(socket);
+    await once(server, "listening");
+    const [here, there] = [`${localPath}/`, `guest:${onServer(remotePath)}/`];
+    const shell = [process.execPath, join(__dirname, "..", "rsync-shell.js"), socket].map(quoteForRsync).join(" ");
+    const options = ["--from0", "--files-from=-", "--no-implied-dirs", "--times", "--perms", "--protect-args"];
+    const ends = direction === "up" ? [here, there] : [there, here];
+    const input = files.map((path) => `${path}\0`).join("");
+    await run("rsync", [...options, "-e", shell, "--", ...ends], { signal: remote.signal, input });
+    return true;
+  } catch (error) {
+    if (!(error instanceof MayflyError)) throw error;
+    if (error.code === "TOOL_MISSING" || NOT_UNDERSTOOD.test(error.message)) return false;
+    throw error;
+  } finally {
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Carries one stream of rsync: first a line with what is to be run there, then whatever both sides say. */
+async function bridge(remote: Remote, socket: Socket): Promise<void> {
+  socket.on("error", () => undefined);
+  try {
+    const line = await firstLine(socket);
+    await remote.session(line, async (channel) => {
+      channel.stderr.resume(); // what it says there, it also says here
+      splice(socket, channel);
+      await once(channel, "close");
+    });
+  } catch {
+    socket.destroy(); // rsync says that the stream broke
+  }
+}
+
+async function firstLine(socket: Socket): Promise<string> {
+  let seen = Buffer.alloc(0);
+  for (;;) {
+    const [chunk] = (await once(socket, "data")) as [Buffer];
+    seen = Buffer.concat([seen, chunk]);
+    const end = seen.indexOf("\n");
+    if (end < 0) continue;
+    socket.pause();
+    socket.unshift(seen.subarray(end + 1));
+    return seen.toString("utf8", 0, end);
+  }
+}
+
+/** rsync takes its shell apart at blanks; quotes hold, and a doubled quote is one. */
+function quoteForRsync(word: string): string {
+  return `'${word.replaceAll("'", "''")}'`;
+}

@@ -1,0 +1,201 @@
+import type { Stats } from "node:fs";
+import { lstat, readdir, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Ignore } from "ignore";
+import { MayflyError } from "../errors";
+import { onServer, persist, quote, type Remote } from "./remote";
+import { kindOf, type Sftp } from "./sftp";
+
+/** One thing in a folder that is synced. */
+export interface Entry {
+  readonly kind: "file" | "folder" | "link";
+  /** Permission bits; 0 for links, which have none. */
+  readonly mode: number;
+  /** Bytes; 0 for all but files. */
+  readonly size: number;
+  /** Seconds since 1970; 0 for all but files. */
+  readonly modified: number;
+  /** Where a link points. */
+  readonly target?: string | undefined;
+}
+
+/** What is in a folder, by path within it. Nothing that is excluded, no devices, pipes and sockets. */
+export interface Tree {
+  readonly entries: ReadonlyMap<string, Entry>;
+  /** Folders that hold something excluded: they are never removed. */
+  readonly guarded: ReadonlySet<string>;
+  /** Whether there is rsync beside it; only looked for on servers. */
+  readonly hasRsync: boolean;
+}
+
+/** Says which paths are left out. */
+export type Exclude = (path: string, isFolder: boolean) => boolean;
+
+const PERMISSIONS = 0o7777;
+const EMPTY: Tree = { entries: new Map(), guarded: new Set(), hasRsync: false };
+const LIST_BYTES = 1_073_741_824; // of names; some five million files
+
+/**
+ * Reads patterns as in a `.gitignore` file.
+ *
+ * @param patterns Each a line of such a file.
+ */
+export async function excluding(patterns: readonly string[]): Promise<Exclude> {
+  if (patterns.length === 0) return () => false;
+  const { default: ignore } = await import("ignore");
+  const rules: Ignore = ignore({ ignorecase: false }).add([...patterns]);
+  return (path, isFolder) => rules.ignores(isFolder ? `${path}/` : path);
+}
+
+/** What is in a folder of this host; nothing where there is none. */
+export async function localTree(folder: string, exclude: Exclude): Promise<Tree> {
+  const sorter = new Sorter(exclude);
+  const visit = async (above: string): Promise<void> => {
+    const names = await readdir(join(folder, above)).catch((error: unknown) => {
+      if (above === "" && (error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    });
+    await Promise.all(
+      names.map(async (name) => {
+        const path = above === "" ? name : `${above}/${name}`;
+        const stats = await lstat(join(folder, path));
+        const kind = kindOf(stats);
+        if (!sorter.wants(path, kind)) return;
+        sorter.add(path, entryOf(stats, kind === "link" ? await readlink(join(folder, path)) : undefined));
+        if (kind === "folder") await visit(path);
+      }),
+    );
+  };
+  await visit("");
+  return sorter.tree(false);
+}
+
+/** What is in a folder of a server; nothing where there is none. By find(1) where it is GNU's, else by SFTP. */
+export async function remoteTree(remote: Remote, path: string, exclude: Exclude): Promise<Tree> {
+  const folder = onServer(path);
+  const found = await byFind(remote, folder, exclude);
+  return found ?? persist(remote, (sftp) => bySftp(sftp, folder, exclude));
+}
+
+/** `1 file`, `2 files`. */
+export function count(number: number, what: string): string {
+  return `${String(number)} ${what}${number === 1 ? "" : "s"}`;
+}
+
+/** Bytes as people write them. */
+export function size(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${step === 0 ? String(bytes) : (bytes / 1_000 ** step).toFixed(1)} ${units[step] ?? ""}`;
+}
+
+/** Collects entries and leaves out what is excluded. */
+class Sorter {
+  readonly #entries = new Map<string, Entry>();
+  readonly #guarded = new Set<string>();
+
+  constructor(private readonly exclude: Exclude) {}
+
+  /** Whether a path belongs; a folder that does not is not to be looked into. */
+  wants(path: string, kind: Entry["kind"] | "other"): boolean {
+    if (path.includes("\uFFFD"))
+      throw new MayflyError("COPY_FAILED", `the name ${JSON.stringify(path)} is no UTF-8`, {
+        remedy: "give it another name, or exclude it",
+      });
+    if (kind !== "other" && !this.exclude(path, kind === "folder")) return true;
+    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1))
+      this.#guarded.add(path.slice(0, at));
+    return false;
+  }
+
+  add(path: string, entry: Entry): void {
+    this.#entries.set(path, entry);
+  }
+
+  tree(hasRsync: boolean): Tree {
+    return { entries: this.#entries, guarded: this.#guarded, hasRsync };
+  }
+}
+
+function entryOf(
+  stats: Pick<Stats, "mode" | "size"> & ({ mtimeMs: number } | { mtime: number }),
+  target?: string,
+): Entry {
+  const kind = kindOf(stats) as Entry["kind"];
+  // Not by `Stats.mtime`: a Date is rounded to milliseconds, which may be up to the next second.
+  const modified = "mtimeMs" in stats ? Math.floor(stats.mtimeMs / 1_000) : stats.mtime;
+  if (kind === "link") return { kind, mode: 0, size: 0, modified: 0, target };
+  if (kind === "folder") return { kind, mode: stats.mode & PERMISSIONS, size: 0, modified: 0 };
+  return { kind, mode: stats.mode & PERMISSIONS, size: stats.size, modified };
+}
+
+const KINDS: Readonly<Record<string, Entry["kind"]>> = { f: "file", d: "folder", l: "link" };
+const FIELDS = 6;
+const NO_FOLDER = 66;
+
+/** One command lists everything. `undefined` where that does not work: another find, no shell. */
+async function byFind(remote: Remote, folder: string, exclude: Exclude): Promise<Tree | undefined> {
+  const format = ["%y", "%m", "%s", "%Ts", "%P", "%l"].map((field) => `${field}\\0`).join("");
+  const command = [
+    `cd -- ${quote(folder)} 2>/dev/null || exit ${String(NO_FOLDER)}`,
+    `command -v rsync >/dev/null 2>&1 && printf 'yes\\0' || printf 'no\\0'`,
+    `exec find . -mindepth 1 -printf '${format}'`,
+  ].join("\n");
+  const result = await remote.exec({ command, maxOutputBytes: LIST_BYTES }).catch((error: unknown) => {
+    if (error instanceof MayflyError && error.code === "CONNECT_FAILED") return undefined;
+    throw error;
+  });
+  if (result?.exitCode === NO_FOLDER) return EMPTY_WITH_RSYNC_UNKNOWN;
+  if (result?.exitCode !== 0) return undefined;
+  const [hasRsync, ...fields] = result.stdout.split("\0");
+  const sorter = new Sorter(exclude);
+  const pruned = new Set<string>();
+  for (let at = 0; at + FIELDS <= fields.length; at += FIELDS) {
+    const { path, kind, entry } = readFields(fields.slice(at, at + FIELDS));
+    const above = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+    const isWanted = !pruned.has(above) && sorter.wants(path, kind);
+    if (isWanted) sorter.add(path, entry);
+    else if (kind === "folder") pruned.add(path); // find lists a folder before what is in it
+  }
+  return sorter.tree(hasRsync === "yes");
+}
+
+function readFields([type = "", mode = "", bytes = "", modified = "", path = "", target = ""]: readonly string[]): {
+  path: string;
+  kind: Entry["kind"] | "other";
+  entry: Entry;
+} {
+  const kind = KINDS[type] ?? "other";
+  const plain = { kind: "folder", mode: Number.parseInt(mode, 8), size: 0, modified: 0 } as const;
+  if (kind === "link") return { path, kind, entry: { ...plain, kind, mode: 0, target } };
+  if (kind !== "file") return { path, kind, entry: plain };
+  return { path, kind, entry: { ...plain, kind, size: Number(bytes), modified: Number(modified) } };
+}
+
+/** A folder that is yet to be made says nothing of the programs beside it; the transfer finds out. */
+const EMPTY_WITH_RSYNC_UNKNOWN: Tree = { ...EMPTY, hasRsync: true };
+
+const LISTINGS = 16; // at a time
+
+async function bySftp(sftp: Sftp, folder: string, exclude: Exclude): Promise<Tree> {
+  const sorter = new Sorter(exclude);
+  if ((await sftp.stat(folder)) === undefined) return EMPTY;
+  let level = [""];
+  while (level.length > 0) {
+    const next: string[] = [];
+    for (let at = 0; at < level.length; at += LISTINGS)
+      await Promise.all(
+        level.slice(at, at + LISTINGS).map(async (above) => {
+          for (const { name, stats } of await sftp.list(`${folder}/${above}`)) {
+            const path = above === "" ? name : `${above}/${name}`;
+            const kind = kindOf(stats);
+            if (!sorter.wants(path, kind)) continue;
+            sorter.add(path, entryOf(stats, kind === "link" ? await sftp.readLink(`${folder}/${path}`) : undefined));
+            if (kind === "folder") next.push(path);
+          }
+        }),
+      );
+    level = next;
+  }
+  return sorter.tree(false);
+}

@@ -1,0 +1,202 @@
+import { watch, existsSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import type { Server } from "node:net";
+import { join } from "node:path";
+import { writeFileAtomic } from "../host/files";
+import { identifyProcess, isAlive } from "../host/process-identity";
+import { nameOf } from "./endpoint";
+import { serve, type Answer, type Request } from "./tunnel-control";
+import { openLocal, RemoteForward, type ActiveForward } from "./tunnel-forwards";
+import { Link } from "./tunnel-link";
+import { listening, listeningAt, spell, type Forward, type TunnelRecord } from "./tunnel-spec";
+
+/** Name of a tunnel's record within its folder. */
+export const RECORD = "tunnel.json";
+
+const LOOK_MS = 2_000; // whether the record is still there, should its removal have gone unnoticed
+const RETRY_MS = 2_000; // a port of this host that somebody else has taken meanwhile
+const ENDING_MS = 3_000;
+const EMPTY_MS = 60_000;
+
+interface Kept {
+  readonly forward: Forward;
+  /** Absent while its place is taken. */
+  readonly active: ActiveForward | undefined;
+}
+
+/**
+ * The process behind one tunnel: one connection with any number of forwards. It outlives `pulumi up`. Its record is its
+ * life: when that is gone, with the machine or with the last forward, so is the process.
+ */
+export class Keeper {
+  readonly #kept = new Map<string, Kept>();
+  readonly #link: Link;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #control: Server | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #lastWord = "";
+  #isEnding = false;
+
+  private constructor(
+    private readonly folder: string,
+    private record: TunnelRecord,
+  ) {
+    const name = nameOf(record.endpoint);
+    this.#link = new Link(record.endpoint, record.privateKeyFile, {
+      onUp: (connection) => {
+        this.#say(`connected to ${name}`);
+        for (const { active } of this.#kept.values()) active?.onUp(connection);
+      },
+      onDown: (reason) => {
+        this.#say(`no connection to ${name}: ${reason}`);
+        this.#endIfOver();
+      },
+    });
+  }
+
+  /** Keeps the tunnel of a folder, until it is over. */
+  static async run(folder: string): Promise<void> {
+    const record = JSON.parse(await readFile(join(folder, RECORD), "utf8")) as TunnelRecord;
+    if (record.keeper !== undefined && isAlive(record.keeper)) return; // another one was quicker
+    const keeper = new Keeper(folder, { ...record, keeper: identifyProcess(process.pid) });
+    for (const forward of record.forwards) keeper.#kept.set(forward.id, { forward, active: undefined });
+    await writeFileAtomic(join(folder, RECORD), spellRecord(keeper.record));
+    await keeper.#reopen();
+    keeper.#watch();
+    keeper.#control = await serve(folder, (request) => keeper.#inTurn(() => keeper.#handle(request)));
+  }
+
+  async #handle(request: Request): Promise<Answer> {
+    switch (request.verb) {
+      case "hello":
+        return {};
+      case "add":
+        return this.#add(request.forward, request.preferredPort);
+      case "remove":
+        return this.#remove(request.id);
+      case "change": {
+        const { endpoint, privateKeyFile } = request;
+        this.record = { ...this.record, endpoint, privateKeyFile };
+        this.#link.change(endpoint, privateKeyFile);
+        await this.#save();
+        return {};
+      }
+    }
+  }
+
+  async #add(forward: Forward, preferredPort: number): Promise<Answer> {
+    const former = [...this.#kept.values()].find(
+      ({ forward: { id, owner } }) => id === forward.id || owner === forward.owner,
+    );
+    let preferred = preferredPort;
+    if (former !== undefined) {
+      const place = listening(former.forward);
+      if (preferred === 0 && "port" in place) preferred = place.port;
+      this.#kept.delete(former.forward.id);
+      await former.active?.close();
+    }
+    try {
+      const active = await this.#open(forward, preferred);
+      try {
+        await this.#link.firstUp();
+      } catch (error) {
+        await active.close();
+        throw error;
+      }
+      this.#kept.set(forward.id, { forward: listeningAt(forward, active.place), active });
+      this.#say(`${forward.type} forward at ${spell(active.place)}`);
+      return { place: active.place };
+    } finally {
+      await this.#save();
+      this.#endIfOver();
+    }
+  }
+
+  async #remove(id: string): Promise<Answer> {
+    const kept = this.#kept.get(id);
+    this.#kept.delete(id);
+    await kept?.active?.close();
+    await this.#save();
+    this.#endIfOver();
+    return { ends: this.#isEnding };
+  }
+
+  #open(forward: Forward, preferredPort: number): Promise<ActiveForward> {
+    if (forward.type === "remote") return RemoteForward.open(forward, preferredPort, this.#link);
+    return openLocal(forward, preferredPort, this.#link);
+  }
+
+  async #openAgain(forward: Forward): Promise<ActiveForward> {
+    return forward.type === "remote" ? RemoteForward.reopen(forward, this.#link) : this.#open(forward, 0);
+  }
+
+  /** Opens what is recorded but not open: after a start, or when its port was taken at that time. */
+  async #reopen(): Promise<void> {
+    for (const [id, { forward, active }] of this.#kept) {
+      if (active !== undefined) continue;
+      try {
+        this.#kept.set(id, { forward, active: await this.#openAgain(forward) });
+      } catch (error) {
+        this.#say((error as Error).message);
+      }
+    }
+  }
+
+  #watch(): void {
+    const look = () => {
+      this.#endIfOver();
+    };
+    watch(this.folder, { persistent: false }, look).on("error", look);
+    this.#timers.push(setInterval(look, LOOK_MS));
+    this.#timers.push(setInterval(() => void this.#inTurn(() => this.#reopen()), RETRY_MS));
+    // Whoever started us may have been killed before it asked for anything.
+    setTimeout(
+      () => void this.#inTurn(() => (this.#kept.size === 0 ? this.#save() : Promise.resolve())),
+      EMPTY_MS,
+    ).unref();
+    process.once("SIGTERM", () => {
+      this.#end();
+    });
+  }
+
+  /** One thing at a time: requests come from several resources at once. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work, work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Writes what is kept; nothing where nothing may be written any more. */
+  async #save(): Promise<void> {
+    const file = join(this.folder, RECORD);
+    this.record = { ...this.record, forwards: [...this.#kept.values()].map(({ forward }) => forward) };
+    if (existsSync(file)) await writeFileAtomic(file, spellRecord(this.record));
+    if (this.#kept.size === 0) await rm(file, { force: true });
+  }
+
+  #endIfOver(): void {
+    if (!existsSync(join(this.folder, RECORD))) this.#end();
+  }
+
+  #end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#say("ended");
+    for (const timer of this.#timers) clearInterval(timer);
+    for (const { active } of this.#kept.values()) void active?.close();
+    this.#control?.close();
+    this.#link.close();
+    // Whatever still holds this process up, it is not wanted any more.
+    setTimeout(() => process.kill(process.pid, "SIGKILL"), ENDING_MS).unref();
+  }
+
+  #say(text: string): void {
+    if (text === this.#lastWord) return; // a machine that is down for a week is one line
+    this.#lastWord = text;
+    process.stdout.write(`${new Date().toISOString()} ${text}\n`);
+  }
+}
+
+function spellRecord(record: TunnelRecord): string {
+  return `${JSON.stringify(record, null, 2)}\n`;
+}

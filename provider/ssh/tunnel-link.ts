@@ -1,0 +1,170 @@
+import { readFile } from "node:fs/promises";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { MayflyError } from "../errors";
+import { abortable } from "./abortable";
+import { NotStarted, type SshConnection } from "./connection";
+import type { Endpoint } from "./endpoint";
+import { Pool } from "./pool";
+import type { Place } from "./tunnel-spec";
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 10_000;
+/** How long one who connects waits for a link that is down; a guest reboots in this time. */
+const PATIENCE_MS = 30_000;
+
+/** What a link tells its keeper. */
+export interface LinkEvents {
+  /** A new connection stands. */
+  readonly onUp: (connection: SshConnection) => void;
+  /** It broke, or could not be made; it is tried again. */
+  readonly onDown: (reason: string) => void;
+}
+
+interface Waiter {
+  readonly serve: (connection: SshConnection) => void;
+  /** For one who wants to hear of a failure that time does not mend. */
+  readonly fail?: (failure: Error) => void;
+}
+
+/** A connection that is made again whenever it breaks, until it is closed. */
+export class Link {
+  readonly #pool = new Pool();
+  readonly #closed = new AbortController();
+  readonly #waiting = new Set<Waiter>();
+  #connection: SshConnection | undefined;
+  #refresh = new AbortController();
+  /** Why there is no connection at the moment, as far as it is known. */
+  #failure: Error | undefined;
+
+  /** @param endpoint Where to. @param privateKeyFile Holds a newer key than the endpoint. */
+  constructor(
+    private endpoint: Endpoint,
+    private privateKeyFile: string | undefined,
+    private readonly events: LinkEvents,
+  ) {
+    void this.#keepUp();
+  }
+
+  /** The connection, if it stands. */
+  get current(): SshConnection | undefined {
+    return this.#connection;
+  }
+
+  /** Waits for a connection that stands. */
+  async up(): Promise<SshConnection> {
+    return this.#wait(AbortSignal.timeout(PATIENCE_MS), false);
+  }
+
+  /**
+   * The same for one who must know whether it works at all.
+   *
+   * @throws {MayflyError} Why it does not.
+   */
+  async firstUp(): Promise<SshConnection> {
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    try {
+      return await this.#wait(patience, true);
+    } catch (error) {
+      throw patience.aborted ? (this.#failure ?? error) : error;
+    }
+  }
+
+  /** Opens a connection from the guest to a place there. Where the link turns out to be dead, once more on a new one. */
+  async reach(place: Place): Promise<Duplex> {
+    const connection = await this.up();
+    try {
+      return await reachFrom(connection, place);
+    } catch (error) {
+      if (!(error instanceof NotStarted) || error.reason === "refused") throw error;
+      connection.destroy(); // whoever does not answer is not there, whatever TCP thinks
+      return reachFrom(await this.up(), place);
+    }
+  }
+
+  /** Goes on with another address or key, at once where nothing stands. */
+  change(endpoint: Endpoint, privateKeyFile: string | undefined): void {
+    this.endpoint = endpoint;
+    this.privateKeyFile = privateKeyFile;
+    this.#refresh.abort();
+    this.#refresh = new AbortController();
+  }
+
+  /** Ends it for good. */
+  close(): void {
+    this.#closed.abort();
+    this.#refresh.abort();
+    this.#pool.close();
+  }
+
+  async #wait(signal: AbortSignal, isFirst: boolean): Promise<SshConnection> {
+    if (this.#connection !== undefined) return this.#connection;
+    let waiter: Waiter | undefined;
+    try {
+      return await abortable<SshConnection>(signal, (serve, fail) => {
+        waiter = isFirst ? { serve, fail } : { serve };
+        this.#waiting.add(waiter);
+      });
+    } finally {
+      if (waiter !== undefined) this.#waiting.delete(waiter);
+    }
+  }
+
+  async #keepUp(): Promise<void> {
+    let pause = FIRST_PAUSE_MS;
+    const isClosed = () => this.#closed.signal.aborted;
+    while (!isClosed()) {
+      try {
+        const connection = await this.#pool.fresh(await this.#target(), this.#closed.signal);
+        this.#failure = undefined;
+        pause = FIRST_PAUSE_MS;
+        await this.#useUp(connection);
+        this.events.onDown(connection.reason);
+      } catch (error) {
+        if (isClosed()) return;
+        this.#failure = error as Error;
+        if (isFinal(error)) for (const { fail } of this.#waiting) fail?.(this.#failure);
+        this.events.onDown(this.#failure.message);
+      }
+      const awake = AbortSignal.any([this.#closed.signal, this.#refresh.signal]);
+      await sleep(pause, undefined, { signal: awake }).catch(() => undefined);
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    }
+  }
+
+  async #target(): Promise<Endpoint> {
+    const { endpoint, privateKeyFile } = this;
+    const newer = privateKeyFile === undefined ? undefined : await readFile(privateKeyFile, "utf8");
+    return { ...endpoint, privateKey: newer ?? endpoint.privateKey, dialErrorLimit: 1 };
+  }
+
+  /** Hands a connection out until it ends. */
+  async #useUp(connection: SshConnection): Promise<void> {
+    connection.take(); // so that it is pinged, and keeps this process alive
+    const ended = new Promise<void>((resolve) => {
+      connection.onEnd(() => {
+        this.#connection = undefined; // at once: nobody shall get it any more
+        resolve();
+      });
+    });
+    if (!connection.isOpen) return;
+    this.#connection = connection;
+    this.events.onUp(connection);
+    for (const { serve } of this.#waiting) serve(connection);
+    this.#waiting.clear();
+    await ended;
+  }
+}
+
+/** Whether it is of no use to wait: another host, another key. */
+function isFinal(error: unknown): boolean {
+  return (
+    error instanceof MayflyError && (error.code !== "CONNECT_FAILED" || error.message.includes("refused the login"))
+  );
+}
+
+async function reachFrom(connection: SshConnection, place: Place): Promise<Duplex> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  if ("socket" in place) return connection.forwardToSocket(place.socket, signal);
+  return connection.forward(place.address, place.port, signal);
+}
