@@ -1,7 +1,9 @@
 # Makes the users and keys of /etc/mayfly/access.next the ones in force, all at once: sshd reads keys through the link
 # /etc/mayfly/access, and one rename moves it. A failure before that leaves everything as it was. Runs at every boot,
 # and on a running guest when the program declares other users or keys.
-# users: one line each, tab-separated: name uid|- groups(,)|- sudo(yes|no) shell|- home|-
+# users: one line each, tab-separated: name uid groups(,)|- sudo(yes|no) shell|- home|-
+# uid with a "?" behind it: another one will do where it is taken.
+# A line "problem: …" on its output is a declaration that cannot be met.
 PATH=/usr/lib/mayfly/bin
 export PATH
 tab=$(printf '\t')
@@ -43,38 +45,73 @@ join_group() { # join_group USER GROUP
   replace /etc/group 644
 }
 
-add_user() {
-  name=$1 uid=$2 groups=$3 sudo=$4 shell=$5 home=$6
-  [ "$shell" != - ] || { shell=/bin/sh && [ -x /bin/bash ] && shell=/bin/bash; }
-  [ "$home" != - ] || home=/home/$name
-  if ! grep -q "^$name:" /etc/passwd; then
-    [ "$uid" != - ] || uid=$(free_id)
-    add_group "$name" "$uid"
-    # "*" is no password; "!" would be a locked account, which some sshd refuse even with a key.
-    append /etc/passwd "$name:x:$uid:$uid::$home:$shell" 644
-    append /etc/shadow "$name:*:19000:0:99999:7:::" 640
-    if [ ! -d "$home" ]; then
-      mkdir -p "$home"
-      cp -r /etc/skel/. "$home/" 2>/dev/null
-    fi
-    chown -R "$uid:$uid" "$home"
-    chmod 700 "$home"
-  fi
-  old_ifs=$IFS
-  IFS=,
-  for group in $groups; do [ "$group" = - ] || join_group "$name" "$group"; done
-  IFS=$old_ifs
-  if [ "$sudo" = yes ]; then
-    [ -d /etc/sudoers.d ] || { echo "problem: user $name: sudo is asked for, but the image has no sudo" && return; }
-    echo "$name ALL=(ALL) NOPASSWD: ALL" >"/etc/sudoers.d/mayfly-$name.tmp"
-    chmod 440 "/etc/sudoers.d/mayfly-$name.tmp" && mv "/etc/sudoers.d/mayfly-$name.tmp" "/etc/sudoers.d/mayfly-$name"
-  else
-    rm -f "/etc/sudoers.d/mayfly-$name"
+leave_group() { # leave_group USER GROUP
+  sed "/^$2:/{ s/\([:,]\)$1,/\1/; s/,$1\$//; s/:$1\$/:/; }" /etc/group >/etc/group.mayfly
+  replace /etc/group 644
+}
+
+# account NAME FIELD [VALUE]: a field of the user's line in /etc/passwd; with a value, sets it.
+account() {
+  if [ $# = 2 ]; then
+    grep "^$1:" /etc/passwd | cut -d: -f"$2"
+  elif [ "$(account "$1" "$2")" != "$3" ]; then
+    awk -F: -v OFS=: -v name="$1" -v field="$2" -v value="$3" '$1 == name { $field = value } 1' \
+      /etc/passwd >/etc/passwd.mayfly && replace /etc/passwd 644
   fi
 }
 
+make_home() { # make_home DIRECTORY UID
+  [ -d "$1" ] || { mkdir -p "$1" && cp -r /etc/skel/. "$1/" 2>/dev/null; }
+  chown -R "$2:$2" "$1"
+  chmod 700 "$1"
+}
+
+new_user() { # new_user NAME UID SHELL|- HOME|-
+  uid=${2%\?} shell=$3 home=$4
+  [ "$shell" != - ] || { shell=/bin/sh && [ -x /bin/bash ] && shell=/bin/bash; }
+  [ "$home" != - ] || home=/home/$1
+  if grep -q "^[^:]*:[^:]*:$uid:" /etc/passwd; then
+    [ "$uid" != "$2" ] || { echo "problem: user $1: the id $uid belongs to another user of the guest" && return 1; }
+    uid=$(free_id)
+  fi
+  add_group "$1" "$uid"
+  # "*" is no password; "!" would be a locked account, which some sshd refuse even with a key.
+  append /etc/passwd "$1:x:$uid:$uid::$home:$shell" 644
+  append /etc/shadow "$1:*:19000:0:99999:7:::" 640
+  make_home "$home" "$uid"
+}
+
+same_user() { # same_user NAME UID SHELL|- HOME|-: one that the image has, or that was declared before
+  uid=$(account "$1" 3)
+  [ "$uid" = "${2%\?}" ] || [ "$2" != "${2%\?}" ] ||
+    { echo "problem: user $1: has the id $uid already, not $2" && return 1; }
+  [ "$3" = - ] || account "$1" 7 "$3"
+  [ "$4" = - ] || [ "$4" = "$(account "$1" 6)" ] || { account "$1" 6 "$4" && make_home "$4" "$uid"; }
+}
+
+add_user() { # add_user NAME UID GROUPS SUDO SHELL HOME
+  if [ -n "$(account "$1" 3)" ]; then same_user "$1" "$2" "$5" "$6"; else new_user "$1" "$2" "$5" "$6"; fi || return
+  for group in $(echo "$3" | tr ',' ' '); do [ "$group" = - ] || join_group "$1" "$group"; done
+  rule=/etc/sudoers.d/mayfly-$1
+  if [ "$4" = yes ]; then
+    [ -d /etc/sudoers.d ] || { echo "problem: user $1: sudo is asked for, but the image has no sudo" && return; }
+    echo "$1 ALL=(ALL) NOPASSWD: ALL" >"$rule.tmp"
+    chmod 440 "$rule.tmp" && mv "$rule.tmp" "$rule"
+  else
+    rm -f "$rule"
+  fi
+}
+
+# leave_groups NAME GROUPS: leaves those of the groups, declared until now, that are not declared any more.
+leave_groups() {
+  wanted=$(grep "^$1$tab" "$version/users" | cut -f3)
+  for group in $(echo "$2" | tr ',' ' '); do
+    case ",$wanted," in *",$group,"*) ;; *) leave_group "$1" "$group" ;; esac
+  done
+}
+
 remove_user() {
-  uid=$(grep "^$1:" /etc/passwd | cut -d: -f3)
+  uid=$(account "$1" 3)
   without /etc/passwd "$1" 644
   without /etc/shadow "$1" 640
   without /etc/group "$1" 644
@@ -100,7 +137,8 @@ ln -s "$version" access.link
 mv -T access.link access || exit 1
 
 if [ -n "$previous" ] && [ "$previous" != "$version" ]; then
-  while IFS=$tab read -r name rest; do
+  while IFS=$tab read -r name uid groups rest; do
+    leave_groups "$name" "$groups"
     grep -q "^$name$tab" "$version/users" || remove_user "$name"
   done <"$previous/users"
   rm -rf "$previous"

@@ -43,41 +43,45 @@ mount -t overlay -o lowerdir=/lower,upperdir=/writable/upper,workdir=/writable/w
 identity=$(disk mayfly-identity) || fail "the identity disk is missing"
 tar -x -f "$identity" -C /newroot || fail "the identity cannot be read"
 mkdir -p /newroot/usr/lib/mayfly/bin /newroot/proc /newroot/sys /newroot/dev /newroot/run
-cp /mayfly/*.sh /bin/busybox /newroot/usr/lib/mayfly/
-for applet in $(busybox --list); do ln -sf ../busybox "/newroot/usr/lib/mayfly/bin/$applet"; done
+cp /mayfly/* /bin/busybox /newroot/usr/lib/mayfly/
 mount --move /proc /newroot/proc
 mount --move /sys /newroot/sys
 mount --move /dev /newroot/dev
 
-# From here on the guest's own files; apply-identity.sh says what it does.
-chroot /newroot /usr/lib/mayfly/busybox sh /usr/lib/mayfly/apply-identity.sh
-chroot /newroot /usr/lib/mayfly/busybox sh /usr/lib/mayfly/apply-access.sh
+in_guest() { # in_guest APPLET [ARG...]: runs one of our own programs with the guest's root as its own
+  chroot /newroot /usr/lib/mayfly/busybox "$@"
+}
+in_guest --install -s /usr/lib/mayfly/bin
 
 ip link set lo up
 if [ -e /newroot/sys/class/net/eth0 ]; then # as machines/qemu-command.ts has it; static, as waiting for DHCP costs a second
+  # A clone of a template gets another hardware address, and must say so: QEMU's network knows the old one.
+  echo 1 >/newroot/proc/sys/net/ipv4/conf/eth0/arp_notify
   ip addr add 10.53.0.15/24 dev eth0
   ip link set eth0 up
   ip route add default via 10.53.0.2
 fi
 
-tab=$(printf '\t')
-while IFS=$tab read -r tag target options; do
-  grep -qw virtiofs /newroot/proc/filesystems || fail "the image's kernel has no virtiofs, which mounts need"
-  mkdir -p "/newroot$target"
-  mount -t virtiofs -o "$options" "$tag" "/newroot$target" || fail "virtiofs mount of $target failed"
-done <"/newroot/etc/mayfly/mounts"
+# Each script says what it does. A template gets its identity, and its mounts, after the restore: see agent.sh.
+in_guest sh /usr/lib/mayfly/prepare.sh
+if [ ! -e /newroot/etc/mayfly/template ]; then
+  in_guest sh /usr/lib/mayfly/apply-identity.sh
+  problems=$(in_guest sh /usr/lib/mayfly/apply-access.sh 2>&1 | tee /newroot/dev/console | grep problem:)
+  [ -z "$problems" ] || fail "$(echo "$problems" | sed 's/^.*problem: //' | tr '\n' ';')"
+  said=$(in_guest sh /usr/lib/mayfly/mount-all.sh) || fail "$said"
+fi
 
 init=
 for path in /sbin/init /usr/sbin/init /lib/systemd/systemd /usr/lib/systemd/systemd /init; do
   # A link is followed inside the image: readlink of the guest's own root, not of ours.
-  [ -n "$(chroot /newroot /usr/lib/mayfly/busybox readlink -f "$path" 2>/dev/null)" ] || continue
-  chroot /newroot /usr/lib/mayfly/busybox test -x "$path" && init=$path && break
+  [ -n "$(in_guest readlink -f "$path" 2>/dev/null)" ] || continue
+  in_guest test -x "$path" && init=$path && break
 done
 [ -n "$init" ] || fail "the image has no init: none of /sbin/init, /usr/lib/systemd/systemd, /init is there"
-sshd=$(chroot /newroot /usr/lib/mayfly/busybox sh -c 'command -v /usr/sbin/sshd || command -v /usr/bin/sshd || command -v /sbin/sshd')
+sshd=$(in_guest sh -c 'command -v /usr/sbin/sshd || command -v /usr/bin/sshd || command -v /sbin/sshd')
 [ -n "$sshd" ] || fail "the image has no sshd: install openssh-server in it"
 
 # Its root is the new one, and it is no child of the image's init: it works under any init, and survives a broken one.
-chroot /newroot /usr/lib/mayfly/busybox setsid /usr/lib/mayfly/busybox sh /usr/lib/mayfly/agent.sh </newroot/dev/null &
+in_guest setsid /usr/lib/mayfly/busybox sh /usr/lib/mayfly/agent.sh "$sshd" </newroot/dev/null &
 echo "mayfly: starting $init"
 exec switch_root /newroot "$init"

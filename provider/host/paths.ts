@@ -8,6 +8,8 @@ export interface Paths {
   readonly home: string;
   /** Boot artefacts, one folder per image digest. */
   readonly artefacts: string;
+  /** Saved memory and devices of machines that wait for their identity, one folder each. */
+  readonly templates: string;
   /** One folder per machine: sockets, console log, keys, scratch disk. */
   readonly machines: string;
   /** What we own, written before it exists. */
@@ -34,6 +36,7 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
   const paths: Paths = {
     home,
     artefacts: join(home, "artefacts"),
+    templates: join(home, "templates"),
     machines: join(home, "machines"),
     records: join(home, "records"),
     locks: join(home, "locks"),
@@ -44,6 +47,7 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
   const modes = new Map([
     [home, PASSABLE],
     [paths.machines, PASSABLE],
+    [paths.templates, PASSABLE],
     [paths.containerRoot, 0o755], // holds nothing but links and empty folders, and runc opens it as a mapped user
   ]);
   for (const folder of Object.values(paths) as string[])

@@ -14,7 +14,9 @@ import { readFileIfExists, writeFileAtomic } from "./files";
 import { withLock } from "./locks";
 import type { Paths } from "./paths";
 import { hostBootId } from "./process-identity";
+import { checkIds, explainPodman, podmanUnusable, type IdMappings } from "./podman-trouble";
 import { run, type RunOptions } from "./run";
+import { toolMissing } from "./tool-error";
 
 /** What was found out about podman on this host, good until its next boot. */
 interface PodmanVerdict {
@@ -72,7 +74,8 @@ export class Podman {
     const file = join(this.paths.verdicts, "podman.json");
     const known = await readFileIfExists(file);
     const verdict = known === undefined ? undefined : (JSON.parse(known) as PodmanVerdict);
-    if (verdict?.bootId === hostBootId() && existsSync(join(this.paths.containerRoot, "machine"))) return verdict;
+    if (verdict?.bootId === hostBootId() && existsSync(join(this.paths.containerRoot, "template", "state")))
+      return verdict;
     return withLock(this.paths.locks, "podman-verdict", signal, async () => {
       makeContainerRoot(this.paths.containerRoot);
       const found = await this.tryOut(signal);
@@ -83,32 +86,36 @@ export class Podman {
 
   private async tryOut(signal: AbortSignal): Promise<PodmanVerdict> {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(4 * TRIAL_MS)]);
-    const info = JSON.parse(await podman(["info", "--format", "json"], { signal: deadline })) as PodmanInfo;
-    const { rootless } = info.host.security;
+    const { host } = JSON.parse(await podman(["info", "--format", "json"], { signal: deadline })) as PodmanInfo;
+    const { rootless } = host.security;
+    if (rootless) checkIds(host.idMappings);
     const common = {
       bootId: hostBootId(),
       rootless,
-      limits: ["memory", "pids", "cpu"].every((name) => info.host.cgroupControllers.includes(name)),
+      limits: ["memory", "pids", "cpu"].every((name) => host.cgroupControllers.includes(name)),
       network: networkMode(rootless),
     };
-    const refusal = await this.trial(undefined, deadline);
+    const refusal = await this.trial(common.network, undefined, deadline);
     if (refusal === undefined) return common;
     for (const text of candidateConfigs()) {
       const containersConf = join(this.paths.home, "containers.conf");
       writeFileSync(containersConf, text, { mode: 0o600 });
-      if ((await this.trial(containersConf, deadline)) === undefined)
+      if ((await this.trial(common.network, containersConf, deadline)) === undefined)
         return { ...common, containersConf, reason: refusal.evidence ?? refusal.message };
     }
-    throw new MayflyError("PODMAN_UNUSABLE", "podman cannot start a container on this host", {
-      evidence: refusal.evidence ?? refusal.message,
-      remedy: remedyFor(refusal.message),
-      cause: refusal,
-    });
+    const remedy = /cgroup/i.test(refusal.message)
+      ? "sudo apt-get install runc   (crun does not work with this host's cgroups)"
+      : "make `podman run --rm --rootfs …` work for this user; `podman info` tells how podman sees this host";
+    throw podmanUnusable(refusal.evidence, remedy, refusal);
   }
 
   /** Starts a container that does nothing; returns what went wrong, if anything did. */
-  private async trial(containersConf: string | undefined, signal: AbortSignal): Promise<MayflyError | undefined> {
-    const args = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", ...this.rootArgs()];
+  private async trial(
+    network: string,
+    containersConf: string | undefined,
+    signal: AbortSignal,
+  ): Promise<MayflyError | undefined> {
+    const args = ["run", "--rm", "--network", network, "--read-only", "--cap-drop", "ALL", ...this.rootArgs()];
     try {
       await podman([...args, "/usr/bin/true"], { signal }, containersConf);
       return undefined;
@@ -128,18 +135,31 @@ export class Podman {
 
 /** The part of `podman info` that we read. */
 interface PodmanInfo {
-  readonly host: { readonly security: { readonly rootless: boolean }; readonly cgroupControllers: readonly string[] };
+  readonly host: {
+    readonly security: { readonly rootless: boolean };
+    readonly cgroupControllers: readonly string[];
+    readonly idMappings: IdMappings;
+  };
 }
 
 async function podman(args: readonly string[], options: RunOptions, containersConf?: string): Promise<string> {
   const environment = { ...options.environment, ...(containersConf && { CONTAINERS_CONF: containersConf }) };
-  return run("podman", args, { ...options, environment });
+  try {
+    return await run("podman", args, { ...options, environment });
+  } catch (error) {
+    throw explainPodman(error);
+  }
 }
 
 /** Where a program is, as the shell would find it; `undefined` when it is not installed. */
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return folders.map((folder) => join(folder, name)).find((path) => isExecutable(path));
+}
+
+/** Throws `TOOL_MISSING` where a program is not installed that is to run in a container of ours. */
+export function needProgram(name: string): void {
+  if (findProgram(name) === undefined) throw toolMissing(name);
 }
 
 function isExecutable(path: string): boolean {
@@ -153,11 +173,13 @@ function isExecutable(path: string): boolean {
 
 /**
  * A network of its own per container, out of which neither the host's loopback nor another container can be reached:
- * slirp4netns does that for root as well; the bridge that podman gives root by default joins all containers.
+ * slirp4netns does that for root as well; the bridge that podman gives root by default joins all containers, and the host.
+ * The options are podman's defaults, unless the user's `containers.conf` says otherwise. IPv6 is not for guests.
  */
 function networkMode(rootless: boolean): string {
-  if (findProgram("slirp4netns") !== undefined) return "slirp4netns";
-  return rootless && findProgram("pasta") !== undefined ? "pasta" : "bridge";
+  if (findProgram("slirp4netns") !== undefined) return "slirp4netns:allow_host_loopback=false,enable_ipv6=false";
+  if (rootless && findProgram("pasta") !== undefined) return "pasta:--ipv4-only";
+  throw toolMissing("slirp4netns");
 }
 
 /** Settings to try where podman's own do not work, the mildest first. */
@@ -166,14 +188,6 @@ function candidateConfigs(): string[] {
   const limits = '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n';
   const runtimes = ["runc", "crun"].filter((name) => findProgram(name) !== undefined);
   return [limits, ...runtimes.map((name) => `${limits}[engine]\nruntime = "${name}"\n`)];
-}
-
-function remedyFor(message: string): string {
-  if (/newuidmap|subuid|subgid|uid_map/i.test(message))
-    return "sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER && podman system migrate";
-  if (message.includes("net/tun")) return "sudo chmod 666 /dev/net/tun";
-  if (/cgroup/i.test(message)) return "sudo apt-get install runc   (crun does not work with this host's cgroups)";
-  return "make `podman run --rm --rootfs …` work for this user; `podman info` and `podman system reset` may help";
 }
 
 /** The directory that all our containers have as their root: links into the host's /usr, and places to mount at. */
@@ -189,13 +203,23 @@ function makeContainerRoot(root: string): void {
     "var",
     "machine",
     "artefacts",
+    "template",
+    "memory",
     "source",
   ])
     mkdirSync(join(root, name), { recursive: true });
   for (const name of ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]) link(join("/", name), join(root, name));
   place("../run", join(root, "var", "run"));
   // runc makes missing mount points; all of them are here, so that nothing is ever written to the shared directory.
-  for (const name of ["etc/hosts", "etc/resolv.conf", "etc/hostname", "etc/ld.so.cache", "run/.containerenv"]) {
+  for (const name of [
+    "etc/hosts",
+    "etc/resolv.conf",
+    "etc/hostname",
+    "etc/ld.so.cache",
+    "run/.containerenv",
+    "template/memory",
+    "template/state",
+  ]) {
     mkdirSync(join(root, name, ".."), { recursive: true });
     writeFileSync(join(root, name), "", { flag: "a" });
   }

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { once } from "node:events";
-import { connect, Socket } from "node:net";
+import { connect, createServer, Socket, type Server } from "node:net";
 import { join } from "node:path";
 
 /**
@@ -18,6 +18,19 @@ export async function connectInFolder(folder: string, name: string, signal: Abor
       throw error;
     }
     return socket;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Listens on a unix socket in a folder with a path of any length, as {@link connectInFolder}. The caller closes it. */
+export async function listenInFolder(folder: string, name: string): Promise<Server> {
+  const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const server = createServer();
+    server.listen(`/proc/self/fd/${String(descriptor)}/${name}`);
+    await once(server, "listening");
+    return server;
   } finally {
     closeSync(descriptor);
   }

@@ -17,6 +17,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   busybox: "busybox-static",
   "qemu-img": "qemu-utils",
+  setpriv: "util-linux",
 };
 
 const EVIDENCE_LINES = 15; // enough for a stack of podman's wrapped errors, short enough to read
@@ -39,7 +40,7 @@ export function toolError(file: string, result: ToolResult): MayflyError {
 }
 
 /** The error for a host program that is not installed. */
-function toolMissing(file: string): MayflyError {
+export function toolMissing(file: string): MayflyError {
   const name = PACKAGES[file] ?? file;
   return new MayflyError("TOOL_MISSING", `the program ${file} is not installed on this host`, {
     evidence: `searched in PATH=${process.env["PATH"] ?? ""}`,

@@ -16,6 +16,8 @@ export interface BootArtefacts {
   readonly rootfs: string;
   readonly kernel: string;
   readonly initramfs: string;
+  /** Changes with what is in these files: the image, and our own part of the initramfs. */
+  readonly version: string;
   /** As `uname -r` says. */
   readonly kernelVersion: string;
 }
@@ -58,6 +60,7 @@ export async function bootArtefacts(
     rootfs: join(folder, "rootfs.erofs"),
     kernel: join(folder, "kernel"),
     initramfs,
+    version: `${image}-${guest.version}`,
     kernelVersion: version,
   };
 }

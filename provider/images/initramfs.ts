@@ -20,12 +20,13 @@ import { run } from "../host/run";
 /** The scripts that run inside a guest; data, versioned by their content. */
 const GUEST_FOLDER = join(__dirname, "..", "guest");
 
-/** What goes into every initramfs beside modules: our scripts and a busybox that needs no library. */
+/** What goes into every initramfs beside modules: our scripts, our helper, and a busybox that needs no library. */
 export interface GuestFiles {
   /** Changes when any of the files does. */
   readonly version: string;
   readonly busybox: string;
-  readonly scripts: readonly string[];
+  /** Path on the host by name in the guest's `/usr/lib/mayfly`. */
+  readonly files: ReadonlyMap<string, string>;
 }
 
 /**
@@ -44,13 +45,17 @@ export function guestFiles(): GuestFiles {
       remedy: "sudo apt-get install busybox-static",
     });
   }
-  const scripts = readdirSync(GUEST_FOLDER)
-    .filter((name) => name.endsWith(".sh"))
-    .sort();
+  const files = new Map(
+    readdirSync(GUEST_FOLDER)
+      .filter((name) => name.endsWith(".sh"))
+      .sort()
+      .map((name) => [name, join(GUEST_FOLDER, name)]),
+  );
+  files.set("helper", join(GUEST_FOLDER, "helper", "helper-x86_64"));
   const hash = createHash("sha256");
-  for (const name of scripts) hash.update(name).update(readFileSync(join(GUEST_FOLDER, name)));
+  for (const [name, path] of files) hash.update(name).update(readFileSync(path));
   hash.update(readFileSync(busybox));
-  return { version: hash.digest("hex").slice(0, 12), busybox, scripts };
+  return { version: hash.digest("hex").slice(0, 12), busybox, files };
 }
 
 const PT_INTERP = 3; // elf(5): a program header of this type names the dynamic loader
@@ -83,7 +88,8 @@ export async function packInitramfs(
   mkdirSync(join(folder, "mayfly"), { recursive: true });
   cpSync(guest.busybox, join(folder, "bin", "busybox"));
   chmodSync(join(folder, "bin", "busybox"), 0o755);
-  for (const name of guest.scripts) cpSync(join(GUEST_FOLDER, name), join(folder, "mayfly", name));
+  for (const [name, path] of guest.files) cpSync(path, join(folder, "mayfly", name));
+  chmodSync(join(folder, "mayfly", "helper"), 0o755);
   cpSync(join(GUEST_FOLDER, "init.sh"), join(folder, "init"));
   chmodSync(join(folder, "init"), 0o755);
   await unpackModules(join(folder, "modules"), signal);

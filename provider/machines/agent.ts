@@ -43,13 +43,35 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
    * @throws {MayflyError} `TOOL_FAILED` with the guest's words.
    */
   async applyAccess(tar: Buffer, signal: AbortSignal): Promise<void> {
+    await this.tell("access", [tar], tar.length, signal);
+  }
+
+  /**
+   * Makes a template's clone a machine of its own, and waits until it is. From then on it draws random numbers that no
+   * other machine draws, and has the host's time.
+   *
+   * @throws {MayflyError} `TOOL_FAILED` with the guest's words.
+   */
+  async giveIdentity(tar: Buffer, signal: AbortSignal): Promise<void> {
+    await this.tell("identity", [renewal(), tar], tar.length, signal);
+  }
+
+  /**
+   * Has the guest mount what its identity declares.
+   *
+   * @throws {MayflyError} `TOOL_FAILED` with the guest's words.
+   */
+  async mountAll(signal: AbortSignal): Promise<void> {
+    await this.tell("mounts", [], 0, signal);
+  }
+
+  private async tell(verb: string, parts: readonly Buffer[], size: number, signal: AbortSignal): Promise<void> {
     const id = randomBytes(4).toString("hex");
     const answer = this.waitFor([`done ${id}`, `failed ${id}`], signal);
-    this.toGuest.write(`access ${id} ${String(tar.length)}\n`);
-    this.toGuest.write(tar);
+    this.toGuest.write(Buffer.concat([Buffer.from(`${verb} ${id} ${String(size)}\n`), ...parts]));
     const line = await answer;
     if (line.startsWith("done")) return;
-    throw new MayflyError("TOOL_FAILED", "the guest could not apply users and keys", {
+    throw new MayflyError("TOOL_FAILED", FAILURES[verb] ?? `the guest could not do: ${verb}`, {
       evidence: line.slice(`failed ${id} `.length),
       remedy: "mend what it names (a package to install, a shell that does not exist) and run `pulumi up` again",
     });
@@ -60,4 +82,22 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     this.toGuest.destroy();
     this.fromGuest.destroy();
   }
+}
+
+/** What the user reads when the guest could not do something. */
+const FAILURES: Readonly<Record<string, string>> = {
+  access: "the guest could not apply users and keys",
+  identity: "the guest could not take its identity",
+  mounts: "the guest could not mount a directory of the host",
+};
+
+const SEED_BYTES = 40;
+
+/** The host's time and a seed for the guest's random pool, as `guest/helper` reads them. */
+function renewal(): Buffer {
+  const time = Buffer.alloc(16);
+  const now = performance.timeOrigin + performance.now(); // Date.now() has no fraction of a millisecond
+  time.writeBigInt64LE(BigInt(Math.floor(now / 1_000)), 0);
+  time.writeBigInt64LE(BigInt(Math.floor((now % 1_000) * 1e6)), 8);
+  return Buffer.concat([time, randomBytes(SEED_BYTES)]);
 }

@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { MayflyError, type ErrorDetails } from "../errors";
 import { until } from "../host/until";
 import type { Podman } from "../host/podman";
-import type { Agent } from "./agent";
 import { ConsoleWatch, lastConsoleLines } from "./console";
 import { containerName, inspectContainer } from "./container";
 import { Qmp } from "./qmp";
@@ -19,35 +18,39 @@ export interface Booting {
 const QMP_RETRY_MS = 10; // qemu listens some 30 ms after its start
 
 /**
- * Waits until the guest's sshd listens. Ends at once when qemu does, or when the console shows that it never will.
+ * Works with a machine whose qemu was just started. Ends at once when qemu does, or when the console shows that the boot
+ * cannot succeed any more.
  *
+ * @param what What the work waits for, for the error's text.
  * @throws {MayflyError} `BOOT_FAILED` or `BOOT_TIMEOUT`, with the console's last lines.
  */
-export async function waitListening(
+export async function whileBooting<T>(
   podman: Podman,
   machine: Booting,
-  agent: Agent,
-  signal: AbortSignal,
-  seconds: number,
-): Promise<void> {
+  { what, seconds, signal }: { readonly what: string; readonly seconds: number; readonly signal: AbortSignal },
+  work: (qmp: Qmp, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(seconds * 1_000))]);
-  const evidence = async () => lastConsoleLines(machine.log);
   using watch = new ConsoleWatch(machine.log);
   const over = new AbortController();
   const waiting = AbortSignal.any([deadline, over.signal]);
-  const listening = agent.waitFor(["listening"], waiting);
-  const ended = qemuEnds(podman, machine, waiting);
-  for (const promise of [listening, ended]) promise.catch(() => undefined); // the race below reports the first
-  try {
-    const outcome = await Promise.race([listening.then(() => undefined), watch.fatal.then((reason) => reason), ended]);
-    if (outcome === undefined) return;
-    throw new MayflyError("BOOT_FAILED", `the guest cannot boot: ${outcome}`, {
-      evidence: await evidence(),
+  const failed = async (reason: string) =>
+    new MayflyError("BOOT_FAILED", `the guest cannot boot: ${reason}`, {
+      evidence: await lastConsoleLines(machine.log),
       remedy: "look at the console's last lines above; a changed image, kernelArgs or memory is the usual cause",
     });
+  const never = async (reason: Promise<string>): Promise<never> => {
+    throw await failed(await reason);
+  };
+  try {
+    using qmp = await connectQmp(podman, machine, waiting, failed);
+    const ended = once(qmp, "close", { signal: waiting }).then(async () => exitOf(podman, machine, waiting));
+    const all = [work(qmp, waiting), never(watch.fatal), never(ended)] as const;
+    for (const promise of all) promise.catch(() => undefined); // the race reports the first
+    return await Promise.race(all);
   } catch (cause) {
     if (cause instanceof MayflyError || signal.aborted || !deadline.aborted) throw cause;
-    throw new MayflyError("BOOT_TIMEOUT", `the guest's SSH server did not listen within ${String(seconds)} s`, {
+    throw new MayflyError("BOOT_TIMEOUT", `${what} within ${String(seconds)} s`, {
       cause,
       ...(await slowBoot(machine)),
     });
@@ -64,30 +67,39 @@ async function slowBoot(machine: Booting): Promise<ErrorDetails> {
   };
 }
 
-/** Resolves with the reason when qemu ends. */
-async function qemuEnds(podman: Podman, machine: Booting, signal: AbortSignal): Promise<string> {
-  const exit = async () => {
-    const container = await inspectContainer(podman, machine.id, signal);
-    return container?.running === true
-      ? undefined
-      : `qemu ended with exit code ${String(container?.exitCode ?? "unknown")}`;
-  };
-  const connected = await until(
+async function connectQmp(
+  podman: Podman,
+  machine: Booting,
+  signal: AbortSignal,
+  failed: (reason: string) => Promise<MayflyError>,
+): Promise<Qmp> {
+  return until(
     "qemu answers on its control socket",
     async () => {
       const qmp = await Qmp.connect(machine.folder, "qmp.sock", signal).catch(() => undefined);
-      return qmp ?? (await exit());
+      if (qmp !== undefined) return qmp;
+      const reason = await exitReason(podman, machine, signal);
+      if (reason !== undefined) throw await failed(reason);
+      return undefined;
     },
     {
       signal,
       interval: QMP_RETRY_MS,
-      diagnose: async () => ({ remedy: `see: podman logs ${containerName(machine.id)}` }),
+      diagnose: () => ({ remedy: `see: podman logs ${containerName(machine.id)}` }),
     },
   );
-  if (typeof connected === "string") return connected;
-  using qmp = connected;
-  await once(qmp, "close", { signal });
-  return await until("podman notices qemu's end", exit, {
+}
+
+/** How qemu ended; `undefined` while it runs. */
+async function exitReason(podman: Podman, { id }: Booting, signal: AbortSignal): Promise<string | undefined> {
+  const container = await inspectContainer(podman, id, signal);
+  if (container?.running === true) return undefined;
+  return `qemu ended with exit code ${String(container?.exitCode ?? "unknown")}`;
+}
+
+/** How qemu ended, once podman has noticed that it did. */
+async function exitOf(podman: Podman, machine: Booting, signal: AbortSignal): Promise<string> {
+  return until("podman notices qemu's end", async () => exitReason(podman, machine, signal), {
     signal,
     interval: 50,
     diagnose: () => ({ remedy: "see: podman ps --all" }),

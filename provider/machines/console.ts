@@ -84,7 +84,9 @@ export class ConsoleWatch implements Disposable {
       const stream = createReadStream(this.file, { start: this.read, end: size - 1, encoding: "utf8" });
       for await (const part of stream) this.text += String(part);
       this.read = size;
-      const reason = fatalConsoleText(consoleText(this.text));
+      const text = consoleText(this.text);
+      // A line comes in parts; only a whole one has the whole reason.
+      const reason = fatalConsoleText(text.slice(0, text.lastIndexOf("\n") + 1));
       if (reason !== undefined) this.tellFatal(reason);
     }
   }

@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
-import type { Podman } from "../host/podman";
+import { hostAddresses } from "../host/addresses";
+import { needProgram, type Podman } from "../host/podman";
 import { identifyProcess, type ProcessIdentity } from "../host/process-identity";
-import { containerPort, INSIDE, overheadMiB, SSH_CONTAINER_PORT } from "./qemu-command";
+import { containerPort, INSIDE, overheadMiB, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachineSpec, PortSpec } from "./spec";
 
 /** Label that all containers of a machine carry; its value is the machine's id. */
@@ -42,6 +44,9 @@ export interface ContainerSpec {
   readonly folder: string;
   /** Folder of the boot artefacts. */
   readonly artefacts: string;
+  readonly start: Start;
+  /** Folder of the template that it starts from, or becomes. */
+  readonly template: string | undefined;
   /** File that gets what the container prints: the console. */
   readonly log: string;
   readonly command: readonly string[];
@@ -52,25 +57,64 @@ const MAX_LOG = "16mb";
 
 /** Starts a machine's container. Throws `PORT_TAKEN`, or podman's own words. */
 export async function startContainer(podman: Podman, spec: ContainerSpec, signal: AbortSignal): Promise<void> {
+  for (const program of ["qemu-system-x86_64", "setpriv"]) needProgram(program);
   const { network, limits } = await podman.prove(signal);
   const { machine } = spec;
   const args = [
     ...["run", "--detach", "--name", containerName(spec.id), ...labelArgs(spec.id, spec.owner)],
-    ...confinement(),
+    ...confinement(CLOSING_CAPABILITIES),
     ...["--network", network, ...publish(SSH_CONTAINER_PORT, { host: 0, hostAddress: "127.0.0.1", protocol: "tcp" })],
     ...machine.ports.flatMap((port, index) => publish(containerPort(index), port)),
     ...(limits ? limitArgs(machine) : []),
     ...(machine.accelerator === "kvm" ? ["--device", "/dev/kvm"] : []),
     ...["--log-driver", "k8s-file", "--log-opt", `path=${spec.log}`, "--log-opt", `max-size=${MAX_LOG}`],
     ...["--volume", `${spec.folder}:${INSIDE.machine}`, "--volume", `${spec.artefacts}:${INSIDE.artefacts}:ro`],
+    ...templateArgs(spec),
     ...podman.rootArgs(),
-    ...spec.command,
+    ...closedTo([...hostAddresses(), ...NEVER_ROUTED], spec.command),
   ];
   try {
     await podman.run(args, { signal });
   } catch (error) {
     throw portTaken(error, machine.ports) ?? error;
   }
+}
+
+/** Link-local addresses, where clouds hand a host its credentials, and multicast, which the host itself would hear. */
+const NEVER_ROUTED = ["169.254.0.0/16", "224.0.0.0/4"];
+
+/** What {@link CLOSE} needs: for the routes, and for giving up these very rights. */
+const CLOSING_CAPABILITIES = ["NET_ADMIN", "SETPCAP"];
+
+/** `$1` the addresses, then the command, which is left with no capability at all. */
+const CLOSE = `
+for address in $1; do busybox ip route add prohibit "$address"; done
+shift
+exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all -- "$@"
+`;
+
+/**
+ * The same command, out of whose network some addresses cannot be reached. slirp4netns and pasta close the host's loopback,
+ * but connect from the host's own network, where the host's other addresses lead to all that listens on them. Addresses
+ * that the host gets later are not known here. Pure.
+ */
+export function closedTo(addresses: readonly string[], command: readonly string[]): string[] {
+  return ["/usr/bin/sh", "-euc", CLOSE, "mayfly", addresses.join(" "), ...command];
+}
+
+function templateArgs({ start, template, machine }: ContainerSpec): string[] {
+  if (template === undefined) return [];
+  const inside = INSIDE.template;
+  if (start === "template") return ["--volume", `${template}:${inside}`];
+  const { memory, state } = TEMPLATE_FILES;
+  return [
+    // QEMU before 8.2 opens even memory that it maps privately for writing. Templates.find notices if it was written.
+    ...["--volume", `${join(template, memory)}:${inside}/${memory}`],
+    ...["--volume", `${join(template, state)}:${inside}/${state}:ro`],
+    ...(machine.mounts.length === 0
+      ? []
+      : ["--tmpfs", `${INSIDE.memory}:rw,mode=700,size=${String(machine.memoryMiB + 1)}m`]),
+  ];
 }
 
 function publish(inside: number, { host, hostAddress, protocol }: Omit<PortSpec, "guest">): string[] {

@@ -45,9 +45,18 @@ export async function identityTar(identity: Identity, access: Access, mounts: re
   file("ssh_host_key", identity.hostPrivateKey, 0o600);
   file("ssh_host_key.pub", `${identity.hostPublicKey}\n`);
   file("sshd_config", SSHD_CONFIG);
+  file("mac", `${identity.mac}\n`);
   file("environment", environmentFile(identity.environment));
   file("mounts", mounts.map(mountLine).join(""));
   addAccess(tar, access);
+  return finish(tar);
+}
+
+/** The identity disk of a template: none, but the rules that all machines have. `agent.sh` waits for the rest. */
+export async function templateTar(): Promise<Buffer> {
+  const tar = pack();
+  tar.entry({ name: "etc/mayfly/template", mode: 0o644 }, "");
+  tar.entry({ name: "etc/mayfly/sshd_config", mode: 0o644 }, SSHD_CONFIG);
   return finish(tar);
 }
 
@@ -72,8 +81,15 @@ function keyLines(keys: readonly string[]): string {
 }
 
 /** One line of the table that `apply-access.sh` reads. */
-function userLine({ name, uid, groups, sudo, shell, home }: Access["users"][number]): string {
-  return [name, uid, groups.join(",") || "-", sudo ? "yes" : "no", shell ?? "-", home ?? "-"].join("\t");
+function userLine({ name, uid, anyUid, groups, sudo, shell, home }: Access["users"][number]): string {
+  return [
+    name,
+    `${String(uid)}${anyUid ? "?" : ""}`,
+    groups.join(",") || "-",
+    sudo ? "yes" : "no",
+    shell ?? "-",
+    home ?? "-",
+  ].join("\t");
 }
 
 /** One line of the table that `init.sh` reads. */
@@ -98,4 +114,12 @@ async function finish(tar: Pack): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of tar) parts.push(part as Buffer);
   return Buffer.concat(parts);
+}
+
+/** The guest learns its disks' sizes when qemu starts; one that is written anew while it runs must fit the old size. */
+const DISK_BYTES = 1_048_576; // keys and users take some 10 KiB
+
+/** A tar as the contents of a disk: zeroes after its end, which tar(5) ignores. */
+export function asDisk(tar: Buffer): Buffer {
+  return Buffer.concat([tar, Buffer.alloc(Math.max(0, DISK_BYTES - tar.length))]);
 }

@@ -1,50 +1,36 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { chmod, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Owner } from "../context";
 import { MayflyError } from "../errors";
-import { PASSABLE, type Paths } from "../host/paths";
+import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifyProcess, isAlive } from "../host/process-identity";
 import { Records } from "../host/records";
-import { run } from "../host/run";
-import type { BootArtefacts } from "../images/artefacts";
 import { chooseAccelerator } from "./accelerator";
-import { Agent, AGENT_PIPES } from "./agent";
-import { waitListening } from "./boot";
+import { Agent } from "./agent";
+import { whileBooting, type Booting } from "./boot";
 import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, removeContainers, startContainer } from "./container";
 import { startExpiry, stopExpiry } from "./expiry";
-import { accessTar, identityTar, newMac, newMachineId } from "./identity";
-import { startMount } from "./mounts";
-import { containerPort, qemuCommand, SSH_CONTAINER_PORT } from "./qemu-command";
+import { copySparse, IDENTITY_DISK, makeFolder, SCRATCH } from "./folder";
+import { accessTar, asDisk, identityTar, newMac, newMachineId, templateTar } from "./identity";
+import { plugMount, startMount } from "./mounts";
+import { obstacles, type Demand, type Obstacle, type PortClaim } from "./obstacles";
+import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
+import type { MachinePlan, Progress, StartedMachine } from "./plan";
 import type { MachineRecord } from "./record";
-import type { Accelerator, Access, Identity, MachineSpec, MountSpec, PortSpec } from "./spec";
-
-/** A machine to be made. */
-export interface MachinePlan {
-  readonly owner: Owner;
-  readonly spec: MachineSpec;
-  readonly identity: Identity;
-  readonly access: Access;
-  readonly boot: BootArtefacts;
-  /** Seconds that it lives; absent: until it is removed. */
-  readonly lifetime: number | undefined;
-}
-
-/** A machine that runs. */
-export interface StartedMachine {
-  /** Port of the host, at 127.0.0.1, that leads to the guest's sshd. */
-  readonly sshPort: number;
-  /** The declared ports, each with the host port that it has. */
-  readonly ports: readonly PortSpec[];
-  /** Path of the console's log. */
-  readonly consoleLog: string;
-}
+import { restore, save } from "./snapshot";
+import type { Accelerator, Access, Identity, MountSpec, PortSpec } from "./spec";
+import { shapeOf, Templates, type Template } from "./templates";
 
 /** The room of machines: one container with qemu in it each, its folder, and its record. */
 export class Machines {
   private readonly records: Records<MachineRecord>;
+  /** Ports that resources have asked for in this process, which sees one program. */
+  private readonly claims: PortClaim[] = [];
+  private readonly templates: Templates;
 
   /** @param paths Where folders and records are kept. */
   constructor(
@@ -52,6 +38,7 @@ export class Machines {
     private readonly podman: Podman,
   ) {
     this.records = new Records<MachineRecord>(join(paths.records, "machines"));
+    this.templates = new Templates(paths);
   }
 
   /** What tells a machine from all others. */
@@ -64,31 +51,145 @@ export class Machines {
     return chooseAccelerator(this.paths, wanted, signal);
   }
 
-  /** Starts qemu in its container; the guest boots from then on. On failure nothing of it is left. */
-  async start(id: string, plan: MachinePlan, signal: AbortSignal): Promise<StartedMachine> {
+  /** What stands in the way of a new machine on this host, all of it. Changes nothing. */
+  async obstacles(demand: Demand, signal: AbortSignal): Promise<Obstacle[]> {
+    return obstacles(demand, this.paths, { records: await this.records.list(), claims: this.claims }, signal);
+  }
+
+  /**
+   * Brings a machine up until its guest's sshd can be asked: from a template where that is possible and wanted, else
+   * through its kernel. On failure nothing of it is left.
+   *
+   * @throws {MayflyError} `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `PORT_TAKEN`, and podman's own.
+   */
+  async start(id: string, plan: MachinePlan, { signal, step, say }: Progress): Promise<StartedMachine> {
+    const { owner, lifetime } = plan;
+    await this.begin(id, { owner, lifetime, ports: plan.spec.ports });
+    return this.orRemove(id, async () => {
+      const template = await this.templateFor(plan, { signal, step, say });
+      await this.furnish(id, plan, template, signal);
+      const slots = plan.warmBoot === "never" ? 0 : slotCount(plan.spec);
+      const title = `Booting ${owner.resource} (${plan.spec.accelerator})`;
+      if (template !== undefined) {
+        try {
+          await this.launch(id, plan, { start: "warm", template: template.folder, slots }, signal);
+          await this.handOver(id, plan, signal);
+          return await this.started(id, plan, true, signal);
+        } catch (error) {
+          if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
+          say(`warm boot failed, so it boots through its kernel: ${messageOf(error)}`);
+          await this.templates.remove(template.key);
+          await removeContainers(this.podman, id, signal);
+          await rm(this.sharedFolder(id), { recursive: true, force: true });
+          await this.furnish(id, plan, undefined, signal);
+        }
+      }
+      return step(title, async () => {
+        await this.launch(id, plan, { start: "cold", slots }, signal);
+        if (plan.waits) await this.waitListening(id, plan.bootTimeout, signal);
+        return this.started(id, plan, false, signal);
+      });
+    });
+  }
+
+  private async begin(
+    id: string,
+    { owner, lifetime, ports }: { owner: Owner; lifetime: number | undefined; ports: readonly PortSpec[] },
+  ): Promise<void> {
     const madeBy = identifyProcess(process.pid);
     if (madeBy === undefined) throw new Error("this process is not in /proc: is it mounted?");
-    const { owner, lifetime } = plan;
     const createdAt = Math.floor(Date.now() / 1_000);
     const expiresAt = lifetime === undefined ? {} : { expiresAt: createdAt + lifetime };
-    await this.records.write(id, { owner, phase: "starting", madeBy, createdAt, ...expiresAt });
-    return this.orRemove(id, async () => {
-      await this.furnish(id, plan, signal);
-      const machine = { id, owner, folder: this.sharedFolder(id) };
-      await Promise.all(plan.spec.mounts.map((mount, index) => startMount(this.podman, machine, mount, index, signal)));
-      const command = qemuCommand(containerName(id), plan.spec, plan.identity, {
-        initramfs: plan.boot.initramfs.slice(plan.boot.folder.length + 1),
-      });
-      const container = {
-        ...machine,
-        machine: plan.spec,
-        artefacts: plan.boot.folder,
-        log: this.consoleLog(id),
-        command,
-      };
-      await startContainer(this.podman, container, signal);
-      return this.started(id, plan.spec.ports, lifetime, signal);
+    await this.records.write(id, { owner, phase: "starting", madeBy, createdAt, ports, ...expiresAt });
+  }
+
+  /** Starts the machine's containers; the guest runs from then on. */
+  private async launch(
+    id: string,
+    { owner, spec, identity, boot }: Pick<MachinePlan, "owner" | "spec" | "identity" | "boot">,
+    { start, template, slots }: { readonly start: Start; readonly template?: string; readonly slots: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const folder = this.sharedFolder(id);
+    const initramfs = boot.initramfs.slice(boot.folder.length + 1);
+    const command = qemuCommand(containerName(id), spec, identity, { initramfs, start, slots });
+    const container = {
+      ...{ id, owner, folder, command, start, template, machine: spec },
+      ...{ artefacts: boot.folder, log: this.consoleLog(id) },
+    };
+    const mounts = Promise.all(
+      spec.mounts.map((mount, index) => startMount(this.podman, { id, owner, folder }, mount, index, signal)),
+    );
+    if (start !== "warm") await mounts; // a cold qemu connects to them when it starts
+    await Promise.all([mounts, startContainer(this.podman, container, signal)]);
+  }
+
+  /** Restores the template in a machine that was launched from it, and makes it a machine of its own. */
+  private async handOver(id: string, plan: MachinePlan, signal: AbortSignal): Promise<void> {
+    const { identity, access, spec } = plan;
+    const wait = { what: "the restored guest did not answer", seconds: plan.bootTimeout, signal };
+    await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
+      using agent = new Agent(this.sharedFolder(id));
+      await restore(qmp, during);
+      await agent.giveIdentity(await identityTar(identity, access, spec.mounts), during);
+      if (spec.mounts.length === 0) return;
+      await Promise.all(spec.mounts.map(async (_, index) => plugMount(qmp, index, during)));
+      await agent.mountAll(during);
     });
+  }
+
+  /** The template to start from, made if need be; `undefined` when the machine is to boot through its kernel. */
+  private async templateFor(plan: MachinePlan, { signal, step, say }: Progress): Promise<Template | undefined> {
+    if (plan.warmBoot === "never" || !plan.waits) return undefined;
+    const shape = shapeOf(plan.spec, plan.boot);
+    const make = async (draft: string) => {
+      await this.makeTemplate(Templates.key(shape), plan, draft, signal);
+    };
+    try {
+      return (
+        (await this.templates.find(Templates.key(shape))) ??
+        (await step("Making the template that this and later machines of this shape start from", async () =>
+          this.templates.ensure(shape, signal, make, async () => this.templatesInUse()),
+        ))
+      );
+    } catch (error) {
+      // An image that can't boot won't do so on the other road either; only the template's own troubles are passed over.
+      const isFinal = error instanceof MayflyError && error.code !== "TOOL_FAILED" && error.code !== "DISK_FULL";
+      if (signal.aborted || isFinal || plan.warmBoot === "required") throw error;
+      say(`no template can be made, so it boots through its kernel: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Boots a machine that is nobody yet, in memory that is kept, and saves it when it is quiet. */
+  private async makeTemplate(key: string, plan: MachinePlan, draft: string, signal: AbortSignal): Promise<void> {
+    const id = `template-${key.slice(0, 8)}-${randomBytes(4).toString("hex")}`;
+    await this.begin(id, { owner: plan.owner, lifetime: undefined, ports: [] });
+    try {
+      const spec = { ...plan.spec, mounts: [], ports: [], isolated: true };
+      const { scratchMiB } = spec;
+      await makeFolder({ ...this.booting(id), disk: await templateTar(), scratchMiB, scratch: undefined }, signal);
+      const slots = slotCount(plan.spec);
+      await this.launch(id, { ...plan, spec }, { start: "template", template: draft, slots }, signal);
+      const wait = { what: "the guest that is to become a template did not settle", seconds: plan.bootTimeout, signal };
+      using agent = new Agent(this.sharedFolder(id));
+      await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
+        await agent.waitFor(["waiting"], during);
+        await save(qmp, this.sharedFolder(id), draft, during);
+      });
+      if (spec.scratchMiB !== undefined)
+        await copySparse(join(this.sharedFolder(id), SCRATCH), join(draft, TEMPLATE_FILES.scratch), signal);
+    } finally {
+      await this.remove(id, AbortSignal.timeout(REMOVAL_MS));
+    }
+  }
+
+  private async templatesInUse(): Promise<ReadonlySet<string>> {
+    return new Set([...(await this.records.list()).values()].flatMap(({ template }) => template ?? []));
+  }
+
+  private booting(id: string): Booting {
+    return { id, folder: this.sharedFolder(id), log: this.consoleLog(id) };
   }
 
   /** Runs work on a machine that is being made; when that fails, nothing of the machine is left. */
@@ -102,20 +203,23 @@ export class Machines {
   }
 
   /** Makes the machine's folder and all files that its container needs. */
-  private async furnish(id: string, { identity, access, spec }: MachinePlan, signal: AbortSignal): Promise<void> {
-    const folder = this.sharedFolder(id);
-    await mkdir(folder, { recursive: true, mode: PASSABLE });
-    await writeFile(this.consoleLog(id), "", { mode: 0o600 });
+  private async furnish(
+    id: string,
+    { identity, access, spec }: MachinePlan,
+    template: Template | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const disk = await identityTar(identity, access, spec.mounts);
+    const scratch = template === undefined ? undefined : join(template.folder, TEMPLATE_FILES.scratch);
+    await makeFolder({ ...this.booting(id), disk, scratchMiB: spec.scratchMiB, scratch }, signal);
     await this.keepFile(id, IDENTITY_FILE, JSON.stringify({ identity, mounts: spec.mounts } satisfies KeptIdentity));
-    await writeFile(join(folder, IDENTITY_DISK), await identityTar(identity, access, spec.mounts), { mode: 0o600 });
-    await run("mkfifo", ["-m", "600", ...AGENT_PIPES.map((name) => join(folder, name))], { signal });
-    if (spec.scratchMiB !== undefined) await makeScratch(join(folder, "scratch.img"), spec.scratchMiB, signal);
+    if (template !== undefined) await this.change(id, { template: template.key });
   }
 
   private async started(
     id: string,
-    ports: readonly PortSpec[],
-    lifetime: number | undefined,
+    { spec: { ports }, lifetime }: MachinePlan,
+    warm: boolean,
     signal: AbortSignal,
   ): Promise<StartedMachine> {
     const container = await inspectContainer(this.podman, id, signal);
@@ -135,19 +239,14 @@ export class Machines {
       sshPort,
       ports: ports.map((port, index) => ({ ...port, host: hostPort(port, index) })),
       consoleLog: this.consoleLog(id),
+      warm,
     };
   }
 
-  /** Waits until the guest's sshd listens. Throws `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines. */
-  async waitListening(id: string, signal: AbortSignal, seconds: number): Promise<void> {
+  private async waitListening(id: string, seconds: number, signal: AbortSignal): Promise<void> {
     using agent = new Agent(this.sharedFolder(id));
-    await waitListening(
-      this.podman,
-      { id, folder: this.sharedFolder(id), log: this.consoleLog(id) },
-      agent,
-      signal,
-      seconds,
-    );
+    const wait = { what: "the guest's SSH server did not listen", seconds, signal };
+    await whileBooting(this.podman, this.booting(id), wait, async (_, during) => agent.waitFor(["listening"], during));
   }
 
   /** Marks a machine as finished. */
@@ -173,7 +272,8 @@ export class Machines {
     using agent = new Agent(this.sharedFolder(id));
     await agent.applyAccess(await accessTar(access), signal);
     const { identity, mounts } = JSON.parse(await readFile(this.file(id, IDENTITY_FILE), "utf8")) as KeptIdentity;
-    await writeFile(join(this.sharedFolder(id), IDENTITY_DISK), await identityTar(identity, access, mounts));
+    const disk = asDisk(await identityTar(identity, access, mounts));
+    await writeFile(join(this.sharedFolder(id), IDENTITY_DISK), disk, { flag: "r+" }); // qemu has it open: no new file
   }
 
   /** Changes when a running machine ends; `undefined`: never. */
@@ -256,20 +356,13 @@ interface KeptIdentity {
 }
 
 const IDENTITY_FILE = "identity.json"; // in the machine's folder, out of its container's sight
-const IDENTITY_DISK = "identity.tar"; // in the folder that the container shares
 const REMOVAL_MS = 60_000; // takes 0.3 s; a host that swaps takes longer
 
-/** A sparse file with an empty ext4 on it. */
-async function makeScratch(path: string, mib: number, signal: AbortSignal): Promise<void> {
-  const file = await open(path, "wx", 0o600);
-  try {
-    await file.truncate(mib * 1_048_576);
-  } finally {
-    await file.close();
-  }
-  await run(
-    "/usr/sbin/mke2fs",
-    ["-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1", path],
-    { signal },
-  );
+/** Whether a boot through the kernel may go better: not where a port is taken, or a user cannot be made. */
+function isTemplatesFault(error: unknown): boolean {
+  return !(error instanceof MayflyError) || error.code === "BOOT_FAILED" || error.code === "BOOT_TIMEOUT";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

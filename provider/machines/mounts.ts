@@ -1,4 +1,4 @@
-import { mkdir, chown, stat } from "node:fs/promises";
+import { mkdir, chown, stat, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
@@ -7,21 +7,16 @@ import { findProgram, type Podman } from "../host/podman";
 import { until } from "../host/until";
 import { confinement, containerName, inspectContainer, labelArgs } from "./container";
 import { mountTag } from "./identity";
+import { mountRules } from "./mount-rules";
+import { mountSocket, slotName } from "./qemu-command";
+import type { Qmp } from "./qmp";
 import type { MountSpec } from "./spec";
 
-/** What virtiofsd needs to act for the guest's users, and to give up the rest itself (SETPCAP). */
-const CAPABILITIES = [
-  "CHOWN",
-  "DAC_OVERRIDE",
-  "FOWNER",
-  "FSETID",
-  "SETGID",
-  "SETUID",
-  "SETFCAP",
-  "MKNOD",
-  "SYS_CHROOT",
-  "SETPCAP",
-];
+/**
+ * What virtiofsd needs to act for the guest's users, and to give up the rest itself (SETPCAP). No MKNOD and no SETFCAP: a
+ * guest is not to make devices or privileged programs on the host. No FSETID: a write takes set-user-ID bits away.
+ */
+const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "SYS_CHROOT", "SETPCAP"];
 
 const SOCKET_DEADLINE_MS = 20_000; // takes 0.3 s; podman may be slow when many machines start at once
 
@@ -48,33 +43,44 @@ export async function startMount(
   await mkdir(folder, { mode: 0o700 });
   const { rootless } = await podman.prove(signal);
   if (!rootless) await chown(folder, owner.uid, owner.gid);
+  const rules = `${folder}.json`;
+  const virtiofsd = findVirtiofsd();
+  // The one in Rust changes back to root after each request, and confines itself only as root.
+  const squashRoot = mount.ownerId !== 0 && !virtiofsd.inRust;
+  await writeFile(rules, JSON.stringify(mountRules(squashRoot)), { mode: 0o600 });
   const part = `${machine.id}-${mountTag(index)}`;
   const args = [
     ...["run", "--detach", "--name", containerName(part), ...labelArgs(machine.id, machine.owner)],
-    ...confinement(CAPABILITIES),
+    ...[...confinement(CAPABILITIES), "--security-opt", `seccomp=${rules}`],
     ...["--tmpfs", "/run:rw,size=1m"], // QEMU's virtiofsd keeps lock files in /var/run
-    ...["--network", "none", ...ownerMapping(mount, owner, rootless)],
+    ...["--network", "none", ...ownerMapping(mount, owner, rootless), ...virtiofsdUser(mount, squashRoot)],
     ...["--volume", `${folder}:/machine`, "--volume", `${mount.source}:/source${mount.readOnly ? ":ro" : ""}`],
     ...["--log-driver", "k8s-file"],
     ...podman.rootArgs(),
-    ...["/usr/bin/sh", "-euc", SERVE, "mayfly", ...virtiofsdCommand(findVirtiofsd())],
+    ...["/usr/bin/sh", "-euc", SERVE, "mayfly", ...virtiofsdCommand(virtiofsd)],
   ];
   await podman.run(args, { signal });
+  await waitServing(podman, part, mount.source, () => existsSync(join(folder, "ready")), signal);
+  // virtiofsd listens; from now on the folder only has to let qemu pass, which is root without root's rights.
+  if (!rootless) await chown(folder, 0, 0);
+}
+
+async function waitServing(
+  podman: Podman,
+  part: string,
+  source: string,
+  ready: () => boolean,
+  signal: AbortSignal,
+): Promise<void> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(SOCKET_DEADLINE_MS)]);
-  const socketOpen = async () => {
-    if (!existsSync(join(folder, "ready"))) return undefined;
-    // virtiofsd listens; from now on the folder only has to let qemu pass, which is root without root's rights.
-    if (!rootless) await chown(folder, 0, 0);
-    return true;
-  };
   const logs = async () => podman.run(["logs", containerName(part)], { signal }).catch(() => "");
   await until(
-    `virtiofsd serves ${mount.source}`,
+    `virtiofsd serves ${source}`,
     async () => {
-      if (await socketOpen()) return true;
+      if (ready()) return true;
       const container = await inspectContainer(podman, part, deadline);
       if (container?.running === true) return undefined;
-      throw new MayflyError("BOOT_FAILED", `virtiofsd ended while it was to serve ${mount.source}`, {
+      throw new MayflyError("BOOT_FAILED", `virtiofsd ended while it was to serve ${source}`, {
         evidence: await logs(),
         remedy: "see what it says; the directory must be readable for the user who runs pulumi",
       });
@@ -85,6 +91,18 @@ export async function startMount(
       diagnose: async () => ({ evidence: await logs(), remedy: `see: podman logs ${containerName(part)}` }),
     },
   );
+}
+
+/** Gives a machine that runs a mount whose virtiofsd serves already. The guest sees a new device a moment later. */
+export async function plugMount(qmp: Qmp, index: number, signal: AbortSignal): Promise<void> {
+  const tag = mountTag(index);
+  const backend = {
+    type: "socket",
+    data: { addr: { type: "unix", data: { path: mountSocket(index) } }, server: false },
+  };
+  await qmp.execute("chardev-add", { id: tag, backend }, signal);
+  const device = { driver: "vhost-user-fs-pci", id: tag, chardev: tag, tag, bus: slotName(index) };
+  await qmp.execute("device_add", device, signal);
 }
 
 /**
@@ -128,16 +146,11 @@ function findVirtiofsd(): Virtiofsd {
 
 /** Pure: the command line inside the container. */
 export function virtiofsdCommand({ path, inRust }: Virtiofsd): string[] {
+  const common = [path, "--socket-path=/machine/socket", "--rlimit-nofile=0"];
+  const missing = "-mknod:-setfcap:-fsetid"; // of what it takes for granted, what CAPABILITIES lacks
   return inRust
-    ? [
-        path,
-        "--socket-path=/machine/socket",
-        "--shared-dir=/source",
-        "--sandbox=chroot",
-        "--cache=auto",
-        "--rlimit-nofile=0",
-      ]
-    : [path, "--socket-path=/machine/socket", "-o", "source=/source,sandbox=chroot,cache=auto", "--rlimit-nofile=0"];
+    ? [...common, "--shared-dir=/source", "--sandbox=chroot", "--cache=auto", `--modcaps=${missing}`]
+    : [...common, "-o", `source=/source,sandbox=chroot,cache=auto,modcaps=${missing}`];
 }
 
 interface SourceOwner {
@@ -161,15 +174,22 @@ const OTHER_IDS = 2_000_000_000; // host ids for guest users that are not the ow
 const ID_COUNT = 65_536;
 
 /**
- * Maps ids so that the guest's `owner` is, on the host, who owns the mounted directory. Other guest users become ids
- * that nobody has. Pure.
+ * Maps ids so that the guest's `owner` is, on the host, who owns the mounted directory; without root's rights that is the
+ * caller, the only one who can be mapped. Other guest users become ids that nobody has (without root's rights: the caller's
+ * subordinate ids); the guest's root acts as the owner where {@link mountRules} see to it. Only where root mounts what is
+ * root's for root, all ids stay what they are. Pure.
  */
 export function ownerMapping({ ownerId }: Pick<MountSpec, "ownerId">, owner: SourceOwner, rootless: boolean): string[] {
-  // Without root's rights only the own user can be mapped; podman does that for id 0 unless told otherwise.
-  if (rootless)
-    return ownerId === 0 ? [] : ["--userns", `keep-id:uid=${String(ownerId)},gid=${String(ownerId)}`, "--user", "0:0"];
-  if (ownerId === owner.uid && ownerId === owner.gid) return [];
+  const id = String(ownerId);
+  if (rootless) return ownerId === 0 ? [] : ["--userns", `keep-id:uid=${id},gid=${id}`]; // podman's own way for id 0
+  if (ownerId === 0 && owner.uid === 0 && owner.gid === 0) return [];
   return [...idMap("--uidmap", ownerId, owner.uid), ...idMap("--gidmap", ownerId, owner.gid)];
+}
+
+/** Who virtiofsd starts as; `--passwd=false` keeps podman from making entries in the root directory that all share. */
+export function virtiofsdUser({ ownerId }: Pick<MountSpec, "ownerId">, squashRoot: boolean): string[] {
+  const id = squashRoot ? String(ownerId) : "0";
+  return ["--user", `${id}:${id}`, "--passwd=false"];
 }
 
 function idMap(option: string, inside: number, outside: number): string[] {

@@ -7,7 +7,14 @@ export const INSIDE = {
   machine: "/machine",
   /** Boot artefacts of its image. Read-only. */
   artefacts: "/artefacts",
+  /** The template that a machine starts from, or that it becomes. */
+  template: "/template",
+  /** The machine's own copy of a template's memory, where other processes must share it. */
+  memory: "/memory",
 } as const;
+
+/** Guest port that the agent's SSH server listens on; `guest/agent.sh` has it too. */
+const GUEST_SSH_PORT = 64_022;
 
 /** Port of the container that leads to the guest's sshd. */
 export const SSH_CONTAINER_PORT = 2_222;
@@ -26,10 +33,19 @@ const KERNEL_ARGS = ["console=ttyS0", "quiet", "panic=0", "net.ifnames=0", "no_t
 
 const TRANSLATION_CACHE_MIB = 256; // TCG's default of 1 GiB buys nothing measurable at boot, and counts as our memory
 
+/**
+ * How a machine comes to life. `cold`: through its kernel. `template`: the same, in memory that is kept as a file.
+ * `warm`: from such a file, as a private mapping of it, so that what it does not write it shares with others.
+ */
+export type Start = "cold" | "template" | "warm";
+
 /** What qemu needs beside its specification. */
 export interface QemuFiles {
   /** Name of the initramfs within the artefacts' folder. */
   readonly initramfs: string;
+  readonly start: Start;
+  /** Empty slots for devices that are plugged in later; a template has as many as the machines made of it. */
+  readonly slots: number;
 }
 
 /** The command line of a machine; pure. Device order is part of a template's shape: add at the end. */
@@ -41,12 +57,14 @@ export function qemuCommand(
 ): string[] {
   const { machine, artefacts } = INSIDE;
   return [
+    ...prelude(spec, files.start),
     "qemu-system-x86_64",
     ...["-name", name],
     ...["-machine", "q35,memory-backend=ram"],
     ...accelerator(spec),
     ...["-smp", String(spec.cpus), "-m", `${String(spec.memoryMiB)}M`],
-    ...["-object", memory(spec)],
+    ...["-object", memory(spec, files.start)],
+    ...(files.start === "warm" ? ["-incoming", "defer"] : []),
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...["-kernel", `${artefacts}/kernel`, "-initrd", `${artefacts}/${files.initramfs}`],
     ...[
@@ -63,7 +81,9 @@ export function qemuCommand(
     ...["-serial", "chardev:console", "-qmp", `unix:${machine}/qmp.sock,server=on,wait=off`],
     ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
     ...(spec.scratchMiB === undefined ? [] : disk("scratch", `${machine}/scratch.img`, false)),
-    ...spec.mounts.flatMap((_, index) => mount(index)),
+    ...slots(files.slots),
+    // A device that talks to another process can't be part of a saved state: a warm machine gets it afterwards.
+    ...(files.start === "cold" ? spec.mounts.flatMap((_, index) => mount(index)) : []),
   ];
 }
 
@@ -74,9 +94,64 @@ function accelerator({ accelerator: name }: MachineSpec): string[] {
 }
 
 /** vhost-user devices (virtiofs) read the guest's memory from another process, so it has to be shared then. */
-function memory({ memoryMiB, mounts }: MachineSpec): string {
+function memory({ memoryMiB, mounts }: MachineSpec, start: Start): string {
   const size = `size=${String(memoryMiB)}M`;
+  const file = (path: string, share: "on" | "off") =>
+    `memory-backend-file,id=ram,${size},mem-path=${path},share=${share}`;
+  if (start === "template") return file(`${INSIDE.template}/${TEMPLATE_FILES.memory}`, "on");
+  if (start === "warm") {
+    return mounts.length === 0
+      ? file(`${INSIDE.template}/${TEMPLATE_FILES.memory}`, "off")
+      : file(`${INSIDE.memory}/${TEMPLATE_FILES.memory}`, "on");
+  }
   return mounts.length === 0 ? `memory-backend-ram,id=ram,${size}` : `memory-backend-memfd,id=ram,${size},share=on`;
+}
+
+/** Files of a template. */
+export const TEMPLATE_FILES = {
+  /** The guest's memory; sparse. */
+  memory: "memory",
+  /** State of qemu's devices, in its migration format. */
+  state: "state",
+  /** The scratch disk, where the machines have one. */
+  scratch: "scratch.img",
+} as const;
+
+/** The open file that a warm machine's qemu reads its state from; free in any program that a shell starts. */
+export const STATE_DESCRIPTOR = 9;
+
+/** The beginning of a warm machine's command: opens the state; copies the memory, holes left out, if it is to be shared. */
+function prelude({ mounts }: MachineSpec, start: Start): string[] {
+  if (start !== "warm") return [];
+  const { template, memory } = INSIDE;
+  const copy = `cp --sparse=always ${template}/${TEMPLATE_FILES.memory} ${memory}/${TEMPLATE_FILES.memory}`;
+  const open = `exec ${String(STATE_DESCRIPTOR)}<${template}/${TEMPLATE_FILES.state}`;
+  return ["sh", "-euc", [...(mounts.length === 0 ? [] : [copy]), open, 'exec "$@"'].join("; "), "mayfly"];
+}
+
+/** How many devices a machine can be given while it runs, at least. */
+const SLOTS = 8;
+
+/** How many slots a machine gets. */
+export function slotCount({ mounts }: Pick<MachineSpec, "mounts">): number {
+  return Math.max(1, Math.ceil(mounts.length / SLOTS)) * SLOTS;
+}
+
+/** Empty PCI Express slots, eight functions of one device each. */
+function slots(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const [device, part] = [0x10 + Math.floor(index / 8), index % 8];
+    const address = `addr=0x${device.toString(16)}.${String(part)}${part === 0 ? ",multifunction=on" : ""}`;
+    return [
+      "-device",
+      `pcie-root-port,id=${slotName(index)},chassis=${String(index + 1)},slot=${String(index + 1)},${address}`,
+    ];
+  }).flat();
+}
+
+/** Name of a slot, as `bus` of a device that is plugged in. */
+export function slotName(index: number): string {
+  return `slot${String(index)}`;
 }
 
 function disk(name: string, file: string, readOnly: boolean): string[] {
@@ -95,7 +170,7 @@ const GUEST_NETWORK = "net=10.53.0.0/24,host=10.53.0.2,dns=10.53.0.3,dhcpstart=1
 
 function network({ isolated, ports }: MachineSpec): string {
   const forwards = [
-    `hostfwd=tcp::${String(SSH_CONTAINER_PORT)}-:22`,
+    `hostfwd=tcp::${String(SSH_CONTAINER_PORT)}-:${String(GUEST_SSH_PORT)}`,
     ...ports.map(
       ({ protocol, guest }, index) => `hostfwd=${protocol}::${String(containerPort(index))}-:${String(guest)}`,
     ),
@@ -107,9 +182,14 @@ function network({ isolated, ports }: MachineSpec): string {
 function mount(index: number): string[] {
   const tag = mountTag(index);
   return [
-    ...["-chardev", `socket,id=${tag},path=${INSIDE.machine}/${tag}/socket`],
+    ...["-chardev", `socket,id=${tag},path=${mountSocket(index)}`],
     ...["-device", `vhost-user-fs-pci,chardev=${tag},tag=${tag}`],
   ];
+}
+
+/** Path in the machine's container of the socket of a mount's virtiofsd. */
+export function mountSocket(index: number): string {
+  return `${INSIDE.machine}/${mountTag(index)}/socket`;
 }
 
 /** Memory that a machine's container may use beside the guest's own: qemu itself, its translations, its buffers. */

@@ -1,5 +1,6 @@
 import type { Owner } from "../context";
 import type { ProcessIdentity } from "../host/process-identity";
+import type { PortSpec } from "./spec";
 
 /** What is on disk about a machine, from before it exists until it is gone. */
 export interface MachineRecord {
@@ -17,6 +18,15 @@ export interface MachineRecord {
   readonly expiresAt?: number;
   /** The process that ends it then. */
   readonly expiry?: ProcessIdentity;
+  /** Ports that it has on the host, as declared. Absent in records of former versions. */
+  readonly ports?: readonly PortSpec[];
   /** qemu's process, once it runs. */
   readonly qemu?: ProcessIdentity;
+  /** Key of the template that it runs from. */
+  readonly template?: string;
+}
+
+/** Whether two things were asked for by the same resource of the same stack. */
+export function sameOwner(one: Owner, other: Owner): boolean {
+  return one.project === other.project && one.stack === other.stack && one.resource === other.resource;
 }

@@ -59,6 +59,8 @@ export interface Access {
 interface UserAccess {
   readonly name: string;
   readonly uid: number;
+  /** Another id will do where the guest has given this one to somebody else. */
+  readonly anyUid: boolean;
   readonly groups: readonly string[];
   readonly sudo: boolean;
   readonly shell: string | undefined;

@@ -1,5 +1,9 @@
 import { expect, test } from "@jest/globals";
-import { consoleText, fatalConsoleText } from "../../../provider/machines/console";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
+import { ConsoleWatch, consoleText, fatalConsoleText } from "../../../provider/machines/console";
 
 const line = (kind: "F" | "P", text: string) => `2026-11-24T02:05:04.522855256+00:00 stdout ${kind} ${text}`;
 
@@ -23,4 +27,21 @@ test.each([
 
 test("an ordinary console is not hopeless", () => {
   expect(fatalConsoleText("mayfly: starting /sbin/init\nDebian GNU/Linux 12 web ttyS0\n\nweb login: ")).toBeUndefined();
+});
+
+test("a reason that comes in parts is told when it is whole", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly-console-"));
+  const log = join(folder, "console.log");
+  writeFileSync(log, `${line("P", "Kernel panic - not syncing: Attempted")}\n`);
+  try {
+    using watch = new ConsoleWatch(log);
+    let told: string | undefined;
+    const telling = watch.fatal.then((reason) => (told = reason));
+    for (let turns = 0; turns < 200; turns += 1) await turn(); // time enough to read what is there
+    expect(told).toBeUndefined();
+    appendFileSync(log, `${line("F", " to kill init!\r")}\n`);
+    expect(await telling).toBe("the kernel panicked: Attempted to kill init!");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -1,17 +1,17 @@
 import { expect, test } from "@jest/globals";
-import { qemuCommand } from "../../../provider/machines/qemu-command";
+import { qemuCommand, type Start } from "../../../provider/machines/qemu-command";
 import type { MachineSpec } from "../../../provider/machines/spec";
 
 const spec: MachineSpec = {
   ...{ cpus: 2, memoryMiB: 512, scratchMiB: undefined, mounts: [], ports: [], isolated: false, kernelArgs: ["quux=1"] },
   accelerator: "tcg",
 };
-const command = (change: Partial<MachineSpec> = {}) =>
+const command = (change: Partial<MachineSpec> = {}, start: Start = "cold") =>
   qemuCommand(
     "mayfly-web",
     { ...spec, ...change },
     { mac: "52:54:00:01:02:03" },
-    { initramfs: "initramfs-1.cpio" },
+    { initramfs: "initramfs-1.cpio", start, slots: start === "cold" ? 0 : 8 },
   ).join(" ");
 
 test("memory is shared only where virtiofsd has to read it", () => {
@@ -20,9 +20,23 @@ test("memory is shared only where virtiofsd has to read it", () => {
   expect(command({ mounts: [mount] })).toContain("memory-backend-memfd,id=ram,size=512M,share=on");
 });
 
+test("a template's memory is a file that a clone maps for itself, or copies where virtiofsd has to read it too", () => {
+  expect(command({}, "template")).toContain("mem-path=/template/memory,share=on");
+  expect(command({}, "warm")).toMatch(/mem-path=\/template\/memory,share=off -incoming defer/);
+  const mount = { source: "/a", target: "/b", readOnly: true, ownerId: 0 };
+  const withMount = command({ mounts: [mount] }, "warm");
+  expect(withMount).toMatch(/cp --sparse=always .*mem-path=\/memory\/memory,share=on/);
+  expect(withMount).not.toContain("vhost-user-fs"); // plugged in after the restore
+});
+
+test("template and clone have the same devices in the same order", () => {
+  const devices = (text: string) => text.match(/-device \S+/g);
+  expect(devices(command({}, "warm"))).toEqual(devices(command({}, "template")));
+});
+
 test("an isolated guest is restricted, and SSH still led to it", () => {
-  expect(command()).toContain("restrict=off,hostfwd=tcp::2222-:22");
-  expect(command({ isolated: true })).toContain("restrict=on,hostfwd=tcp::2222-:22");
+  expect(command()).toContain("restrict=off,hostfwd=tcp::2222-:64022");
+  expect(command({ isolated: true })).toContain("restrict=on,hostfwd=tcp::2222-:64022");
 });
 
 test("published ports lead from the container's port to the guest's", () => {

@@ -1,0 +1,60 @@
+# Prepares the image's own files for a life as a machine, whichever that will be: sshd's rules, services, resolver. Runs
+# in the guest's root before its init does, at every boot, also at that of a template.
+PATH=/usr/lib/mayfly/bin
+export PATH
+cd /etc/mayfly || exit 1
+
+keep() { # keep FILE NAME: the image's own text of a file that we write, as it was before our first boot
+  [ -e "$2.image" ] || cat "$1" >"$2.image" 2>/dev/null || : >"$2.image"
+}
+keep /etc/hosts hosts
+keep /etc/environment environment
+touch environment
+
+# The image's own settings stay, but sshd takes the first value that it reads for a keyword, and ours come first.
+config=/etc/ssh/sshd_config
+mkdir -p /etc/ssh
+keep "$config" sshd_config
+cat sshd_config sshd_config.image >"$config"
+# OpenSSH 9.8 shuts out an address after failed logins; here all logins come from one address, the host's.
+sshd=$(command -v /usr/sbin/sshd || command -v /usr/bin/sshd) && grep -q PerSourcePenalties "$sshd" &&
+  sed -i '1i PerSourcePenalties no' "$config"
+rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub # keys from the image are known to all who have the image
+
+# enable TARGET UNIT...: has systemd start the first of the units that the image has.
+enable() {
+  target=$1
+  shift
+  for unit in "$@"; do
+    for folder in /usr/lib/systemd/system /lib/systemd/system; do
+      [ -e "$folder/$unit" ] || continue
+      mkdir -p "/etc/systemd/system/$target.wants"
+      ln -sf "$folder/$unit" "/etc/systemd/system/$target.wants/$unit"
+      return
+    done
+  done
+  return 1
+}
+
+if [ -d /etc/systemd/system ]; then
+  if [ -e template ]; then
+    # A server that runs would keep the template's keys; one that waits for its first client has none yet.
+    rm -f /etc/systemd/system/multi-user.target.wants/ssh.service /etc/systemd/system/multi-user.target.wants/sshd.service
+    if ! enable sockets.target ssh.socket sshd.socket; then
+      for unit in ssh.service sshd.service; do
+        [ ! -e "/usr/lib/systemd/system/$unit" ] || echo "$unit" >start-after
+      done
+    fi
+  else
+    enable multi-user.target ssh.service sshd.service
+  fi
+  mkdir -p /etc/systemd/resolved.conf.d
+  printf '[Resolve]\nDNS=10.53.0.3\n' >/etc/systemd/resolved.conf.d/mayfly.conf
+fi
+case $(readlink /etc/resolv.conf) in
+*systemd/resolve*) ;; # resolved was told above
+*)
+  rm -f /etc/resolv.conf
+  echo "nameserver 10.53.0.3" >/etc/resolv.conf
+  ;;
+esac

@@ -1,0 +1,35 @@
+import type { Context, Owner } from "../context";
+import type { BootArtefacts } from "../images/artefacts";
+import type { Access, Identity, MachineSpec, PortSpec } from "./spec";
+
+/** A machine to be made. */
+export interface MachinePlan {
+  readonly owner: Owner;
+  readonly spec: MachineSpec;
+  readonly identity: Identity;
+  readonly access: Access;
+  readonly boot: BootArtefacts;
+  /** Seconds that it lives; absent: until it is removed. */
+  readonly lifetime: number | undefined;
+  /** Whether it starts from a template: if that can be, never, or else not at all. */
+  readonly warmBoot: "auto" | "never" | "required";
+  /** Wait until the guest's sshd can be asked. */
+  readonly waits: boolean;
+  /** Seconds until a guest that does not come up is given up. */
+  readonly bootTimeout: number;
+}
+
+/** How work tells of itself, and how long it may take. */
+export type Progress = Pick<Context, "signal" | "step" | "say">;
+
+/** A machine that runs. */
+export interface StartedMachine {
+  /** Port of the host, at 127.0.0.1, that leads to the guest's sshd. */
+  readonly sshPort: number;
+  /** The declared ports, each with the host port that it has. */
+  readonly ports: readonly PortSpec[];
+  /** Path of the console's log. */
+  readonly consoleLog: string;
+  /** Whether it started from a template. */
+  readonly warm: boolean;
+}

@@ -1,0 +1,212 @@
+import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
+import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { readFileIfExists, writeFileAtomic } from "../host/files";
+import { withLock } from "../host/locks";
+import { PASSABLE, type Paths } from "../host/paths";
+import { findProgram } from "../host/podman";
+import { hostBootId } from "../host/process-identity";
+import type { BootArtefacts } from "../images/artefacts";
+import { slotCount, TEMPLATE_FILES } from "./qemu-command";
+import type { MachineSpec } from "./spec";
+
+/** The saved memory and device state of a machine that has booted and waits for its identity. */
+export interface Template {
+  /** Name of its folder: a digest of its {@link Shape}. */
+  readonly key: string;
+  readonly folder: string;
+}
+
+/** All that a template and the machines made of it must agree on. */
+export type Shape = Readonly<Record<string, unknown>>;
+
+/** Raise it when devices, their order, or what is done before the save change. */
+const FORMAT = 1;
+
+/** The shape of a machine: what the kernel has seen when the template is saved. Mounts and ports come afterwards. */
+export function shapeOf(spec: MachineSpec, boot: Pick<BootArtefacts, "version">): Shape {
+  return {
+    format: FORMAT,
+    boot: boot.version,
+    qemu: programVersion("qemu-system-x86_64"),
+    accelerator: spec.accelerator,
+    cpus: spec.cpus,
+    memoryMiB: spec.memoryMiB,
+    scratchMiB: spec.scratchMiB ?? 0,
+    slots: slotCount(spec),
+    kernelArgs: spec.kernelArgs,
+  };
+}
+
+/** What changes when a program is another one; asking it for its version would cost as much as a restore. */
+function programVersion(name: string): string {
+  const path = findProgram(name);
+  if (path === undefined) return "missing";
+  const { size, mtimeMs } = statSync(path);
+  return `${path} ${String(size)} ${String(mtimeMs)}`;
+}
+
+/** What is on disk beside a template's files. */
+interface TemplateRecord {
+  readonly shape: Shape;
+  /** SHA-256 of the state. */
+  readonly state: string;
+  /** The memory as it was when saved. */
+  readonly memory: MemoryMark;
+  /** The boot of the host in which it was made. */
+  readonly bootId: string;
+}
+
+/** Tells whether a file was written to since: nobody can set an inode's change time (stat(2), st_ctime). */
+interface MemoryMark {
+  readonly inode: string;
+  readonly size: string;
+  readonly changed: string;
+}
+
+const RECORD = "template.json";
+const ON_DISK = "on-disk"; // the memory's pages have reached the disk: good for the host's next boot too
+const CAP_BYTES = 8 * 1024 ** 3; // some fifty templates
+
+/** The templates of this host: found, made once, checked before each use, and thrown out when there are too many. */
+export class Templates {
+  /**
+   * @param paths Where they are kept.
+   * @param capBytes What they may take of the disk before a new one is made.
+   */
+  constructor(
+    private readonly paths: Paths,
+    private readonly capBytes = CAP_BYTES,
+  ) {}
+
+  /** Key of a shape. */
+  static key(shape: Shape): string {
+    return createHash("sha256").update(JSON.stringify(shape)).digest("hex").slice(0, 16);
+  }
+
+  /** Finds a template that can be trusted; `undefined` when there is none. What can't be trusted is removed. */
+  async find(key: string): Promise<Template | undefined> {
+    const folder = this.folder(key);
+    const text = await readFileIfExists(join(folder, RECORD));
+    if (text === undefined) return undefined;
+    if (!(await isSound(folder, text))) {
+      await this.remove(key);
+      return undefined;
+    }
+    const now = new Date();
+    await utimes(join(folder, RECORD), now, now); // when it was last used
+    return { key, folder };
+  }
+
+  /**
+   * Finds a template or makes it; one process makes it, others wait.
+   *
+   * @param make Fills the folder with {@link TEMPLATE_FILES}.
+   * @param inUse Keys of templates that machines run from: not to be thrown out.
+   */
+  async ensure(
+    shape: Shape,
+    signal: AbortSignal,
+    make: (draft: string) => Promise<void>,
+    inUse: () => Promise<ReadonlySet<string>>,
+  ): Promise<Template> {
+    const key = Templates.key(shape);
+    return (
+      (await this.find(key)) ??
+      withLock(this.paths.locks, `template-${key}`, signal, async () => {
+        const known = await this.find(key);
+        if (known !== undefined) return known;
+        await this.makeRoom(await inUse());
+        const draft = join(this.paths.templates, `${key}.draft`);
+        await rm(draft, { recursive: true, force: true }); // of a maker that was killed
+        await mkdir(draft, { mode: PASSABLE });
+        try {
+          await make(draft);
+          await this.finish(key, shape, draft);
+        } finally {
+          await rm(draft, { recursive: true, force: true });
+        }
+        return { key, folder: this.folder(key) };
+      })
+    );
+  }
+
+  /** Removes a template. Machines that run from it keep its memory as long as they need it. */
+  async remove(key: string): Promise<void> {
+    await rm(this.folder(key), { recursive: true, force: true });
+  }
+
+  private async finish(key: string, shape: Shape, draft: string): Promise<void> {
+    const record: TemplateRecord = {
+      shape,
+      state: await digest(join(draft, TEMPLATE_FILES.state)),
+      memory: await mark(draft),
+      bootId: hostBootId(),
+    };
+    await writeFileAtomic(join(draft, RECORD), JSON.stringify(record));
+    const folder = this.folder(key);
+    await rm(folder, { recursive: true, force: true });
+    await rename(draft, folder);
+    void settle(folder).catch(() => undefined); // then it is good for this boot of the host only
+  }
+
+  /** Throws out the templates that were not used for longest, until all together are below the cap. */
+  private async makeRoom(inUse: ReadonlySet<string>): Promise<void> {
+    const names = await readdir(this.paths.templates);
+    const found = await Promise.all(
+      names.map(async (key) => {
+        const used = await stat(join(this.folder(key), RECORD)).catch(() => undefined);
+        const memory = await stat(join(this.folder(key), TEMPLATE_FILES.memory)).catch(() => undefined);
+        return { key, used: used?.mtimeMs ?? Date.now(), bytes: (memory?.blocks ?? 0) * 512 };
+      }),
+    );
+    let bytes = found.reduce((sum, template) => sum + template.bytes, 0);
+    for (const template of found.sort((a, b) => a.used - b.used)) {
+      if (bytes <= this.capBytes) return;
+      if (inUse.has(template.key) || template.key.endsWith(".draft")) continue;
+      await this.remove(template.key);
+      bytes -= template.bytes;
+    }
+  }
+
+  private folder(key: string): string {
+    return join(this.paths.templates, key);
+  }
+}
+
+async function isSound(folder: string, text: string): Promise<boolean> {
+  try {
+    const record = JSON.parse(text) as TemplateRecord;
+    const isKept = record.bootId === hostBootId() || (await readFileIfExists(join(folder, ON_DISK))) !== undefined;
+    return (
+      isKept &&
+      JSON.stringify(record.memory) === JSON.stringify(await mark(folder)) &&
+      record.state === (await digest(join(folder, TEMPLATE_FILES.state)))
+    );
+  } catch {
+    return false; // a file is missing, or the record is no JSON
+  }
+}
+
+async function mark(folder: string): Promise<MemoryMark> {
+  const { ino, size, ctimeNs } = await stat(join(folder, TEMPLATE_FILES.memory), { bigint: true });
+  return { inode: String(ino), size: String(size), changed: String(ctimeNs) };
+}
+
+async function digest(file: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
+}
+
+/** Brings the memory to the disk, beside all else that goes on, and notes that it is there. */
+async function settle(folder: string): Promise<void> {
+  const file = await open(join(folder, TEMPLATE_FILES.memory), "r");
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await writeFileAtomic(join(folder, ON_DISK), "");
+}

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { MayflyError } from "../../../provider/errors";
+import { openPaths } from "../../../provider/host/paths";
+import { findProgram, needProgram, Podman } from "../../../provider/host/podman";
+import { checkIds, explainPodman } from "../../../provider/host/podman-trouble";
+
+const PATH = process.env["PATH"];
+let folder = "";
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "mayfly podman "));
+});
+
+afterEach(() => {
+  process.env["PATH"] = PATH;
+  rmSync(folder, { recursive: true });
+});
+
+/** Leaves nothing in PATH but these programs, which are the host's own. */
+function keepOnly(...names: string[]): void {
+  for (const name of names) symlinkSync(findProgram(name) ?? `/missing/${name}`, join(folder, name));
+  process.env["PATH"] = folder;
+}
+
+const failure = async (work: Promise<unknown>): Promise<MayflyError> =>
+  work.then(
+    () => Promise.reject(new Error("nothing failed")),
+    (error: unknown) => error as MayflyError,
+  );
+
+const prove = async () => failure(new Podman(openPaths({ MAYFLY_HOME: folder })).prove(AbortSignal.timeout(20_000)));
+
+test("no podman", async () => {
+  keepOnly();
+  const error = await prove();
+  expect(error.message).toBe(
+    "the program podman is not installed on this host\n" +
+      `searched in PATH=${folder}\n` +
+      "To fix: sudo apt-get install podman   (or your distribution's package that holds podman)" +
+      "\nMore on this: docs/errors.md#tool_missing",
+  );
+  expect(error.code).toBe("TOOL_MISSING");
+});
+
+test("no slirp4netns: podman would give root a bridge to the host and to all other containers", async () => {
+  keepOnly("podman", "conmon", "runc", "newuidmap", "newgidmap");
+  const error = await prove();
+  expect([error.code, error.remedy]).toEqual(["TOOL_MISSING", expect.stringContaining("apt-get install slirp4netns")]);
+});
+
+test("no qemu", () => {
+  keepOnly();
+  expect(() => {
+    needProgram("qemu-system-x86_64");
+  }).toThrow("sudo apt-get install qemu-system-x86 ");
+});
+
+const enough = [{ size: 1 }, { size: 65_536 }];
+
+test.each([
+  ["no sub-ids at all", { uidmap: [{ size: 1 }], gidmap: enough }, "/etc/subuid gives this user's containers 1 ids"],
+  ["no group sub-ids", { uidmap: enough, gidmap: null }, "/etc/subgid gives this user's containers 0 ids"],
+])("%s", (_, mappings, evidence) => {
+  expect(() => {
+    checkIds(mappings);
+  }).toThrow(expect.objectContaining({ code: "PODMAN_UNUSABLE", message: expect.stringContaining(evidence) }));
+  expect(() => {
+    checkIds(mappings);
+  }).toThrow("sudo usermod --add-subuids");
+});
+
+test("enough sub-ids", () => {
+  checkIds({ uidmap: enough, gidmap: enough });
+});
+
+// In podman's words; all but the last two as 4.3.1 said them on a host that was made so.
+test.each([
+  ['Error: /usr/bin/slirp4netns failed: "open(\\"/dev/net/tun\\"): Permission denied\\nchild failed(1)', "chmod 666"],
+  ['Error: /usr/bin/slirp4netns failed: "open(\\"/dev/net/tun\\"): No such file or directory\\n"', "modprobe tun"],
+  [
+    'command required for rootless mode with multiple IDs: exec: "newuidmap": executable file not found in $PATH',
+    "uidmap",
+  ],
+  ["the path in $XDG_RUNTIME_DIR must be writable by the user", "enable-linger"],
+  ['Error: runc: time="2026-11-24T07:50:09Z" level=error msg="mkdir /run/user/0: permission denied"', "enable-linger"],
+  ['database graph driver "vfs" does not match our graph driver "overlay": mismatch', "podman system reset"],
+  [
+    "potentially insufficient UIDs or GIDs available in user namespace (requested 0:42 for /etc/shadow)",
+    "--add-subuids",
+  ],
+])("a host that is not ready: %s", (evidence, remedy) => {
+  const error = explainPodman(new MayflyError("TOOL_FAILED", "podman failed", { evidence, remedy: "" })) as MayflyError;
+  expect(error).toMatchObject({ code: "PODMAN_UNUSABLE", evidence, remedy: expect.stringContaining(remedy) });
+});
+
+test("a failure about something else stays what it is", () => {
+  const error = new MayflyError("TOOL_FAILED", "podman failed", { evidence: "Error: no such container x", remedy: "" });
+  expect(explainPodman(error)).toBe(error);
+});

@@ -1,0 +1,103 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { openPaths, type Paths } from "../../../provider/host/paths";
+import { TEMPLATE_FILES } from "../../../provider/machines/qemu-command";
+import type { MachineSpec } from "../../../provider/machines/spec";
+import { shapeOf, Templates } from "../../../provider/machines/templates";
+
+let folder: string;
+let paths: Paths;
+let made: number;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "mayfly templates "));
+  paths = openPaths({ MAYFLY_HOME: folder });
+  made = 0;
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const spec: MachineSpec = {
+  ...{ cpus: 2, memoryMiB: 512, scratchMiB: undefined, mounts: [], ports: [], isolated: false, kernelArgs: [] },
+  accelerator: "tcg",
+};
+const shape = shapeOf(spec, { version: "image-1" });
+const key = Templates.key(shape);
+const nobody = () => Promise.resolve(new Set<string>());
+const make = (draft: string): Promise<void> => {
+  made += 1;
+  writeFileSync(join(draft, TEMPLATE_FILES.memory), "memory");
+  writeFileSync(join(draft, TEMPLATE_FILES.state), "state");
+  return Promise.resolve();
+};
+const ensure = async () => new Templates(paths).ensure(shape, AbortSignal.timeout(20_000), make, nobody);
+
+test("a template is made once, also when many want it at a time", async () => {
+  const templates = await Promise.all([ensure(), ensure(), ensure()]);
+  expect(new Set(templates.map((template) => template.folder)).size).toBe(1);
+  expect(made).toBe(1);
+  await ensure();
+  expect(made).toBe(1);
+});
+
+test.each(["memory", "state"] as const)("one whose %s was written to is not trusted, and made anew", async (name) => {
+  const template = await ensure();
+  writeFileSync(join(template.folder, TEMPLATE_FILES[name]), name === "memory" ? "MEMORY" : "STATE");
+  expect(await new Templates(paths).find(key)).toBeUndefined();
+  await ensure();
+  expect(made).toBe(2);
+});
+
+test("one that is not whole is not trusted", async () => {
+  const template = await ensure();
+  rmSync(join(template.folder, TEMPLATE_FILES.state));
+  expect(await new Templates(paths).find(key)).toBeUndefined();
+});
+
+test("a maker that fails, or was killed, leaves no template", async () => {
+  const broken = () => Promise.reject(new Error("the guest died"));
+  const templates = new Templates(paths);
+  await expect(templates.ensure(shape, AbortSignal.timeout(20_000), broken, nobody)).rejects.toThrow("the guest died");
+  expect(readdirSync(paths.templates)).toEqual([]);
+  mkdirSync(join(paths.templates, `${key}.draft`)); // as a kill would leave it
+  writeFileSync(join(paths.templates, `${key}.draft`, TEMPLATE_FILES.memory), "half");
+  await ensure();
+  expect(readdirSync(paths.templates)).toEqual([key]);
+});
+
+test("when there is too much, the least recently used goes, but none that is in use", async () => {
+  const templates = new Templates(paths, 0);
+  for (const [age, name] of [
+    [30, "old"],
+    [20, "older-in-use"],
+    [10, "young"],
+  ] as const) {
+    mkdirSync(join(paths.templates, name));
+    for (const file of [TEMPLATE_FILES.memory, "template.json"]) writeFileSync(join(paths.templates, name, file), "x");
+    const used = Date.now() / 1_000 - age;
+    utimesSync(join(paths.templates, name, "template.json"), used, used);
+  }
+  const inUse = () => Promise.resolve(new Set(["older-in-use"]));
+  await templates.ensure(shape, AbortSignal.timeout(20_000), make, inUse);
+  expect(readdirSync(paths.templates).sort()).toEqual([key, "older-in-use"].sort());
+});
+
+test.each([
+  { cpus: 4 },
+  { memoryMiB: 1_024 },
+  { scratchMiB: 100 },
+  { kernelArgs: ["quiet"] },
+  { accelerator: "kvm" as const },
+])("a machine with %j is of another shape", (change) => {
+  expect(Templates.key(shapeOf({ ...spec, ...change }, { version: "image-1" }))).not.toBe(key);
+});
+
+test("ports, a closed network and mounts come after the restore: they do not change the shape", () => {
+  const port = { guest: 80, host: 0, hostAddress: "127.0.0.1", protocol: "tcp" } as const;
+  const mount = { source: "/a", target: "/b", readOnly: true, ownerId: 0 };
+  const other = { ...spec, ports: [port], mounts: [mount], isolated: true };
+  expect(Templates.key(shapeOf(other, { version: "image-1" }))).toBe(key);
+});
