@@ -1,5 +1,9 @@
 /** Ephemeral Linux VMs as Pulumi resources. */
+export { CopyFile, type CopyFileArgs } from "./copy-file";
 export { Image, type ImageArgs } from "./image";
+export type { Target } from "./on-vm";
+export { PortForward, type PortForwardArgs } from "./port-forward";
 export { SshCommand, type SshCommandArgs } from "./ssh-command";
+export { SshConfig, type SshConfigArgs } from "./ssh-config";
 export { SshKey, type SshKeyArgs } from "./ssh-key";
 export { VM, type Connection, type PublishedPort, type VMArgs } from "./vm";

@@ -1,21 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SshCommandInputs } from "../provider/schema/ssh-command";
-import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
+import { common, isOfKind, pending, type Inputs } from "./inputs";
+import { targetInputs, targetOptions, type Target } from "./on-vm";
 import { trampoline } from "./trampoline";
-import type { VM } from "./vm";
 
 const provider = trampoline("SshCommand"); // one object a kind: Pulumi serialises it once
 
 /** Arguments of {@link SshCommand}: those of `remote.Command` in `@pulumi/command`, and more. */
-export interface SshCommandArgs extends Omit<Inputs<SshCommandInputs>, "connection" | "vmId"> {
-  /**
-   * The VM to run on: fills `connection`, and ties the command's life to the VM's. With a new VM the command runs
-   * again; with the VM it goes, without its `delete` being run.
-   */
-  vm?: VM | undefined;
-  /** Where to run, if not on a `vm`. Secret: holds a private key. A change alone runs nothing. */
-  connection?: Inputs<SshCommandInputs>["connection"] | undefined;
-}
+export interface SshCommandArgs extends Target, Omit<Inputs<SshCommandInputs>, "connection" | "vmId"> {}
 
 /**
  * A command that runs over SSH when the resource is made, when an input changes, and when it is deleted.
@@ -42,22 +34,17 @@ export class SshCommand extends pulumi.dynamic.Resource {
 
   /** @param args `vm` or `connection`, and what to run. */
   constructor(name: string, args: SshCommandArgs, options?: pulumi.CustomResourceOptions) {
-    const { vm, ...rest } = args;
-    const target = { connection: secret(args.connection ?? vm?.connection), vmId: vm?.id };
+    const { vm: _vm, connection: _connection, ...rest } = args;
     const secretOutput = args.secretOutput ?? anySecret(args.create, args.update, args.stdin, args.environment);
     super(
       provider,
       name,
       {
         ...pending("stdout", "stderr", "exitCode", "durationSeconds"),
-        ...{ ...rest, ...target, secretOutput },
+        ...{ ...rest, ...targetInputs(args), secretOutput },
         ...common(name, options),
       },
-      // The VM's end is the command's end: nothing is run on a machine that goes or is gone.
-      pulumi.mergeOptions(
-        vm === undefined ? {} : { deletedWith: vm, dependsOn: [vm] },
-        withSecrets(options, "connection"),
-      ),
+      targetOptions(args, options),
       "mayfly",
       "SshCommand",
     );

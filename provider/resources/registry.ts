@@ -5,25 +5,33 @@ import type { ResourceHandler } from "./resource";
 /** A handler whose kind is not known: what `engine` works with. The same contract, without the types of one kind. */
 export interface AnyHandler extends Omit<
   ResourceHandler,
-  "replaceOnChanges" | "ignoreChanges" | "identityInputs" | "secretOutputs" | "lost"
+  "replaceOnChanges" | "ignoreChanges" | "identityInputs" | "secretOutputs" | "lost" | "deleteFirst"
 > {
   /** See {@link ResourceHandler.replaceOnChanges}. */
   readonly replaceOnChanges: readonly string[];
   /** See {@link ResourceHandler.ignoreChanges}. */
-  readonly ignoreChanges?: readonly string[];
+  readonly ignoreChanges?: readonly string[] | IgnoresByInputs;
   /** See {@link ResourceHandler.identityInputs}. */
   readonly identityInputs?: readonly string[];
   /** See {@link ResourceHandler.secretOutputs}. */
   secretOutputs?(state: object): readonly string[];
+  /** See {@link ResourceHandler.deleteFirst}. */
+  deleteFirst?(old: object, next: object): boolean;
   /** See {@link ResourceHandler.lost}. */
   lost?(id: string, state: object, context: Context): Promise<string | undefined>;
 }
+
+/** A method's type: what it takes is what the same handler checked. */
+type IgnoresByInputs = { bivariant(inputs: Record<string, unknown>): readonly string[] }["bivariant"];
 
 /** Handlers by kind. Each file is read when its kind is first asked for: the preview of an SshKey needs no VM code. */
 const HANDLERS = {
   VM: async () => erase((await import("./vm.js")).vm),
   Image: async () => erase((await import("./image.js")).image),
+  SshConfig: async () => erase((await import("./ssh-config.js")).sshConfig),
   SshKey: async () => erase((await import("./ssh-key.js")).sshKey),
+  CopyFile: async () => erase((await import("./copy-file.js")).copyFile),
+  PortForward: async () => erase((await import("./port-forward.js")).portForward),
   SshCommand: async () => erase((await import("./ssh-command.js")).sshCommand),
 } satisfies Record<string, () => Promise<AnyHandler>>;
 

@@ -4,6 +4,7 @@ import type { Context } from "../context";
 import { IncompleteError, MayflyError } from "../errors";
 import { sshCommandSchema, type SshCommandSpec } from "../schema/ssh-command";
 import type { ExecResult } from "../ssh/ssh";
+import { isMachineGone } from "./machine-gone";
 import type { ResourceHandler } from "./resource";
 
 /** What is known of a command that ran. */
@@ -193,11 +194,6 @@ function previousOutput(state: Saved, { addPreviousOutputInEnv }: SshCommandSpec
     return fits;
   });
   return Object.fromEntries(given);
-}
-
-/** Whether the command ran on a VM of ours that is no more; then there is nothing left to look at or to undo. */
-async function isMachineGone({ vmId }: SshCommandSpec, { machines }: Context): Promise<boolean> {
-  return vmId !== undefined && !(await machines.isAlive(vmId));
 }
 
 const EVIDENCE_LINES = 12;

@@ -1,8 +1,7 @@
 import type { Context } from "../context";
 import { MayflyError } from "../errors";
 import { sshKeySchema, type SshKeySpec } from "../schema/ssh-key";
-import { parseKey } from "../ssh/keys";
-import type { InputFailure, ResourceHandler } from "./resource";
+import type { CheckContext, InputFailure, ResourceHandler } from "./resource";
 
 /** What is known of a key pair. */
 export interface SshKeyState {
@@ -41,10 +40,14 @@ async function ownKey(inputs: SshKeySpec, { ssh }: Context): Promise<SshKeyState
 }
 
 /** A key that can't be read fails at preview, at the field that is wrong. */
-async function checkOwnKey({ privateKey, passphrase }: SshKeySpec): Promise<readonly InputFailure[]> {
+async function checkOwnKey(
+  { privateKey, passphrase }: SshKeySpec,
+  { openRooms }: CheckContext,
+): Promise<readonly InputFailure[]> {
   if (privateKey === undefined) return [];
+  const { ssh } = await openRooms();
   try {
-    await parseKey({ privateKey, passphrase });
+    await ssh.parseKey({ privateKey, passphrase });
     return [];
   } catch (error) {
     if (!(error instanceof MayflyError)) throw error;

@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
-import { stat } from "node:fs/promises";
 import type { Context } from "../context";
 import type { Access, Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { reap } from "../reap";
 import { vmSchema, type VMSpec } from "../schema/vm";
-import type { InputFailure, ResourceHandler } from "./resource";
+import type { ResourceHandler } from "./resource";
 import { loginUser, userIds } from "./vm-access";
+import { checkVM, sharePort } from "./vm-check";
 
 /** What is known of a VM. */
 interface VMState {
@@ -57,7 +57,8 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
   deadlines: { create: 1_800, update: 120, read: 60, delete: 120 },
   secretOutputs: () => ["connection"],
 
-  check: async ({ mounts }) => (await Promise.all(mounts.map(checkSource))).flat(),
+  check: checkVM,
+  deleteFirst: sharePort,
 
   async create(id, inputs, context) {
     const { images, machines, signal, step, say } = context;
@@ -70,21 +71,21 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     const begun = performance.now();
     const plan = {
       ...{ owner: context.owner, identity, boot, lifetime: inputs.expiresAfter },
+      ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
       spec: machineSpec(inputs, accelerator),
       access: accessOf(inputs, key),
     };
-    const started = await machines.start(id, plan, signal);
+    const started = await machines.start(id, plan, context);
     return machines.orRemove(id, async () => {
       const login = { host: LOOPBACK, port: started.sshPort, user: loginUser, hostKey: identity.hostPublicKey };
       const connection = { ...login, privateKey: key.privateKey };
-      const title = `Booting ${context.owner.resource} (${accelerator})`;
-      await step(title, async () => waitUntilUp(id, inputs, connection, context));
+      await step("Logging in", async () => waitUntilUp(inputs, connection, context));
       const sshConfig = await keepClientFiles(id, identity.hostname, connection, context);
       await machines.ready(id);
       return {
         ...{ ...login, connection, accelerator, sshConfig },
         imageDigest: image.digest,
-        warm: false,
+        warm: started.warm,
         bootSeconds: Math.round(performance.now() - begun) / 1_000,
         machineId: identity.machineId,
         consoleLog: started.consoleLog,
@@ -121,14 +122,6 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     await machines.remove(id, signal);
   },
 };
-
-async function checkSource({ source }: VMSpec["mounts"][number], index: number): Promise<InputFailure[]> {
-  const path = resolve(source);
-  const seen = await stat(path).catch(() => undefined);
-  if (seen?.isDirectory() === true) return [];
-  const reason = `must be a directory on this host; ${path} ${seen ? "is something else" : "does not exist"}`;
-  return [{ property: `mounts[${String(index)}].source`, reason }];
-}
 
 /** A host name out of a resource's name: what RFC 1123 does not allow becomes a hyphen. */
 export function hostnameFrom(resource: string): string {
@@ -175,11 +168,15 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"]): M
   };
 }
 
-function accessOf({ users, authorizedKeys }: VMSpec, { publicKey }: Pick<KeyText, "publicKey">): Access {
+function accessOf({ users, authorizedKeys, mounts }: VMSpec, { publicKey }: Pick<KeyText, "publicKey">): Access {
   const ids = userIds(users);
   return {
     rootKeys: [publicKey, ...authorizedKeys],
-    users: users.map((user) => ({ ...user, uid: ids.get(user.name) ?? 0, shell: user.shell, home: user.home })),
+    users: users.map((user) => ({
+      ...{ ...user, shell: user.shell, home: user.home },
+      uid: ids.get(user.name) ?? 0,
+      anyUid: user.uid === undefined && !mounts.some(({ owner }) => owner === user.name),
+    })),
   };
 }
 
@@ -190,11 +187,10 @@ function accessChanged(old: VMSpec, inputs: VMSpec): boolean {
 }
 
 /** Waits as long as `waitFor` asks: the guest's sshd listens, a login works, systemd has settled. */
-async function waitUntilUp(id: string, inputs: VMSpec, connection: VMConnection, context: Context): Promise<void> {
-  const { machines, ssh, say } = context;
+async function waitUntilUp(inputs: VMSpec, connection: VMConnection, context: Context): Promise<void> {
+  const { ssh, say } = context;
   if (inputs.waitFor === "none") return;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
-  await machines.waitListening(id, context.signal, inputs.bootTimeout);
   await ssh.login(connection, signal);
   if (inputs.waitFor === "ssh") return;
   const { stdout } = await ssh.exec(connection, { command: "systemctl is-system-running --wait || :" }, signal);

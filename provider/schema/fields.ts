@@ -67,6 +67,18 @@ export const duration = z
 /** A text that is not empty. */
 export const text = z.string(wanted("a text")).min(1, wanted("a text that is not empty"));
 
+/** A name as podman takes it: `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, or an image's id. Grammar of containers/image. */
+const IMAGE_NAME =
+  /^(?:(?:localhost|[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*)(?::\d{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
+const IMAGE_WANTED =
+  "the name of an OCI image, such as localhost/x or quay.io/x/y:tag: lower-case letters, digits, . _ - and / and no transport before it";
+
+/** The name of an OCI image. Says nothing on whether there is one. */
+export const imageName = z.string(wanted(IMAGE_WANTED)).regex(IMAGE_NAME, wanted(IMAGE_WANTED));
+
+/** Text of a command. May be longer than a process's arguments. */
+export const commandText = text.regex(/^[^\0]*$/, wanted("a text without NUL; binary data go to stdin"));
+
 /** A host name: letters, digits and hyphens, at most 63, as RFC 1123 has it. */
 export const hostname = z
   .string(wanted("a host name"))
@@ -77,14 +89,26 @@ export const userName = z
   .string(wanted("a user name"))
   .regex(/^[a-z_][a-z0-9_-]{0,31}$/, wanted("a user name: lower-case letters, digits, _ and -, at most 32"));
 
+/** Whether a key's data are what its type says: they begin with the length of the type, and the type itself. */
+function isKeyOf(type: string, base64: string): boolean {
+  const data = Buffer.from(base64, "base64");
+  const name = Buffer.from(type);
+  const isNamed =
+    data.length > 4 && data.readUInt32BE(0) === name.length && data.subarray(4, 4 + name.length).equals(name);
+  return isNamed && data.length > 4 + name.length + 32; // the shortest key, ed25519, is of 32 bytes
+}
+
+const KEY_LINE =
+  /^(?:[^\n\r]* )?(ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) ([A-Za-z0-9+/]+={0,3})(?: [^\n\r]*)?$/;
+
 /** One line of an `authorized_keys` file, as sshd(8) reads it: a public key, options before it allowed. */
 export const publicKeyLine = z
   .string(wanted("a public key in OpenSSH's form"))
   .trim()
-  .regex(
-    /^(?:[^\n\r]* )?(?:ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/]+={0,3}(?: [^\n\r]*)?$/,
-    wanted("a public key in OpenSSH's form, such as the text of ~/.ssh/id_ed25519.pub"),
-  );
+  .refine((line) => {
+    const [, type = "", base64 = ""] = KEY_LINE.exec(line) ?? [];
+    return isKeyOf(type, base64);
+  }, wanted("a public key in OpenSSH's form, such as the text of ~/.ssh/id_ed25519.pub"));
 
 /** An absolute path in the guest. */
 export const guestPath = z
@@ -126,9 +150,18 @@ const hop = {
   perDialTimeout: z.number().min(0).default(15),
 };
 
+/** A hop without anything to log in with can't work; better to hear so at preview. */
+function needsProof(server: Partial<z.output<z.ZodObject<typeof hop>>>, context: z.RefinementCtx): void {
+  if ((server.privateKey ?? server.password ?? server.agentSocketPath) !== undefined) return;
+  const message = "is required: or else password, or agentSocketPath, to log in with";
+  context.addIssue({ code: "custom", path: ["privateKey"], message });
+}
+
 /** What an SSH client needs. The field names are those of `remote.Command` in `@pulumi/command`. */
-export const connection = z.strictObject({
-  ...hop,
-  /** Another SSH host to go through (OpenSSH's ProxyJump). */
-  proxy: z.strictObject(hop).optional(),
-});
+export const connection = z
+  .strictObject({
+    ...hop,
+    /** Another SSH host to go through (OpenSSH's ProxyJump). */
+    proxy: z.strictObject(hop).superRefine(needsProof).optional(),
+  })
+  .superRefine(needsProof);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { text } from "./fields";
+import { imageName, text } from "./fields";
 
 /** A Debian root filesystem made from Debian's own packages; needs no container registry. */
 const debian = z.strictObject({
@@ -13,7 +13,7 @@ const debian = z.strictObject({
 export const imageSchema = z
   .strictObject({
     /** An OCI image by name; pulled when podman's store lacks it. */
-    reference: text.optional(),
+    reference: imageName.optional(),
     /** Debian from its packages. */
     debian: debian.optional(),
   })

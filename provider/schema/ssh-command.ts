@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { connection, duration, environment, text } from "./fields";
+import { commandText, connection, duration, environment, text } from "./fields";
 
 /** Inputs of {@link SshCommand}: those of `remote.Command` in `@pulumi/command`, and a few more. */
 export const sshCommandSchema = z.strictObject({
@@ -8,13 +8,13 @@ export const sshCommandSchema = z.strictObject({
   /** The VM's id, set by `vm`. A new VM means that the command runs again. */
   vmId: text.optional(),
   /** Runs when the resource is made, and when an input changes and there is no `update`. */
-  create: text.optional(),
+  create: commandText.optional(),
   /** Runs instead of `create` when an input changes. */
-  update: text.optional(),
+  update: commandText.optional(),
   /** Runs when the resource is deleted; not when its VM goes too. */
-  delete: text.optional(),
+  delete: commandText.optional(),
   /** Runs at `pulumi refresh`; an exit code that is not allowed means drift, and `create` runs again at the next `up`. */
-  read: text.optional(),
+  read: commandText.optional(),
   /** Values of your choice; a change of any runs `create` again. */
   triggers: z.array(z.unknown()).optional(),
   /** Text for the command's standard input. */
@@ -25,15 +25,18 @@ export const sshCommandSchema = z.strictObject({
   logging: z.enum(["stdout", "stderr", "stdoutAndStderr", "none"]).default("stdoutAndStderr"),
   /** Gives update and delete the last output as PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STDERR. @default true */
   addPreviousOutputInEnv: z.boolean().default(true),
-  /** Longest run of one command: seconds, or `"5m"`. Its process group is ended then. @default 3600 */
+  /** Longest run of one command: seconds, or `"5m"`. Then its process group is ended: `COMMAND_TIMEOUT`. @default 3600 */
   timeout: duration.default(3_600),
   /** Exit codes that count as success. @default [0] */
   allowedExitCodes: z.array(z.int().min(0).max(255)).min(1).default([0]),
   /** A `delete` command that fails is a warning, not an error. @default false */
   ignoreDeleteErrors: z.boolean().default(false),
-  /** Program and arguments that read the command from the argument after them. @default the login shell, -c */
+  /**
+   * Program and arguments that take the command as the argument after them: `["python3", "-c"]`. Like any argument it
+   * is visible among the guest's processes then; the login shell reads it unseen. @default the login shell
+   */
   interpreter: z.array(text).min(1).optional(),
-  /** Working directory. @default the user's home */
+  /** Working directory; `~` stands for the user's home. @default the home */
   directory: text.optional(),
   /** The output is a secret: encrypted in the state, never printed. @default whether `create`, `stdin` or `environment` is secret */
   secretOutput: z.boolean().default(false),

@@ -4,6 +4,7 @@ import {
   environment,
   guestPath,
   hostname,
+  imageName,
   port,
   portOrZero,
   publicKeyLine,
@@ -12,7 +13,10 @@ import {
   userName,
 } from "./fields";
 
-/** A directory of the host, seen in the guest through virtiofs. */
+/**
+ * A directory of the host, seen in the guest through virtiofs. The guest can't make device files in it, nor files with
+ * set-user-ID or set-group-ID bits or capabilities: on the host they would be a way to other users' rights.
+ */
 const mount = z.strictObject({
   /** Directory on the host; a relative path starts at the program's folder. Must exist at `up`. */
   source: text,
@@ -21,8 +25,9 @@ const mount = z.strictObject({
   /** The guest can read but not write. @default false */
   readOnly: z.boolean().default(false),
   /**
-   * The guest user that is taken for the owner of `source` on the host: what the one writes, the other may change.
-   * `root`, or one of `users`. @default "root"
+   * The guest user that is taken for the owner of `source` on the host (without root's rights: for you): what the one
+   * writes, the other may change. `root`, or one of `users`; with one of these, what the guest's root writes is theirs too
+   * where the host's virtiofsd is QEMU's own (Debian 12, Ubuntu 22.04), else it is nobody's. @default "root"
    */
   owner: userName.default("root"),
 });
@@ -61,7 +66,7 @@ const user = z.strictObject({
 export const vmSchema = z
   .strictObject({
     /** What to boot: any OCI image with a kernel, an init and sshd (`localhost/x`, `quay.io/x/y:tag`), or a `mayfly.Image`. */
-    image: text,
+    image: imageName,
     /** Virtual CPUs. @default 2 */
     cpus: z.int("must be a whole number of CPUs").min(1).max(64).default(2),
     /** Memory: `"512MiB"`, `"2GiB"`, or a number of MiB; at least 128 MiB. @default "1GiB" */
@@ -95,8 +100,13 @@ export const vmSchema = z
     kernelArgs: z.array(text.regex(/^\S+$/, "must be one kernel argument without blanks")).default([]),
     /** Variables for every login session, by /etc/environment. @default {} */
     environment: environment.default({}),
-    /** Start from a template. `required` is not available yet. @default "auto" */
-    warmBoot: z.enum(["auto", "never"], 'must be "auto" or "never": warm boot is not available yet').default("auto"),
+    /**
+     * Start from a template: the saved memory of a machine of the same shape (image, size, devices) that has booted and
+     * waits for its identity. `auto` makes the template if there is none and boots through the kernel where that cannot
+     * be; `required` fails there. Not yet the default: see the README for what a clone still has of its template.
+     * @default "never"
+     */
+    warmBoot: z.enum(["auto", "never", "required"]).default("never"),
     /** `kvm` fails where KVM was not proved on this host; `auto` takes it where it was, else `tcg`. @default "auto" */
     accelerator: z.enum(["auto", "kvm", "tcg"], 'must be "auto", "kvm" or "tcg"').default("auto"),
     /** The VM ends by itself after this time: seconds, or `"2h"`. Changes apply to the running VM. @default never */
@@ -129,13 +139,20 @@ export const vmSchema = z
     });
     vm.ports.forEach(({ guest, host, hostAddress, protocol }, index) => {
       const same = (other: (typeof vm.ports)[number]) =>
-        other.protocol === protocol && other.hostAddress === hostAddress && other.host === host;
+        other.protocol === protocol && other.host === host && meet(other.hostAddress, hostAddress);
       if (host !== 0 && vm.ports.findIndex(same) !== index)
         complain(["ports", index, "host"], `${String(host)} is published twice`);
+      if (vm.network === "isolated" && protocol === "udp")
+        complain(["ports", index, "protocol"], 'must be "tcp": an isolated guest\'s answers by UDP do not come out');
       if (guest === 22 && protocol === "tcp")
         complain(["ports", index, "guest"], "22 is published already: see the outputs `host` and `port`");
     });
   });
+
+/** Whether a listener at the one address leaves no room for one at the other. */
+function meet(one: string, other: string): boolean {
+  return one === other || one === "0.0.0.0" || other === "0.0.0.0";
+}
 
 /** What a program may write. */
 export type VMInputs = z.input<typeof vmSchema>;

@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Context } from "../../../provider/context";
+import type { CheckContext } from "../../../provider/resources/resource";
 import { sshKey } from "../../../provider/resources/ssh-key";
 import { sshKeySchema, type SshKeyInputs } from "../../../provider/schema/ssh-key";
 import { Ssh } from "../../../provider/ssh/ssh";
 
+const look = { openRooms: () => Promise.resolve(context) } as unknown as CheckContext;
 const context = {
   ssh: new Ssh(),
   step: <T>(_title: string, work: () => Promise<T>) => work(),
@@ -49,7 +51,7 @@ describe("SshKey", () => {
 
   test("takes the user's own key, and gives it without its passphrase", async () => {
     const inputs = parse({ privateKey: own, passphrase: "open sesame" });
-    expect(await sshKey.check?.(inputs)).toEqual([]);
+    expect(await sshKey.check?.(inputs, look)).toEqual([]);
     const taken = await sshKey.create("k", inputs, context);
     expect(taken.publicKey).toBe(readFileSync(join(folder, "own.pub"), "utf8").trim());
     expect((await context.ssh.parseKey({ privateKey: taken.privateKey })).fingerprint).toBe(taken.fingerprint);
@@ -62,7 +64,7 @@ describe("SshKey", () => {
   });
 
   test("says at preview, at its field, what is wrong with the user's own key", async () => {
-    const check = async (inputs: SshKeyInputs) => sshKey.check?.(parse(inputs));
+    const check = async (inputs: SshKeyInputs) => sshKey.check?.(parse(inputs), look);
     expect(await check({ privateKey: own, passphrase: "wrong one" })).toEqual([
       { property: "passphrase", reason: expect.stringMatching(/^can't be opened: the passphrase is wrong; give its/) },
     ]);

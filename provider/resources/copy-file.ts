@@ -1,0 +1,90 @@
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { Context } from "../context";
+import { copyFileSchema, type CopyFileSpec } from "../schema/copy-file";
+import { hashFile } from "../ssh/local-files";
+import { isMachineGone } from "./machine-gone";
+import type { InputFailure, ResourceHandler } from "./resource";
+
+/** What is known of a file that was copied. */
+interface CopyFileState {
+  /** SHA-256 of its content, in hex. */
+  readonly sha256: string;
+  /** Its size in bytes. */
+  readonly size: number;
+}
+
+/** Inputs that change what lies there. A change of others is only remembered. */
+const COPY_ON_CHANGES = ["source", "sourceHash", "content", "download", "mode", "fileOwner", "triggers"] as const;
+
+/** The life of a copied file. */
+export const copyFile: ResourceHandler<typeof copyFileSchema, CopyFileState> = {
+  schema: copyFileSchema,
+  replaceOnChanges: ["vmId", "remotePath"],
+  ignoreChanges: ["connection"], // a new address or key for the same machine is no reason to copy
+  identityInputs: ["vmId"],
+  deadlines: { create: 7_200, update: 7_200, read: 600, delete: 120 },
+
+  check: async ({ source }) => (source === undefined ? [] : checkSource(resolve(source))),
+
+  derive: async ({ source }) =>
+    typeof source === "string" && source !== "" ? { sourceHash: await hashFile(resolve(source)) } : {},
+
+  create: (_id, inputs, context) => copy(inputs, context),
+
+  async read(_id, state: CopyFileState & Partial<CopyFileSpec>, context) {
+    const saved = state as CopyFileState & CopyFileSpec;
+    if (await isMachineGone(saved, context)) return undefined;
+    const seen = await look(saved, context);
+    const { sha256, size } = saved;
+    if (seen === sha256) return { sha256, size };
+    context.say(`drifted: ${placeOf(saved)} ${seen === undefined ? "is gone" : "has another content"}`);
+    return undefined;
+  },
+
+  async update(_id, state, inputs, context) {
+    const isChanged = COPY_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
+    return isChanged ? copy(inputs, context) : { sha256: state.sha256, size: state.size };
+  },
+
+  async delete(_id, state, context) {
+    const isOurs = state.removeOnDelete && state.download === undefined; // a downloaded file is the user's
+    if (!isOurs || (await isMachineGone(state, context))) return;
+    try {
+      await context.ssh.removeFile(state.connection, state.remotePath, context.signal);
+    } catch (error) {
+      if (!(await isMachineGone(state, context))) throw error; // else it went while we tried
+    }
+  },
+};
+
+function copy(inputs: CopyFileSpec, context: Context): Promise<CopyFileState> {
+  const { connection, source, content, download, remotePath, fileOwner: owner, sourceHash } = inputs;
+  const { ssh, signal } = context;
+  const mode = inputs.mode === undefined ? undefined : Number.parseInt(inputs.mode, 8);
+  return context.step(`Copying ${placeOf(inputs)}`, async () => {
+    if (download !== undefined)
+      return ssh.download(connection, { remotePath, localPath: resolve(download), mode }, signal);
+    const bytes = source === undefined ? Buffer.from(content ?? "") : resolve(source);
+    return ssh.upload(connection, { source: bytes, remotePath, mode, owner, sha256: sourceHash }, signal);
+  });
+}
+
+/** The hash of what lies at the copy's place now; `undefined` when there is nothing. */
+async function look({ download, connection, remotePath }: CopyFileSpec, context: Context): Promise<string | undefined> {
+  if (download !== undefined) return hashFile(resolve(download));
+  return (await context.ssh.fingerprint(connection, remotePath, context.signal))?.sha256;
+}
+
+function placeOf({ download, remotePath }: CopyFileSpec): string {
+  return download ?? remotePath;
+}
+
+async function checkSource(path: string): Promise<InputFailure[]> {
+  const seen = await stat(path).catch(() => undefined);
+  if (seen?.isFile() === true) return [];
+  const isFolder = seen?.isDirectory() === true;
+  const found = isFolder ? "is a directory: for those there is DirectorySync" : "does not exist";
+  return [{ property: "source", reason: `must be a file on this host; ${path} ${found}` }];
+}

@@ -1,0 +1,105 @@
+import type { Context } from "../context";
+import { MayflyError } from "../errors";
+import { portForwardSchema, type PortForwardSpec } from "../schema/port-forward";
+import type { Forward, Place, TunnelSite } from "../ssh/tunnels";
+import { isMachineGone } from "./machine-gone";
+import type { ResourceHandler } from "./resource";
+
+/** What is known of a forward. */
+interface PortForwardState {
+  /** Address at which it listens: on this host, for a remote one in the VM; empty for a socket. */
+  readonly host: string;
+  /** Port at which it listens; 0 for a socket. */
+  readonly port: number;
+  /** Path of the socket at which it listens; empty for a port. */
+  readonly socket: string;
+}
+
+type Site = Pick<PortForwardSpec, "vmId" | "connection">;
+
+/** The life of a forward: an entry in its machine's tunnel. */
+export const portForward: ResourceHandler<typeof portForwardSchema, PortForwardState> = {
+  schema: portForwardSchema,
+  replaceOnChanges: [], // it moves, and keeps its port
+  // A VM's key is read where the VM keeps it, so a new one is no change; another host's comes with the connection.
+  ignoreChanges: ({ vmId }) => (vmId === undefined ? [] : ["connection"]),
+  identityInputs: ["vmId"],
+  deadlines: { create: 120, update: 120, read: 30, delete: 60 },
+
+  create: (id, inputs, context) => open(id, inputs, 0, context),
+
+  async read(id, state: PortForwardState & Partial<PortForwardSpec>, context) {
+    const saved = state as PortForwardState & PortForwardSpec;
+    return (await isUp(id, saved, context)) ? outputsOf(saved) : undefined;
+  },
+
+  async needsUpdate(id, state, _inputs, context) {
+    // With its machine gone it moves to the new one, and that is a change of an input.
+    if (await isMachineGone(state, context)) return false;
+    if (await isUp(id, state, context)) return false;
+    context.say("its process is gone; it will be started again");
+    return true;
+  },
+
+  async update(id, state, inputs, context) {
+    const [before, after] = [await folderOf(state, context), await folderOf(inputs, context)];
+    if (before !== after) await context.tunnels.close(before, id, context.signal); // or its port would be taken
+    return open(id, inputs, state.port, context);
+  },
+
+  async delete(id, state, context) {
+    await context.tunnels.close(await folderOf(state, context), id, context.signal);
+  },
+};
+
+async function open(
+  id: string,
+  inputs: PortForwardSpec,
+  preferredPort: number,
+  context: Context,
+): Promise<PortForwardState> {
+  const { owner, tunnels, signal } = context;
+  if (await isMachineGone(inputs, context))
+    throw new MayflyError("CONNECT_FAILED", `the VM ${inputs.vmId ?? ""} does not run`, {
+      remedy: "bring it back: pulumi up",
+    });
+  const forward: Forward = {
+    ...{ id, owner: `${owner.project}/${owner.stack}/${owner.resource}`, type: inputs.type },
+    ...endsOf(inputs),
+  };
+  return stateOf(await tunnels.open(await siteOf(inputs, context), forward, preferredPort, signal));
+}
+
+function endsOf(inputs: PortForwardSpec): Pick<Forward, "host" | "guest"> {
+  const { type, hostAddress, hostPort = 0, hostSocket, guestAddress, guestPort = 0, guestSocket } = inputs;
+  const host = hostSocket === undefined ? { address: hostAddress, port: hostPort } : { socket: hostSocket };
+  const guest = guestSocket === undefined ? { address: guestAddress, port: guestPort } : { socket: guestSocket };
+  return type === "dynamic" ? { host } : { host, guest };
+}
+
+async function isUp(id: string, state: Site, context: Context): Promise<boolean> {
+  if (await isMachineGone(state, context)) return false;
+  return context.tunnels.has(await folderOf(state, context), id);
+}
+
+/** A tunnel to a VM is in the VM's own folder, and goes with it. */
+async function folderOf({ vmId, connection }: Site, { machines, tunnels }: Context): Promise<string> {
+  return vmId === undefined ? tunnels.folderFor(connection) : machines.file(vmId, "tunnel");
+}
+
+async function siteOf(inputs: Site, context: Context): Promise<TunnelSite> {
+  const { vmId, connection } = inputs;
+  const folder = await folderOf(inputs, context);
+  if (vmId === undefined) return { folder, endpoint: connection };
+  const { privateKey: _, ...endpoint } = connection;
+  return { folder, endpoint, privateKeyFile: context.machines.file(vmId, "id") };
+}
+
+function stateOf(place: Place): PortForwardState {
+  if ("socket" in place) return { host: "", port: 0, socket: place.socket };
+  return { host: place.address, port: place.port, socket: "" };
+}
+
+function outputsOf({ host, port, socket }: PortForwardState): PortForwardState {
+  return { host, port, socket };
+}

@@ -1,0 +1,69 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { CopyFileInputs } from "../provider/schema/copy-file";
+import { common, isOfKind, pending, type Inputs } from "./inputs";
+import { targetInputs, targetOptions, type Target } from "./on-vm";
+import { trampoline } from "./trampoline";
+
+const provider = trampoline("CopyFile"); // one object a kind: Pulumi serialises it once
+
+/** Arguments of {@link CopyFile}: exactly one of `source`, `content` and `download`. */
+export interface CopyFileArgs
+  extends Target, Omit<Inputs<CopyFileInputs>, "connection" | "vmId" | "source" | "sourceHash"> {
+  /**
+   * The file on this host: its path, or a `FileAsset` or `StringAsset` of Pulumi. A change of its content shows in
+   * `pulumi preview`, and `up` copies it again.
+   */
+  source?: pulumi.Input<string> | pulumi.asset.FileAsset | pulumi.asset.StringAsset | undefined;
+}
+
+/**
+ * A file, copied to a VM or from it. It arrives whole or not at all: beside its place first, compared by its hash, then
+ * put into place in one step.
+ *
+ * Fails with `NOT_FOUND`, `COPY_FAILED` (no right to write there, a full disk, a source that changes meanwhile),
+ * `CONNECT_FAILED`, `HOST_KEY_MISMATCH`.
+ *
+ * @example
+ * new mayfly.CopyFile("site", { vm, source: "./nginx.conf", remotePath: "/etc/nginx/nginx.conf", mode: "0644" });
+ *
+ * @example
+ * new mayfly.CopyFile("report", { vm, remotePath: "/srv/report.xml", download: "./report.xml" }, { dependsOn: [tests] });
+ */
+export class CopyFile extends pulumi.dynamic.Resource {
+  /** SHA-256 of the content, in hex. */
+  declare readonly sha256: pulumi.Output<string>;
+  /** Size in bytes. */
+  declare readonly size: pulumi.Output<number>;
+
+  /** @param args `vm` or `connection`, what to copy, and where to. */
+  constructor(name: string, args: CopyFileArgs, options?: pulumi.CustomResourceOptions) {
+    const { vm: _vm, connection: _connection, source, ...rest } = args;
+    super(
+      provider,
+      name,
+      {
+        ...pending("sha256", "size"),
+        ...{ ...rest, ...sourceInputs(source), ...targetInputs(args) },
+        ...common(name, options),
+      },
+      targetOptions(args, options),
+      "mayfly",
+      "CopyFile",
+    );
+  }
+
+  /** Whether an object is a CopyFile, also one of another copy of this package. */
+  static override isInstance(object: unknown): object is CopyFile {
+    return isOfKind(object, "CopyFile");
+  }
+}
+
+/** An asset can't pass through a dynamic resource as what it is: its path does, and the provider reads the file. */
+function sourceInputs(source: CopyFileArgs["source"]): Record<string, unknown> {
+  if (source === undefined) return {};
+  if (!pulumi.asset.Asset.isInstance(source)) return { source };
+  const { path, text } = source as Partial<pulumi.asset.FileAsset & pulumi.asset.StringAsset>;
+  if (path !== undefined) return { source: path };
+  if (text !== undefined) return { content: text };
+  throw new Error("CopyFile takes a FileAsset or a StringAsset; let the VM fetch what has a URL: SshCommand with curl");
+}

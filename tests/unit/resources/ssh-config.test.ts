@@ -1,0 +1,220 @@
+import { execFile, type ExecFileOptions } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import type { Context } from "../../../provider/context";
+import { sshConfig } from "../../../provider/resources/ssh-config";
+import { sshConfigSchema, type SshConfigSpec } from "../../../provider/schema/ssh-config";
+import { ClientFiles } from "../../../provider/ssh/client-files";
+import { Ssh } from "../../../provider/ssh/ssh";
+import { failureOf, TestContext } from "../../support/context";
+import { Sshd } from "../../support/sshd";
+
+const execute = promisify(execFile);
+let server: Sshd;
+let folder: string;
+let home: string;
+let context: Context;
+
+beforeAll(async () => {
+  server = await Sshd.start({ sftp: "internal-sftp" });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "mayfly 100% [x]* "));
+  home = join(folder, "home");
+  mkdirSync(join(home, ".ssh"), { recursive: true });
+  mkdirSync(join(folder, "vm-1"));
+  writeFileSync(join(folder, "vm-1", "id"), server.read("user"), { mode: 0o600 });
+  const fixture = new TestContext(new Ssh(), (id, name) => join(folder, id, name));
+  const clientFiles = new ClientFiles({ home: join(folder, "data"), locks: join(folder, "locks") }, home);
+  context = { ...fixture.context, clientFiles };
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const spec = (fields: object): SshConfigSpec =>
+  sshConfigSchema.parse({ connection: server.endpoint, alias: "web", ...fields });
+
+async function created(fields: object = {}, id = "web-1") {
+  const inputs = spec(fields);
+  return { ...inputs, ...(await sshConfig.create(id, inputs, context)) };
+}
+
+/** Runs one of OpenSSH's programs. They take the user's home from the password file, so it is given by `-F`. */
+async function run(file: string, args: string[], options: ExecFileOptions = {}): Promise<string> {
+  const { stdout, stderr } = await execute(file, args, { ...options, encoding: "utf8" });
+  expect(stderr).toBe("");
+  return stdout;
+}
+
+const userFile = () => join(home, ".ssh", "config");
+const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8") : undefined);
+
+describe("the real programs, by name", () => {
+  test("ssh, twice over one connection, which ends with the resource", async () => {
+    const before = server.logins;
+    const saved = await created({ vmId: "vm-1" });
+    expect(saved.command).toBe(`ssh -F '${saved.path}' web`);
+    for (const word of ["one", "two"])
+      expect(await run("/bin/sh", ["-c", `${saved.command} echo ${word}`])).toBe(`${word}\n`);
+    expect(server.logins - before).toBe(1);
+    const sockets = join(folder, "data", "s");
+    expect(readdirSync(sockets)).toHaveLength(1);
+    await sshConfig.delete("web-1", saved, context);
+    await sshConfig.delete("web-1", saved, context);
+    expect(readdirSync(sockets)).toEqual([]);
+    expect(readdirSync(join(folder, "data", "ssh"))).toEqual([]);
+  });
+
+  test("scp, sftp, rsync and git", async () => {
+    const { path } = await created();
+    const [from, to] = [join(folder, "from"), join(server.folder, "home")];
+    mkdirSync(from);
+    writeFileSync(join(from, "a file"), "text");
+    const remote = (name: string) => join(server.folder, "home", name);
+    await run("scp", ["-q", "-F", path, join(from, "a file"), `web:${remote("by scp")}`]);
+    writeFileSync(join(folder, "batch"), `put "${join(from, "a file")}" "${remote("by sftp")}"\n`);
+    await execute("sftp", ["-q", "-F", path, "-b", join(folder, "batch"), "web"]);
+    await run("rsync", [
+      "-a",
+      "-e",
+      `ssh -F '${path}'`,
+      "--protect-args",
+      join(from, "a file"),
+      `web:${remote("by rsync")}`,
+    ]);
+    expect(["scp", "sftp", "rsync"].map((name) => read(join(to, `by ${name}`)))).toEqual(["text", "text", "text"]);
+
+    const env = { ...process.env, GIT_SSH_COMMAND: `ssh -F '${path}'`, GIT_CONFIG_GLOBAL: "/dev/null" };
+    await run("git", ["init", "-q", "--bare", remote("repository")], { env });
+    await execute("git", ["clone", "-q", `web:${remote("repository")}`, join(folder, "clone")], { env });
+    const git = ["-C", join(folder, "clone"), "-c", "user.name=a", "-c", "user.email=b"];
+    await run("git", [...git, "commit", "-q", "--allow-empty", "-m", "first"], { env });
+    await execute("git", [...git, "push", "-q", "origin", "HEAD:main"], { env });
+    expect(await run("git", ["-C", remote("repository"), "log", "--format=%s", "main"], { env })).toBe("first\n");
+  });
+
+  test("a host behind another one", async () => {
+    await using jump = await Sshd.start();
+    const { proxy: _, ...hop } = jump.endpoint;
+    const { path } = await created({ connection: { ...server.endpoint, proxy: hop } });
+    expect(await run("ssh", ["-F", path, "web", "echo there"])).toBe("there\n");
+    expect(jump.logins).toBe(1);
+  });
+
+  test("another host than the pinned one is refused", async () => {
+    await using other = await Sshd.start();
+    const { path } = await created({ connection: { ...other.endpoint, hostKey: server.endpoint.hostKey } });
+    await expect(execute("ssh", ["-F", path, "web", "true"])).rejects.toThrow(/host key/i);
+  });
+});
+
+describe("the files", () => {
+  test("are the user's alone; a VM's key stays where the VM keeps it", async () => {
+    await created({}, "other");
+    await created({ vmId: "vm-1" }, "vm");
+    const of = (id: string) => join(folder, "data", "ssh", id);
+    expect(readdirSync(of("other")).sort()).toEqual(["config", "id-web", "known_hosts"]);
+    expect(readdirSync(of("vm")).sort()).toEqual(["config", "known_hosts"]);
+    for (const name of readdirSync(of("other"))) expect(statSync(join(of("other"), name)).mode & 0o777).toBe(0o600);
+    expect(statSync(of("other")).mode & 0o777).toBe(0o700);
+  });
+
+  test("of a path too long for any socket: each session has a connection of its own", async () => {
+    const long = join(folder, "x".repeat(120));
+    const clientFiles = new ClientFiles({ home: long, locks: join(folder, "locks") }, long);
+    await clientFiles.write("a", { alias: "web", endpoint: server.endpoint });
+    expect(read(clientFiles.path("a"))).not.toContain("ControlMaster");
+    expect(await run("ssh", ["-F", clientFiles.path("a"), "web", "echo there"])).toBe("there\n");
+    const medium = new ClientFiles({ home: long, locks: join(folder, "locks") }, home);
+    await medium.write("a", { alias: "web", endpoint: server.endpoint });
+    expect(read(medium.path("a"))).toContain(`ControlPath "${join(home, ".ssh").replaceAll("%", "%%")}/.mf-`);
+  });
+
+  test("that were removed show in the preview, and are written again", async () => {
+    const saved = await created({ include: true });
+    expect(await sshConfig.needsUpdate?.("web-1", saved, saved, context)).toBe(false);
+    writeFileSync(userFile(), "");
+    expect(await sshConfig.needsUpdate?.("web-1", saved, saved, context)).toBe(true);
+    expect(await sshConfig.read?.("web-1", saved, context)).toBeUndefined();
+    await sshConfig.update("web-1", saved, saved, context);
+    rmSync(saved.path);
+    expect(await sshConfig.needsUpdate?.("web-1", saved, saved, context)).toBe(true);
+    await sshConfig.update("web-1", saved, saved, context);
+    expect(await sshConfig.read?.("web-1", saved, context)).toMatchObject({ path: saved.path });
+    expect(await sshConfig.needsUpdate?.("web-1", saved, saved, context)).toBe(false);
+  });
+});
+
+describe("the user's own configuration", () => {
+  const own = "Host *\r\n\tUser  ada   # mine\n\nInclude other\n\n  # no line end";
+
+  test("includes it at the top, and is byte for byte the same afterwards", async () => {
+    writeFileSync(userFile(), own, { mode: 0o640 });
+    const saved = await created({ include: true });
+    expect(saved.command).toBe("ssh web");
+    expect(read(userFile())?.endsWith(own)).toBe(true);
+    expect(statSync(userFile()).mode & 0o777).toBe(0o640);
+    const options = await run("ssh", ["-G", "-F", userFile(), "web"]);
+    expect(options).toContain(`\nport ${String(server.port)}\n`);
+    expect(await run("ssh", ["-F", userFile(), "web", "echo there"])).toBe("there\n");
+
+    const second = await created({ include: true, alias: "db" }, "db-1");
+    await sshConfig.update("web-1", saved, spec({ include: true }), context); // a second time changes nothing
+    expect(read(userFile())?.match(/^Include "/gm)).toHaveLength(2);
+    await sshConfig.delete("web-1", saved, context);
+    await sshConfig.delete("db-1", second, context);
+    expect(read(userFile())).toBe(own);
+  });
+
+  test("is not there afterwards, when it was not there before", async () => {
+    const saved = await created({ include: true });
+    expect(statSync(userFile()).mode & 0o777).toBe(0o600);
+    await sshConfig.update("web-1", saved, spec({ include: false }), context);
+    expect(existsSync(userFile())).toBe(false);
+  });
+
+  test("stays a link, where it is one", async () => {
+    mkdirSync(join(home, "dotfiles"));
+    writeFileSync(join(home, "dotfiles", "ssh"), own);
+    symlinkSync("../dotfiles/ssh", userFile());
+    const saved = await created({ include: true });
+    expect(read(join(home, "dotfiles", "ssh"))).not.toBe(own);
+    await sshConfig.delete("web-1", saved, context);
+    expect(read(join(home, "dotfiles", "ssh"))).toBe(own);
+    expect(readdirSync(join(home, "dotfiles"))).toEqual(["ssh"]);
+  });
+
+  test("is changed by many at a time", async () => {
+    writeFileSync(userFile(), own);
+    const names = Array.from({ length: 10 }, (_, index) => `vm${String(index)}`);
+    const all = await Promise.all(names.map((alias) => created({ include: true, alias }, `${alias}-1`)));
+    expect(read(userFile())?.match(/^Include "/gm)).toHaveLength(10);
+    await Promise.all(all.map((saved, index) => sshConfig.delete(`vm${String(index)}-1`, saved, context)));
+    expect(read(userFile())).toBe(own);
+  });
+
+  test("never gets the same name twice", async () => {
+    await created({ include: true });
+    const error = await failureOf(created({ include: true }, "web-2"));
+    expect(error).toMatchObject({ code: "BAD_INPUT", message: /ssh knows another host as web already/ });
+    expect(readdirSync(join(folder, "data", "ssh"))).toEqual(["web-1"]);
+    await created({}, "web-3"); // without include there is no harm
+  });
+});

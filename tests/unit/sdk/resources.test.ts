@@ -1,0 +1,145 @@
+import { beforeAll, describe, expect, jest, test } from "@jest/globals";
+import * as pulumi from "@pulumi/pulumi";
+import { MockMonitor, type MockResourceArgs } from "@pulumi/pulumi/runtime/mocks";
+import { unwrapSecrets } from "../../../provider/engine/secrets";
+import * as mayfly from "../../../sdk/index";
+
+// What a program's objects send to Pulumi's engine. The engine is a mock; the text on the wire is the real one.
+
+const SECRET = "4dabf18193072939515e22adb298388d";
+
+/** The parts of a request that the engine works by, beside the inputs. */
+interface Request {
+  getName(): string;
+  getObject(): { toJavaScript(): Record<string, unknown> };
+  getDependenciesList(): string[];
+  getDeletedwith(): string;
+  getAdditionalsecretoutputsList(): string[];
+}
+
+const sent = new Map<string, MockResourceArgs>();
+const requests = new Map<string, Request>();
+
+let vm: mayfly.VM;
+let key: mayfly.SshKey;
+let image: mayfly.Image;
+let command: mayfly.SshCommand;
+
+beforeAll(async () => {
+  const newResource = (args: MockResourceArgs) => {
+    sent.set(args.name, args);
+    const made = {
+      imageName: "localhost/made",
+      publicKey: "public",
+      privateKeyOutput: "private",
+      acceleratorOutput: "tcg",
+    };
+    const connection = { host: "127.0.0.1", port: 4_022, user: "root", privateKey: "private", hostKey: "host" };
+    return { id: `${args.name}-1`, state: { ...args.inputs, ...made, connection, stdout: "out" } as object };
+  };
+  const send = jest.spyOn(MockMonitor.prototype, "registerResource");
+  await pulumi.runtime.setMocks({ newResource, call: () => ({}) }, "shop", "dev");
+
+  key = new mayfly.SshKey("key", { privateKey: "own", passphrase: "word" });
+  image = new mayfly.Image("image", { debian: {} });
+  vm = new mayfly.VM("web", { image, sshKey: key, memory: "2GiB" }, { customTimeouts: { create: "5m" } });
+  command = new mayfly.SshCommand("run", { vm, create: "true" });
+  new mayfly.SshCommand("hidden", { vm, create: pulumi.secret("echo geheim") });
+  new mayfly.SshCommand("far", { connection: { host: "h", privateKey: "p", hostKey: "k" }, create: "true" });
+  new mayfly.VM("plain", { image: "localhost/x" });
+  await pulumi.runtime.disconnect(); // returns when all of them have been sent
+  for (const [request] of send.mock.calls as unknown as [Request][]) requests.set(request.getName(), request);
+  send.mockRestore();
+}, 30_000);
+
+const inputs = (name: string) => unwrapSecrets(sent.get(name)?.inputs) as Record<string, unknown>;
+const onTheWire = (name: string) => requests.get(name)?.getObject().toJavaScript() ?? {};
+const isSecret = (value: unknown) => typeof value === "object" && value !== null && SECRET in value;
+const valueOf = <T>(output: pulumi.Output<T>) => new Promise<T>((resolve) => output.apply(resolve));
+
+test.each([
+  ["key", "SshKey"],
+  ["image", "Image"],
+  ["web", "VM"],
+  ["run", "SshCommand"],
+])("%s has the type that is part of its URN for ever", (name, kind) => {
+  expect(sent.get(name)?.type).toBe(`pulumi-nodejs:dynamic/mayfly:${kind}`);
+  expect(inputs(name)["__provider"]).toContain(`require("pulumi-mayfly/runtime")`);
+  expect(inputs(name)["owner"]).toEqual({ project: "shop", stack: "dev", resource: name });
+});
+
+describe("a VM", () => {
+  test("sends what it is made from, and the user's deadlines", () => {
+    expect(inputs("web")).toMatchObject({
+      ...{ image: "localhost/made", memory: "2GiB", customTimeouts: { create: "5m" } },
+      sshKey: { publicKey: "public", privateKey: "private" },
+    });
+    expect(inputs("plain")).not.toHaveProperty("sshKey");
+    expect(inputs("plain")["image"]).toBe("localhost/x");
+  });
+
+  test("hides its key and its connection", () => {
+    expect(isSecret(onTheWire("web")["sshKey"])).toBe(true);
+    expect(requests.get("web")?.getAdditionalsecretoutputsList()).toEqual(
+      expect.arrayContaining(["connection", "sshKey"]),
+    );
+  });
+
+  test("gives its outputs their short names", async () => {
+    expect(await valueOf(vm.accelerator)).toBe("tcg");
+    expect(await valueOf(vm.connection)).toMatchObject({ port: 4_022 });
+  });
+});
+
+describe("an SshKey", () => {
+  test("hides the key that it was given and the key that it gives", async () => {
+    for (const field of ["privateKey", "passphrase"]) expect(isSecret(onTheWire("key")[field])).toBe(true);
+    const hidden = ["privateKey", "passphrase", "privateKeyOutput"];
+    expect(requests.get("key")?.getAdditionalsecretoutputsList()).toEqual(expect.arrayContaining(hidden));
+    expect(await valueOf(key.privateKey)).toBe("private");
+  });
+});
+
+describe("an SshCommand", () => {
+  test("on a VM goes with it, comes after it, and knows it by its id", async () => {
+    const urn = await valueOf(vm.urn);
+    expect(requests.get("run")?.getDeletedwith()).toBe(urn);
+    expect(requests.get("run")?.getDependenciesList()).toContain(urn);
+    expect(inputs("run")).toMatchObject({ vmId: "web-1", connection: { port: 4_022 }, secretOutput: false });
+    expect(await valueOf(command.stdout)).toBe("out");
+  });
+
+  test("elsewhere stands alone", () => {
+    expect(requests.get("far")?.getDeletedwith()).toBe("");
+    expect(requests.get("far")?.getDependenciesList()).toEqual([]);
+    expect(inputs("far")).not.toHaveProperty("vmId");
+  });
+
+  test("hides its connection; its output, when it was given a secret", () => {
+    for (const name of ["run", "far"]) expect(isSecret(onTheWire(name)["connection"])).toBe(true);
+    expect(inputs("hidden")["secretOutput"]).toBe(true);
+  });
+});
+
+test("every output is one from the start, before there is a value", () => {
+  const names = {
+    ...{ host: vm, port: vm, user: vm, hostKey: vm, connection: vm, imageDigest: vm, accelerator: vm, warm: vm },
+    ...{ bootSeconds: vm, machineId: vm, consoleLog: vm, status: vm, publishedPorts: vm, sshConfig: vm },
+    ...{ imageName: image, digest: image, sizeMiB: image, kernel: image },
+    ...{ publicKey: key, privateKey: key, fingerprint: key },
+    ...{ stdout: command, stderr: command, exitCode: command, durationSeconds: command },
+  };
+  const missing = Object.entries(names).filter(
+    ([name, resource]) => !pulumi.Output.isInstance(Reflect.get(resource, name)),
+  );
+  expect(missing.map(([name]) => name)).toEqual([]);
+});
+
+test("objects are told apart by their kind", () => {
+  expect(mayfly.VM.isInstance(vm)).toBe(true);
+  expect(mayfly.VM.isInstance(key)).toBe(false);
+  expect(mayfly.SshKey.isInstance(key)).toBe(true);
+  expect(mayfly.Image.isInstance(image)).toBe(true);
+  expect(mayfly.SshCommand.isInstance(command)).toBe(true);
+  expect(mayfly.SshCommand.isInstance(undefined)).toBe(false);
+});
