@@ -1,6 +1,11 @@
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { hostAddresses } from "../../provider/host/addresses";
+import { until } from "../../provider/host/until";
+import { callers } from "../support/callers";
 import { openExample } from "../support/project";
 
 interface Outputs {
@@ -12,11 +17,24 @@ interface Outputs {
 /** The machine's id, from the command that looks at it. */
 const machineOf = ({ look }: Outputs) => look.replace("podman logs mayfly-", "");
 
-test("up boots a real VM, a second up is a no-op, a killed qemu is healed, destroy leaves nothing", async () => {
+/** A service of the host, on all its addresses. */
+async function listenEverywhere(): Promise<AsyncDisposable & { readonly port: number }> {
+  const server = createServer((socket) => socket.end()).listen(0, "0.0.0.0");
+  await once(server, "listening");
+  const close = async () => {
+    server.close();
+    await once(server, "close");
+  };
+  return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: close };
+}
+
+const STORY = "up boots a real VM, a second up is a no-op, a killed qemu is healed, destroy leaves nothing";
+
+test.each(callers)(`${STORY}: as $title`, async (caller) => {
   const leftovers: string[] = [];
   let id: string;
   {
-    await using project = await openExample("quickstart");
+    await using project = await openExample("quickstart", caller);
     await project.pulumi("up", "--yes", "--skip-preview");
     const first = await project.outputs<Outputs>();
     expect(first.report).toMatch(/^Linux \d+\.\d+.*\nup .*\nrunning$/);
@@ -26,6 +44,18 @@ test("up boots a real VM, a second up is a no-op, a killed qemu is healed, destr
     expect(
       await project.run("bash", "-c", `${first.connect} -o UserKnownHostsFile=/dev/null true 2>&1 || echo refused`),
     ).toMatch(/refused$/);
+
+    // Only what is declared leads from the guest to the host.
+    await using host = await listenEverywhere();
+    const connected = async (address: string, port: number) =>
+      project.run(
+        "bash",
+        "-c",
+        `${first.connect} "timeout 10 bash -c '</dev/tcp/${address}/${String(port)}'" && echo yes || :`,
+      );
+    expect(await connected("10.53.0.2", 2_222)).toMatch(/yes$/); // its own sshd, by way of its container
+    for (const address of ["10.53.0.2", "10.0.2.2", ...hostAddresses()])
+      expect(`${address}: ${await connected(address, host.port)}`).not.toMatch(/yes$/);
 
     await project.pulumi("preview", "--expect-no-changes");
     expect(await project.pulumi("up", "--yes", "--skip-preview")).toMatch(/5 unchanged/);
@@ -48,6 +78,10 @@ test("up boots a real VM, a second up is a no-op, a killed qemu is healed, destr
     leftovers.push(...readdirSync(join(project.home, "data", "machines")));
     leftovers.push(...readdirSync(join(project.home, "data", "records", "machines")));
     leftovers.push(await project.run("podman", "ps", "--all", "--quiet", "--filter", `label=mayfly=${id}`));
+    await until("all processes have ended", () => Promise.resolve(project.processes().length === 0 || undefined), {
+      signal: AbortSignal.timeout(10_000), // podman's helpers end by themselves, a moment after the container
+      diagnose: () => ({ evidence: project.processes().join("\n"), remedy: "end them" }),
+    });
   }
   expect(leftovers.filter((name) => name !== "")).toEqual([]);
 });

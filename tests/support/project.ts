@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
+import { asCaller, environmentOf, processesOf, self, type Caller } from "./callers";
 
 const ROOT = join(__dirname, "..", "..");
 
@@ -12,32 +13,58 @@ export interface Project extends AsyncDisposable {
   pulumi(...args: string[]): Promise<string>;
   /** The stack's outputs, secrets in clear. */
   outputs<T>(): Promise<T>;
-  /** Runs any other program with the same environment. */
+  /** Runs any other program with the same environment, as the same user. */
   run(file: string, ...args: string[]): Promise<string>;
+  /** Command lines of the processes that the project has left behind so far. */
+  processes(): string[];
 }
 
-/** Opens a stack of `examples/NAME`. */
-export async function openExample(name: string): Promise<Project> {
+/**
+ * Opens a stack of `examples/NAME`.
+ *
+ * @param caller Who works with it. Another user than ourselves gets a copy of the built package and of the example, as
+ * the clone may lie where only we can read, such as root's home.
+ */
+export async function openExample(name: string, caller: Caller = self): Promise<Project> {
+  const inherited = environmentOf(caller); // first, as it may fail
   const home = await mkdtemp(join(tmpdir(), "mayfly e2e "));
+  await chmod(home, caller.uid === 0 ? 0o711 : 0o700); // as /var/lib/mayfly and ~/.local/share are
+  await chown(home, caller.uid, caller.gid);
+  const { execa } = await import("execa"); // ESM only
+  const root = caller.account === undefined ? ROOT : join(home, "clone");
   const env = {
+    ...inherited,
+    // The user's own `pulumi`, or the set-up's; last the clone's, which would download one where it finds none.
+    PATH: [inherited["PATH"], join(root, "node_modules", ".bin")].join(delimiter),
     PULUMI_BACKEND_URL: `file://${home}`,
     PULUMI_CONFIG_PASSPHRASE: "",
     PULUMI_SKIP_UPDATE_CHECK: "1",
     MAYFLY_HOME: join(home, "data"),
   };
-  const run = async (file: string, ...args: string[]) => {
-    const options = { cwd: join(ROOT, "examples", name), env, all: true, preferLocal: true, localDir: ROOT } as const;
-    const { execa } = await import("execa"); // ESM only
-    return (await execa(file, args, options)).all;
+  const run = async (...command: string[]) => {
+    const [file = "", ...args] = asCaller(caller, command);
+    const options = { extendEnv: false, all: true, cwd: join(root, "examples", name) } as const;
+    return (await execa(file, args, { ...options, env })).all;
   };
   const pulumi = async (...args: string[]) => run("pulumi", ...args, "--non-interactive");
+  if (caller.account !== undefined) await copyBuild(root, caller);
   await pulumi("stack", "init", "e2e");
   return {
     ...{ home, run, pulumi },
+    processes: () => processesOf(caller, home),
     outputs: async <T>() => JSON.parse(await pulumi("stack", "output", "--json", "--show-secrets")) as T,
     async [Symbol.asyncDispose]() {
       await pulumi("destroy", "--yes", "--skip-preview");
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+/** What a user has after `npm install`: the package as built, what it needs, and the examples. Takes a few seconds. */
+async function copyBuild(folder: string, { uid, gid }: Caller): Promise<void> {
+  const { execa } = await import("execa");
+  await mkdir(folder);
+  const parts = ["node_modules", "sdk", "examples", "package.json"].map((part) => join(ROOT, part));
+  await execa("cp", ["-R", "--preserve=links,mode", "--no-dereference", ...parts, folder]);
+  await execa("chown", ["-R", `${String(uid)}:${String(gid)}`, folder]);
 }

@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Plugin, type Wire } from "./support/plugin";
+import { sentBy, UNKNOWN } from "./support/provider-text";
+
+// The kinds that users have, by the text that is in their state files, as far as they need no machine.
+
+const SECRET = "4dabf18193072939515e22adb298388d";
+const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAII37xzK3pcyiJ1Ho4w05Mtm+IOKI4Ysxi4OrWBBEhtAt";
+let plugin: Plugin;
+beforeAll(async () => {
+  plugin = await Plugin.start();
+});
+afterAll(async () => {
+  await plugin[Symbol.asyncDispose]();
+});
+
+/** A value that is marked as secret on the wire. */
+const secret = (value: unknown): Wire => ({ [SECRET]: "1b47061264138c4ac30d75fd1eb44270", value });
+const connection = { host: "127.0.0.1", privateKey: "a key", hostKey: HOST_KEY };
+const vmConnection = { ...connection, port: 2_222, user: "root" };
+
+describe("every kind", () => {
+  const kinds: [string, Wire, Wire][] = [
+    ["VM", { image: "localhost/x" }, { memory: 1_024, cpus: 2, mounts: [], accelerator: "auto" }],
+    ["Image", { debian: {} }, { debian: { suite: "bookworm", packages: [] } }],
+    ["SshKey", {}, { algorithm: "ed25519", keepers: {} }],
+    ["CopyFile", { connection, content: "x", remotePath: "/x/" }, { remotePath: "/x", removeOnDelete: false }],
+    ["PortForward", { connection, guestPort: 80 }, { type: "local", hostAddress: "127.0.0.1" }],
+    ["SshConfig", { connection, alias: "web" }, { include: false }],
+    ["SshCommand", { connection }, { allowedExitCodes: [0], timeout: 3_600, environment: {} }],
+  ];
+
+  test.each(kinds)("%s: defaults, and no change of itself", async (kind, fields, defaults) => {
+    const { inputs, failures } = await plugin.check({ ...sentBy(kind), ...fields });
+    expect(failures).toEqual([]);
+    expect(inputs).toMatchObject({ ...sentBy(kind), ...defaults });
+    expect((await plugin.check(inputs)).inputs).toEqual(inputs); // a checked one is what it will be
+  });
+
+  test.each(kinds)("%s: every field may be unknown", async (kind, fields) => {
+    const { inputs } = await plugin.check({ ...sentBy(kind), ...fields });
+    const unknown = Object.fromEntries(Object.keys(inputs).map((field) => [field, UNKNOWN]));
+    const { failures } = await plugin.check({ ...unknown, ...sentBy(kind) });
+    expect(failures).toEqual([]);
+  });
+
+  test.each(kinds)("%s: a field that there is not is named", async (kind, fields) => {
+    const { failures } = await plugin.check({ ...sentBy(kind), ...fields, nmae: "x" });
+    expect(failures).toEqual([expect.stringMatching(/^nmae: there is no such field: /)]);
+  });
+});
+
+describe("VM", () => {
+  test("everything that is wrong, at preview, with an image that is not known yet", async () => {
+    const mounts = [
+      { source: ".", target: "/srv" },
+      { source: "./nowhere", target: "srv", owner: 5 },
+    ];
+    const { failures } = await plugin.check({
+      ...{ ...sentBy("VM"), image: UNKNOWN, memory: "1 gigabyte", cpus: 0, mounts },
+      ports: [{ guest: 99_999 }],
+    });
+    expect(failures.map((failure) => failure.split(":")[0]).sort()).toEqual([
+      ...["cpus", "memory", "mounts[1].owner", "mounts[1].target", "ports[0].guest"],
+    ]);
+    expect(failures).toContain(
+      'memory: must be a size such as "512MiB" or "2GiB", or a number of MiB, got "1 gigabyte"',
+    );
+  });
+
+  test("a mount whose source is missing fails at preview, with an image that is not known yet", async () => {
+    const mounts = [{ source: "./nowhere", target: "/srv" }];
+    const { failures } = await plugin.check({ ...sentBy("VM"), image: UNKNOWN, mounts });
+    expect(failures).toEqual([expect.stringMatching(/^mounts\[0\]\.source: must be a directory .*nowhere does not/)]);
+  });
+
+  test("a port is looked at for a new VM, not for one that holds it itself, and changes hands old to new", async () => {
+    await using taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as { port: number };
+    const news = { ...sentBy("VM"), image: "localhost/x", ports: [{ guest: 80, host: port }] };
+    const { inputs, failures } = await plugin.check(news);
+    expect(failures).toEqual([expect.stringMatching(/^ports\[0\]\.host: 127\.0\.0\.1:\d+ is taken by node /)]);
+    expect((await plugin.check(news, inputs)).failures).toEqual([]);
+    const larger = (await plugin.check({ ...news, memory: "2GiB" }, inputs)).inputs;
+    const replaced = { changes: true, replaces: ["memory"] };
+    expect(await plugin.diff("web-0", inputs, larger)).toEqual({ ...replaced, deleteFirst: true });
+    const free = [{ guest: 80, host: 0, hostAddress: "127.0.0.1", protocol: "tcp" }];
+    expect(await plugin.diff("web-0", { ...inputs, ports: free }, { ...larger, ports: free })).toEqual(replaced);
+  });
+
+  test("sizes and durations are compared by what they mean", async () => {
+    const written = { ...sentBy("VM"), image: "localhost/x", memory: "2GiB", expiresAfter: "1h" };
+    const { inputs } = await plugin.check({ ...written, memory: 2_048, expiresAfter: 3_600 });
+    expect((await plugin.check(written)).inputs).toEqual(inputs);
+  });
+});
+
+test("a VM that is gone already is deleted, as often as asked", async () => {
+  const { inputs } = await plugin.check({ ...sentBy("VM"), image: "localhost/x" });
+  const olds = { ...inputs, connection: vmConnection, status: "running", schemaVersion: 1 };
+  await plugin.delete("web-00000000", olds);
+  await plugin.delete("web-00000000", olds);
+  expect((await plugin.read("web-00000000", olds)).id).toBe("");
+  expect(await plugin.diff("web-00000000", olds, inputs)).toEqual({ changes: true, replaces: ["status"] });
+});
+
+describe("SshCommand", () => {
+  const made = async (fields: Wire) =>
+    (await plugin.check({ ...sentBy("SshCommand"), connection, vmId: "web-1", create: "true", ...fields })).inputs;
+
+  test("runs again on a new VM, and preview says so before the VM has a name", async () => {
+    const olds = { ...(await made({})), stdout: "", exitCode: 0, schemaVersion: 1 };
+    const anew = { changes: true, replaces: ["vmId"] };
+    expect(await plugin.diff("run-1", olds, await made({ vmId: UNKNOWN, connection: UNKNOWN }))).toEqual(anew);
+    expect(await plugin.diff("run-1", olds, await made({ vmId: "web-2", connection: vmConnection }))).toEqual(anew);
+  });
+
+  test("does nothing for a new way to the same VM", async () => {
+    const olds = { ...(await made({})), stdout: "", exitCode: 0, schemaVersion: 1 };
+    const same = { changes: false, replaces: [] };
+    expect(await plugin.diff("run-1", olds, await made({ connection: vmConnection }))).toEqual(same);
+  });
+
+  test("of a VM that is gone is deleted without it, as often as asked", async () => {
+    const olds = { ...(await made({ delete: "false" })), stdout: "", stderr: "", exitCode: 0, schemaVersion: 1 };
+    await plugin.delete("run-1", olds);
+    await plugin.delete("run-1", olds);
+  });
+});
+
+describe("SshKey", () => {
+  const made = async (fields: Wire) => (await plugin.check({ ...sentBy("SshKey"), ...fields })).inputs;
+  /** As the engine hands a state in again: without the mark. */
+  const saved = (outs: Wire): Wire => ({ ...outs, privateKeyOutput: (outs["privateKeyOutput"] as Wire)["value"] });
+
+  test("lives: made, read, changed in place, rotated, deleted", async () => {
+    const { id, outs } = await plugin.create(await made({ comment: "one" }));
+    expect(id).toMatch(/^web-[0-9a-f]{8}$/);
+    expect(outs).toMatchObject({
+      publicKey: expect.stringMatching(/^ssh-ed25519 \S+ one$/),
+      privateKeyOutput: secret(expect.stringContaining("BEGIN OPENSSH PRIVATE KEY")),
+      fingerprint: expect.stringMatching(/^SHA256:/),
+    });
+    const state = saved(outs);
+    expect(await plugin.read(id, state)).toEqual({ id, outs });
+    expect(await plugin.diff(id, state, await made({ comment: "one" }))).toEqual({ changes: false, replaces: [] });
+
+    const renamed = await made({ comment: "two" });
+    expect(await plugin.diff(id, state, renamed)).toEqual({ changes: true, replaces: [] });
+    expect(await plugin.update(id, state, renamed)).toMatchObject({
+      publicKey: expect.stringMatching(/ two$/),
+      fingerprint: outs["fingerprint"],
+      __provider: outs["__provider"],
+    });
+    expect(await plugin.diff(id, state, await made({ comment: "one", keepers: { month: "may" } }))).toEqual({
+      ...{ changes: true, replaces: ["keepers"] },
+    });
+    await plugin.delete(id, state);
+    await plugin.delete(id, state);
+  });
+
+  test("of one's own keeps the key as it was given beside the one that is used", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "mayfly-key-"));
+    try {
+      execFileSync("ssh-keygen", ["-q", "-t", "ecdsa", "-m", "PEM", "-N", "over-easy", "-f", join(folder, "id")]);
+      const own = { privateKey: readFileSync(join(folder, "id"), "utf8"), passphrase: "over-easy" };
+      const { outs } = await plugin.create(await made(own));
+      expect(outs).toMatchObject({ ...own, privateKeyOutput: secret(expect.stringContaining("OPENSSH PRIVATE KEY")) });
+      expect(await plugin.diff("key-1", saved(outs), await made(own))).toEqual({ changes: false, replaces: [] });
+
+      const { failures } = await plugin.check({ ...sentBy("SshKey"), ...own, passphrase: "hard-boiled" });
+      expect(failures).toEqual([expect.stringMatching(/^passphrase: /)]);
+      expect(failures.join()).not.toContain("hard-boiled");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+test("a kind of a newer version is refused, with what to do", async () => {
+  await expect(plugin.check(sentBy("Network"))).rejects.toThrow(/"Network"; .*npm install pulumi-mayfly/);
+});

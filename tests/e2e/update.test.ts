@@ -1,0 +1,244 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Program } from "../support/program";
+
+// The life of one VM from `up` to `up`, in the order of the tests: each goes on from where the last one ended.
+
+interface Outputs {
+  readonly id: string;
+  readonly connection: { readonly port: number; readonly hostKey: string; readonly privateKey: string };
+  readonly ports: readonly { readonly guest: number; readonly host: number }[];
+  readonly report: string;
+}
+
+const BOOT_ID = "cat /proc/sys/kernel/random/boot_id";
+const SITE = "hello from the host\n";
+
+let program: Program;
+let first: Outputs;
+let bootId: string;
+
+beforeAll(async () => {
+  program = await Program.open("update");
+  for (const name of ["site", "work"]) mkdirSync(join(program.folder, name));
+  writeFileSync(join(program.folder, "site", "index.html"), SITE);
+  for (const name of ["one", "two", "ann", "bob", "cat", "dan"])
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", join(program.home, name)]);
+});
+afterAll(async () => {
+  await program[Symbol.asyncDispose]();
+});
+
+const publicKey = (name: string) => readFileSync(join(program.home, `${name}.pub`), "utf8").trim();
+
+/** In a VM that may reach out: to its own SSH server, by way of its network's gateway. */
+const REACHES_OUT = "timeout 3 bash -c 'head -c 8 </dev/tcp/10.53.0.2/2222'";
+
+/** Prints, one a line, what a guest is by what it was declared to be. */
+const REPORT = `
+hostname
+. /etc/environment; echo "$GREETING"
+id -un bob && sudo -u bob id -Gn
+touch /srv/site/new 2>&1 | grep -o 'Read-only file system'
+sudo -u ann touch /srv/work/from-ann && stat -c '%U %a' /srv/work/from-ann
+df --output=size -BM / | tail -n 1 | grep -o '[0-9]*'
+${REACHES_OUT} || echo nothing gets out
+/usr/lib/mayfly/bin/httpd -p 8080 -h /srv/site && echo serving
+`;
+
+/** The program, with what the tests change of it. */
+async function declare(
+  vm: Record<string, unknown>,
+  { rotation = "1", report = REPORT, network = "isolated" } = {},
+): Promise<void> {
+  const fields = {
+    ...{ memory: "768MiB", disk: "2GiB", network, hostname: "web-one", environment: { GREETING: "good day" } },
+    mounts: [
+      { source: "./site", target: "/srv/site", readOnly: true },
+      { source: "./work", target: "/srv/work", owner: "ann" },
+    ],
+    ports: [{ guest: 8_080 }],
+    ...vm,
+  };
+  await program.write(`
+const image = new mayfly.Image("debian", { debian: {} });
+const key = new mayfly.SshKey("key", { keepers: { rotation: "${rotation}" } });
+const vm = new mayfly.VM("web", { image, sshKey: key, ...${JSON.stringify(fields)} });
+const report = new mayfly.SshCommand("report", { vm, create: ${JSON.stringify(report)}, logging: "none" });
+exports.id = vm.id;
+exports.connection = vm.connection;
+exports.ports = vm.publishedPorts;
+exports.report = report.stdout;
+`);
+}
+
+const ANN = { name: "ann", groups: ["audio"] };
+const users = (...names: string[]) => [
+  ANN,
+  ...names.map((name) => ({ name, sudo: true, groups: ["video"], authorizedKeys: [publicKey(name)] })),
+];
+
+/** Whether a key opens the VM, by OpenSSH's own client with the host key pinned; what the command printed, or why not. */
+async function login(user: string, keyFile: string, command = "true"): Promise<string> {
+  const { connection } = first;
+  writeFileSync(join(program.home, "known_hosts"), `vm ${connection.hostKey}\n`);
+  const options = { UserKnownHostsFile: `"${join(program.home, "known_hosts")}"`, HostKeyAlias: "vm" };
+  const always = { BatchMode: "yes", IdentitiesOnly: "yes", IdentityAgent: "none", ConnectTimeout: "20" };
+  const args = Object.entries({ ...options, ...always }).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+  const target = ["-p", String(connection.port), "-i", join(program.home, keyFile), `${user}@127.0.0.1`];
+  return program
+    .run("ssh", "-F", "none", ...args, ...target, command)
+    .catch((error: unknown) => /Permission denied/.exec(String(error))?.[0] ?? Promise.reject(error as Error));
+}
+
+/** Waits for what somebody else does. */
+async function eventually(what: string, seconds: number, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + seconds * 1_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`not within ${String(seconds)} s: ${what}`);
+    await sleep(100);
+  }
+}
+
+interface Record_ {
+  readonly qemu?: { readonly pid: number };
+  readonly madeBy: { readonly pid: number };
+  readonly expiry?: { readonly pid: number };
+}
+
+/** The records of the program's machines, by id. */
+function records(): Map<string, Record_> {
+  const folder = join(program.data, "records", "machines");
+  const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  return new Map(
+    files.map((name) => [name.slice(0, -5), JSON.parse(readFileSync(join(folder, name), "utf8")) as Record_]),
+  );
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, "utf8");
+  return text.split(" ").filter(Boolean).map(Number);
+}
+
+test("up makes the VM as it is declared", async () => {
+  await declare({ users: users("bob"), authorizedKeys: [publicKey("one")] });
+  const { steps } = await program.up();
+  expect(steps).toEqual(["debian: create", "key: create", "report: create", "web: create"]);
+  first = await program.outputs<Outputs>();
+  const lines = first.report.split("\n");
+  expect(lines).toEqual([
+    ...["web-one", "good day", "bob", "bob video", "Read-only file system", "ann 644"],
+    ...[expect.stringMatching(/^1[89]\d\d$|^20\d\d$/), "nothing gets out", "serving"],
+  ]);
+  bootId = await login("root", "one", BOOT_ID);
+});
+
+test("what a mount shares belongs to the same owner on both sides, and a port leads in", async () => {
+  const [port] = first.ports;
+  expect(port).toMatchObject({ guest: 8_080 });
+  const page = await fetch(`http://127.0.0.1:${String(port?.host)}/index.html`);
+  expect(await page.text()).toBe(SITE);
+  expect(readdirSync(join(program.folder, "work"))).toEqual(["from-ann"]);
+  expect(readdirSync(join(program.folder, "site"))).toEqual(["index.html"]);
+});
+
+test("other keys, users and lifetime are applied to the running VM", async () => {
+  writeFileSync(join(program.home, "generated"), first.connection.privateKey, { mode: 0o600 });
+  await declare({ users: users("cat", "dan"), authorizedKeys: [publicKey("two")], expiresAfter: "1h" });
+  expect((await program.up()).steps).toEqual(["web: update"]);
+  expect(await login("root", "two", BOOT_ID)).toBe(bootId);
+  expect(await login("cat", "cat", "sudo id -un; id -Gn")).toBe("root\ncat video");
+  expect(await login("root", "one")).toBe("Permission denied");
+  expect(await login("bob", "bob")).toBe("Permission denied");
+  expect(await login("root", "generated")).toBe("");
+  expect((await program.pulumi("preview")).steps).toEqual([]);
+});
+
+test("they are still in force after the guest has restarted itself", async () => {
+  expect(await login("root", "generated", "touch /root/kept; ls -dn /home/cat | cut -d' ' -f3")).toBe("1002"); // bob had 1001
+  await login("root", "generated", "reboot").catch(() => undefined); // its session may end before it does
+  // Asked as an ordinary user, whom systemd lets in only when the boot is over (pam_nologin(8)).
+  const restarted = async () => !(await login("cat", "cat", BOOT_ID).catch(() => bootId)).includes(bootId);
+  await eventually("the guest is back", 120, restarted);
+  bootId = await login("root", "two", BOOT_ID);
+  expect(await login("cat", "cat", "id -un; sudo ls /root/kept")).toBe("cat\n/root/kept");
+  expect(await login("root", "one")).toBe("Permission denied");
+  expect((await program.pulumi("preview")).steps).toEqual([]);
+});
+
+test("another sshKey too, and the old one is refused", async () => {
+  await declare({ users: users("cat", "dan"), authorizedKeys: [publicKey("two")] }, { rotation: "2" });
+  const { steps } = await program.up();
+  expect(steps).toContain("web: update");
+  expect(steps.filter((step) => !step.startsWith("key: "))).toEqual(["web: update"]);
+  const { connection, id } = await program.outputs<Outputs>();
+  expect(id).toBe(first.id);
+  expect(connection.privateKey).not.toBe(first.connection.privateKey);
+  writeFileSync(join(program.home, "rotated"), connection.privateKey, { mode: 0o600 });
+  expect(await login("root", "rotated", BOOT_ID)).toBe(bootId);
+  expect(await login("root", "generated")).toBe("Permission denied");
+  expect([...records().values()].map(({ expiry }) => expiry)).toEqual([undefined]);
+});
+
+test("refresh notices a VM that died", async () => {
+  const [record] = records().values();
+  process.kill(record?.qemu?.pid ?? 0, "SIGKILL");
+  const { text } = await program.pulumi("refresh", "--yes", "--skip-preview");
+  expect(text).toMatch(/- 2 deleted/);
+  expect(await program.leftovers()).toEqual([]);
+});
+
+/** The program of the later tests: a smaller one, whose guest may reach out. */
+const LATER = { rotation: "2", network: "user" };
+
+test("what a crash of everything left behind is removed by the next up", async () => {
+  await declare({ mounts: [], disk: undefined }, { report: BOOT_ID, ...LATER });
+  const crash = new AbortController();
+  const crashed = program.try(["up", "--yes", "--skip-preview"], { killSignal: crash.signal });
+  await eventually("qemu runs", 60, () => [...records().values()].some(({ qemu }) => qemu !== undefined));
+  const [[left, record] = ["", undefined]] = records();
+  process.kill(record?.madeBy.pid ?? 0, "SIGKILL");
+  crash.abort();
+  expect(await crashed).toMatchObject({ failed: true });
+  expect(await program.leftovers()).toContain(`container mayfly-${left}`);
+
+  await program.pulumi("cancel", "--yes"); // the file backend's lock
+  const { text, steps } = await program.up();
+  expect(text).toContain(`removing ${left}: the process that made it died before it was finished`);
+  expect(steps).toEqual(["report: create", "web: create"]);
+  first = await program.outputs<Outputs>();
+  expect(await program.leftovers()).toEqual([
+    ...[`container mayfly-${first.id}`, `machines/${first.id}`, `records/machines/${first.id}.json`],
+  ]);
+});
+
+test("a VM ends at its time, and the next up makes it anew", async () => {
+  await declare({ mounts: [], disk: undefined, expiresAfter: "2s" }, { report: BOOT_ID, ...LATER });
+  expect((await program.up()).steps).toEqual(["web: update"]);
+  await eventually("nothing is left of it", 30, async () => (await program.leftovers()).length === 0);
+
+  await declare({ mounts: [], disk: undefined, expiresAfter: "1h" }, { report: REACHES_OUT, ...LATER });
+  const { steps } = await program.up();
+  expect(steps.filter((step) => step.startsWith("web"))).toEqual([
+    "web: create-replacement",
+    "web: delete-replaced",
+    "web: replace",
+  ]);
+  const { id, report } = await program.outputs<Outputs>();
+  expect(id).not.toBe(first.id);
+  expect(report).toBe("SSH-2.0-"); // the control for "nothing gets out" above
+});
+
+test("destroy leaves nothing, not even the process that waits for the VM's end", async () => {
+  const [record] = records().values();
+  const sleeper = childrenOf(record?.expiry?.pid ?? 0);
+  expect(sleeper).toHaveLength(1);
+  await program.pulumi("destroy", "--yes", "--skip-preview");
+  expect(await program.leftovers()).toEqual([]);
+  await eventually("it is gone", 5, () =>
+    [record?.expiry?.pid ?? 0, ...sleeper].every((pid) => !existsSync(`/proc/${String(pid)}`)),
+  );
+});
