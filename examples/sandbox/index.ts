@@ -1,0 +1,24 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as mayfly from "pulumi-mayfly";
+
+const share = new pulumi.Config().get("share") ?? "share";
+
+const image = new mayfly.Image("debian", { debian: {} });
+const vm = new mayfly.VM("sandbox", {
+  image,
+  memory: "512MiB",
+  disk: "1GiB",
+  network: "isolated", // it reaches nothing; SSH and the port below reach it
+  users: [{ name: "dev", sudo: true }],
+  mounts: [
+    // What dev writes there is yours on the host, and yours is dev's in the VM.
+    { source: share, target: "/home/dev/share", owner: "dev" },
+    { source: share, target: "/mnt/share", readOnly: true },
+  ],
+  ports: [{ guest: 8080 }],
+});
+
+/** How to log in. */
+export const connect = pulumi.interpolate`ssh -F '${vm.sshConfig}' sandbox`;
+/** Where the VM's port 8080 is on this host. */
+export const address = vm.publishedPorts.apply(([port]) => `${port.hostAddress}:${port.host}`);
