@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
 
@@ -6,6 +7,12 @@ const MIB = 1_048_576;
 /** Memory of this host, in MiB. */
 export function hostMemoryMiB(): number {
   return Math.floor(totalmem() / MIB);
+}
+
+/** Memory that programs can get without making the host swap, in MiB: proc(5), `MemAvailable`. */
+export function availableMemoryMiB(): number {
+  const [, kib = "0"] = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync("/proc/meminfo", "utf8")) ?? [];
+  return Math.floor(Number(kib) / 1_024);
 }
 
 /** Space of the filesystem that holds a folder, in MiB. */

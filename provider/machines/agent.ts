@@ -65,6 +65,11 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     await this.tell("mounts", [], 0, signal);
   }
 
+  /** Tells the guest that it can be logged in to: what it has put off for that may begin. Waits for no answer. */
+  async tellVerified(): Promise<void> {
+    await new Promise((resolve) => this.toGuest.write("verified - 0\n", resolve)); // a guest that is gone needs no telling
+  }
+
   private async tell(verb: string, parts: readonly Buffer[], size: number, signal: AbortSignal): Promise<void> {
     const id = randomBytes(4).toString("hex");
     const answer = this.waitFor([`done ${id}`, `failed ${id}`], signal);
@@ -93,7 +98,7 @@ const FAILURES: Readonly<Record<string, string>> = {
 
 const SEED_BYTES = 40;
 
-/** The host's time and a seed for the guest's random pool, as `guest/helper` reads them. */
+/** The host's time and a seed for the guest's random pool, as `guest/helper/renew.h` reads them. */
 function renewal(): Buffer {
   const time = Buffer.alloc(16);
   const now = performance.timeOrigin + performance.now(); // Date.now() has no fraction of a millisecond

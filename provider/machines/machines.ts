@@ -1,29 +1,30 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { randomBytes } from "node:crypto";
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Owner } from "../context";
 import { MayflyError } from "../errors";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifyProcess, isAlive } from "../host/process-identity";
 import { Records } from "../host/records";
+import { span } from "../host/trace";
 import { chooseAccelerator } from "./accelerator";
+import { Admission } from "./admission";
 import { Agent } from "./agent";
 import { whileBooting, type Booting } from "./boot";
 import { lastConsoleLines } from "./console";
-import { containerName, inspectContainer, removeContainers, startContainer } from "./container";
+import { containerName, inspectContainer, removeContainers, startContainer, type ContainerState } from "./container";
 import { startExpiry, stopExpiry } from "./expiry";
-import { copySparse, IDENTITY_DISK, makeFolder, SCRATCH } from "./folder";
-import { accessTar, asDisk, identityTar, newMac, newMachineId, templateTar } from "./identity";
+import { IDENTITY_DISK, makeFolder } from "./folder";
+import { accessTar, asDisk, identityTar, newMac, newMachineId } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import { obstacles, type Demand, type Obstacle, type PortClaim } from "./obstacles";
 import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachinePlan, Progress, StartedMachine } from "./plan";
 import type { MachineRecord } from "./record";
-import { restore, save } from "./snapshot";
-import type { Accelerator, Access, Identity, MountSpec, PortSpec } from "./spec";
-import { shapeOf, Templates, type Template } from "./templates";
+import { restore } from "./snapshot";
+import type { Accelerator, Access, Identity, MachineSpec, MountSpec, PortSpec } from "./spec";
+import { findOrMake, type TemplatePlan, type Workshop } from "./template-maker";
+import { Templates, type ListedTemplate, type Template } from "./templates";
 
 /** The room of machines: one container with qemu in it each, its folder, and its record. */
 export class Machines {
@@ -31,6 +32,8 @@ export class Machines {
   /** Ports that resources have asked for in this process, which sees one program. */
   private readonly claims: PortClaim[] = [];
   private readonly templates: Templates;
+  private readonly admission = new Admission();
+  private readonly workshop: Workshop;
 
   /** @param paths Where folders and records are kept. */
   constructor(
@@ -39,6 +42,14 @@ export class Machines {
   ) {
     this.records = new Records<MachineRecord>(join(paths.records, "machines"));
     this.templates = new Templates(paths);
+    this.workshop = {
+      ...{ podman, templates: this.templates },
+      begin: async (id, plan) => this.begin(id, plan),
+      launch: async (id, plan, how, signal) => this.launch(id, { ...plan, identity: { mac: newMac() } }, how, signal),
+      booting: (id) => this.booting(id),
+      discard: async (id) => this.remove(id, AbortSignal.timeout(REMOVAL_MS)),
+      inUse: async () => this.templatesInUse(),
+    };
   }
 
   /** What tells a machine from all others. */
@@ -63,21 +74,21 @@ export class Machines {
    * @throws {MayflyError} `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `PORT_TAKEN`, and podman's own.
    */
   async start(id: string, plan: MachinePlan, { signal, step, say }: Progress): Promise<StartedMachine> {
-    const { owner, lifetime } = plan;
-    await this.begin(id, { owner, lifetime, ports: plan.spec.ports });
+    const { owner } = plan;
+    await this.begin(id, plan);
     return this.orRemove(id, async () => {
-      const template = await this.templateFor(plan, { signal, step, say });
-      await this.furnish(id, plan, template, signal);
+      const template = await span("template", () => this.templateFor(plan, { signal, step, say }));
+      await span("folder", () => this.furnish(id, plan, template, signal));
       const slots = plan.warmBoot === "never" ? 0 : slotCount(plan.spec);
       const title = `Booting ${owner.resource} (${plan.spec.accelerator})`;
       if (template !== undefined) {
         try {
           await this.launch(id, plan, { start: "warm", template: template.folder, slots }, signal);
-          await this.handOver(id, plan, signal);
-          return await this.started(id, plan, true, signal);
+          const [, container] = await Promise.all([this.handOver(id, plan, signal), this.inspect(id, signal)]);
+          return await this.started(id, plan, true, container);
         } catch (error) {
           if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
-          say(`warm boot failed, so it boots through its kernel: ${messageOf(error)}`);
+          say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
           await this.templates.remove(template.key);
           await removeContainers(this.podman, id, signal);
           await rm(this.sharedFolder(id), { recursive: true, force: true });
@@ -87,14 +98,14 @@ export class Machines {
       return step(title, async () => {
         await this.launch(id, plan, { start: "cold", slots }, signal);
         if (plan.waits) await this.waitListening(id, plan.bootTimeout, signal);
-        return this.started(id, plan, false, signal);
+        return this.started(id, plan, false, await this.inspect(id, signal));
       });
     });
   }
 
   private async begin(
     id: string,
-    { owner, lifetime, ports }: { owner: Owner; lifetime: number | undefined; ports: readonly PortSpec[] },
+    { owner, lifetime, spec: { ports } }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime">>,
   ): Promise<void> {
     const madeBy = identifyProcess(process.pid);
     if (madeBy === undefined) throw new Error("this process is not in /proc: is it mounted?");
@@ -106,7 +117,7 @@ export class Machines {
   /** Starts the machine's containers; the guest runs from then on. */
   private async launch(
     id: string,
-    { owner, spec, identity, boot }: Pick<MachinePlan, "owner" | "spec" | "identity" | "boot">,
+    { owner, spec, identity, boot }: Pick<MachinePlan, "owner" | "spec" | "boot"> & { identity: Pick<Identity, "mac"> },
     { start, template, slots }: { readonly start: Start; readonly template?: string; readonly slots: number },
     signal: AbortSignal,
   ): Promise<void> {
@@ -121,7 +132,7 @@ export class Machines {
       spec.mounts.map((mount, index) => startMount(this.podman, { id, owner, folder }, mount, index, signal)),
     );
     if (start !== "warm") await mounts; // a cold qemu connects to them when it starts
-    await Promise.all([mounts, startContainer(this.podman, container, signal)]);
+    await Promise.all([mounts, span("podman run", () => startContainer(this.podman, container, signal))]);
   }
 
   /** Restores the template in a machine that was launched from it, and makes it a machine of its own. */
@@ -130,8 +141,9 @@ export class Machines {
     const wait = { what: "the restored guest did not answer", seconds: plan.bootTimeout, signal };
     await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
       using agent = new Agent(this.sharedFolder(id));
-      await restore(qmp, during);
-      await agent.giveIdentity(await identityTar(identity, access, spec.mounts), during);
+      await span("restore", () => restore(qmp, during));
+      const tar = await identityTar(identity, access, spec.mounts);
+      await span("identity", () => agent.giveIdentity(tar, during));
       if (spec.mounts.length === 0) return;
       await Promise.all(spec.mounts.map(async (_, index) => plugMount(qmp, index, during)));
       await agent.mountAll(during);
@@ -139,49 +151,41 @@ export class Machines {
   }
 
   /** The template to start from, made if need be; `undefined` when the machine is to boot through its kernel. */
-  private async templateFor(plan: MachinePlan, { signal, step, say }: Progress): Promise<Template | undefined> {
+  private async templateFor(plan: MachinePlan, progress: Progress): Promise<Template | undefined> {
     if (plan.warmBoot === "never" || !plan.waits) return undefined;
-    const shape = shapeOf(plan.spec, plan.boot);
-    const make = async (draft: string) => {
-      await this.makeTemplate(Templates.key(shape), plan, draft, signal);
-    };
     try {
-      return (
-        (await this.templates.find(Templates.key(shape))) ??
-        (await step("Making the template that this and later machines of this shape start from", async () =>
-          this.templates.ensure(shape, signal, make, async () => this.templatesInUse()),
-        ))
-      );
+      return await findOrMake(this.workshop, plan, progress);
     } catch (error) {
       // An image that can't boot won't do so on the other road either; only the template's own troubles are passed over.
-      const isFinal = error instanceof MayflyError && error.code !== "TOOL_FAILED" && error.code !== "DISK_FULL";
-      if (signal.aborted || isFinal || plan.warmBoot === "required") throw error;
-      say(`no template can be made, so it boots through its kernel: ${messageOf(error)}`);
+      const isOwn = !(error instanceof MayflyError) || TEMPLATE_TROUBLES.has(error.code);
+      if (progress.signal.aborted || !isOwn || plan.warmBoot === "required") throw error;
+      progress.say(`boots through its kernel, as there is no template: ${reasonOf(error)}`);
       return undefined;
     }
   }
 
-  /** Boots a machine that is nobody yet, in memory that is kept, and saves it when it is quiet. */
-  private async makeTemplate(key: string, plan: MachinePlan, draft: string, signal: AbortSignal): Promise<void> {
-    const id = `template-${key.slice(0, 8)}-${randomBytes(4).toString("hex")}`;
-    await this.begin(id, { owner: plan.owner, lifetime: undefined, ports: [] });
-    try {
-      const spec = { ...plan.spec, mounts: [], ports: [], isolated: true };
-      const { scratchMiB } = spec;
-      await makeFolder({ ...this.booting(id), disk: await templateTar(), scratchMiB, scratch: undefined }, signal);
-      const slots = slotCount(plan.spec);
-      await this.launch(id, { ...plan, spec }, { start: "template", template: draft, slots }, signal);
-      const wait = { what: "the guest that is to become a template did not settle", seconds: plan.bootTimeout, signal };
-      using agent = new Agent(this.sharedFolder(id));
-      await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
-        await agent.waitFor(["waiting"], during);
-        await save(qmp, this.sharedFolder(id), draft, during);
-      });
-      if (spec.scratchMiB !== undefined)
-        await copySparse(join(this.sharedFolder(id), SCRATCH), join(draft, TEMPLATE_FILES.scratch), signal);
-    } finally {
-      await this.remove(id, AbortSignal.timeout(REMOVAL_MS));
-    }
+  /** Makes sure that there is a template for machines like this one; returns its key. See {@link findOrMake}. */
+  async ensureTemplate(plan: TemplatePlan, progress: Progress): Promise<string> {
+    return (await this.inTurn(plan.spec, progress, () => findOrMake(this.workshop, plan, progress))).key;
+  }
+
+  /** All templates, the most recently used first, and how many machines run from each. */
+  async allTemplates(): Promise<(ListedTemplate & { readonly machines: number })[]> {
+    const users = [...(await this.records.list()).values()].map(({ template }) => template);
+    return (await this.templates.list()).map((template) => ({
+      ...template,
+      machines: users.filter((key) => key === template.key).length,
+    }));
+  }
+
+  /** Removes a template. Machines that run from it keep what they need of it. */
+  async removeTemplate(key: string): Promise<void> {
+    await this.templates.remove(key);
+  }
+
+  /** Starts a machine when it is its turn: see {@link Admission}. */
+  async inTurn<T>({ memoryMiB }: MachineSpec, progress: Progress, work: () => Promise<T>): Promise<T> {
+    return this.admission.inTurn(memoryMiB, progress, work);
   }
 
   private async templatesInUse(): Promise<ReadonlySet<string>> {
@@ -216,13 +220,16 @@ export class Machines {
     if (template !== undefined) await this.change(id, { template: template.key });
   }
 
+  private async inspect(id: string, signal: AbortSignal): Promise<ContainerState | undefined> {
+    return span("podman inspect", () => inspectContainer(this.podman, id, signal));
+  }
+
   private async started(
     id: string,
     { spec: { ports }, lifetime }: MachinePlan,
     warm: boolean,
-    signal: AbortSignal,
+    container: ContainerState | undefined,
   ): Promise<StartedMachine> {
-    const container = await inspectContainer(this.podman, id, signal);
     const sshPort = container?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`);
     if (container?.process === undefined || sshPort === undefined) {
       throw new MayflyError("BOOT_FAILED", `qemu did not start: its container is ${container?.status ?? "gone"}`, {
@@ -249,9 +256,11 @@ export class Machines {
     await whileBooting(this.podman, this.booting(id), wait, async (_, during) => agent.waitFor(["listening"], during));
   }
 
-  /** Marks a machine as finished. */
+  /** Marks a machine as finished, and lets its guest do what it has put off until then. */
   async ready(id: string): Promise<void> {
     await this.change(id, { phase: "ready" });
+    using agent = new Agent(this.sharedFolder(id));
+    await agent.tellVerified();
   }
 
   /** Marks machines as known to Pulumi's state. Synchronous: for the last moments of a process. */
@@ -358,11 +367,16 @@ interface KeptIdentity {
 const IDENTITY_FILE = "identity.json"; // in the machine's folder, out of its container's sight
 const REMOVAL_MS = 60_000; // takes 0.3 s; a host that swaps takes longer
 
+/** What keeps a template from being made, and not the image from booting. */
+const TEMPLATE_TROUBLES: ReadonlySet<string> = new Set(["NO_TEMPLATE", "TOOL_FAILED", "DISK_FULL"]);
+
 /** Whether a boot through the kernel may go better: not where a port is taken, or a user cannot be made. */
 function isTemplatesFault(error: unknown): boolean {
   return !(error instanceof MayflyError) || error.code === "BOOT_FAILED" || error.code === "BOOT_TIMEOUT";
 }
 
-function messageOf(error: unknown): string {
+/** What went wrong, without a remedy: there is nothing for the user to do. */
+function reasonOf(error: unknown): string {
+  if (error instanceof MayflyError) return error.evidence ?? error.message;
   return error instanceof Error ? error.message : String(error);
 }

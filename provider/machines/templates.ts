@@ -58,6 +58,22 @@ interface TemplateRecord {
   readonly bootId: string;
 }
 
+/** What is known of a shape that no template can be made of. */
+interface Refusal {
+  readonly reason: string;
+  readonly bootId: string;
+}
+
+/** A template as `mayfly template ls` shows it. */
+export interface ListedTemplate {
+  readonly key: string;
+  readonly shape: Shape;
+  /** What its memory takes of the disk. */
+  readonly bytes: number;
+  /** Seconds since 1970. */
+  readonly usedAt: number;
+}
+
 /** Tells whether a file was written to since: nobody can set an inode's change time (stat(2), st_ctime). */
 interface MemoryMark {
   readonly inode: string;
@@ -66,6 +82,7 @@ interface MemoryMark {
 }
 
 const RECORD = "template.json";
+const UNFIT = ".unfit.json"; // behind the key: a file instead of a folder
 const ON_DISK = "on-disk"; // the memory's pages have reached the disk: good for the host's next boot too
 const CAP_BYTES = 8 * 1024 ** 3; // some fifty templates
 
@@ -130,6 +147,36 @@ export class Templates {
         return { key, folder: this.folder(key) };
       })
     );
+  }
+
+  /** Notes that no template can be made of this shape, so that nobody tries again before the host's next boot. */
+  async refuse(key: string, reason: string): Promise<void> {
+    await writeFileAtomic(this.folder(key + UNFIT), JSON.stringify({ reason, bootId: hostBootId() } satisfies Refusal));
+  }
+
+  /** Why no template can be made of a shape; `undefined` when that is not known. */
+  async refusal(key: string): Promise<string | undefined> {
+    const text = await readFileIfExists(this.folder(key + UNFIT));
+    const { reason, bootId } = (text === undefined ? {} : JSON.parse(text)) as Partial<Refusal>;
+    return bootId === hostBootId() ? reason : undefined;
+  }
+
+  /** All templates, the most recently used first. Says nothing about whether they can be trusted. */
+  async list(): Promise<ListedTemplate[]> {
+    const names = await readdir(this.paths.templates);
+    const found = await Promise.all(names.map(async (key) => this.listed(key)));
+    return found.filter((template) => template !== undefined).sort((a, b) => b.usedAt - a.usedAt);
+  }
+
+  private async listed(key: string): Promise<ListedTemplate | undefined> {
+    try {
+      const file = join(this.folder(key), RECORD);
+      const { shape } = JSON.parse(await readFile(file, "utf8")) as TemplateRecord;
+      const memory = await stat(join(this.folder(key), TEMPLATE_FILES.memory));
+      return { key, shape, bytes: memory.blocks * 512, usedAt: (await stat(file)).mtimeMs / 1_000 };
+    } catch {
+      return undefined; // a draft, a note, or one that is just removed
+    }
   }
 
   /** Removes a template. Machines that run from it keep its memory as long as they need it. */

@@ -1,5 +1,6 @@
 import { imageSchema, type ImageSpec } from "../schema/image";
 import type { Context } from "../context";
+import type { BootArtefacts } from "../images/artefacts";
 import type { ResourceHandler } from "./resource";
 
 /** What is known of an image. */
@@ -13,6 +14,8 @@ interface ImageState {
   /** Version of its kernel. */
   readonly kernel: string;
 }
+
+const BOOT_SECONDS = 300; // the default of a VM's bootTimeout
 
 /** An image is kept when its resource goes: it is a cache by content, which others may use; `podman rmi` removes it. */
 export const image: ResourceHandler<typeof imageSchema, ImageState> = {
@@ -28,7 +31,8 @@ export const image: ResourceHandler<typeof imageSchema, ImageState> = {
   delete: async () => undefined,
 };
 
-async function make({ reference, debian }: ImageSpec, { images, signal, step, say }: Context): Promise<ImageState> {
+async function make({ reference, debian, warm }: ImageSpec, context: Context): Promise<ImageState> {
+  const { images, signal, step, say } = context;
   const name =
     reference ??
     (await step("Making a Debian image from packages (about a minute, once)", async () =>
@@ -36,10 +40,24 @@ async function make({ reference, debian }: ImageSpec, { images, signal, step, sa
     ));
   const stored = await images.resolve(name, signal, say);
   const boot = await step("Preparing the image for boot", async () => images.prepare(stored, signal));
+  for (const shape of warm) await makeTemplate(shape, boot, context);
   return {
     imageName: name,
     digest: stored.digest,
     sizeMiB: Math.round(stored.bytes / 1_048_576),
     kernel: boot.kernelVersion,
   };
+}
+
+/** Has a template ready for VMs of a size. */
+async function makeTemplate(
+  { cpus, memory, disk, kernelArgs }: ImageSpec["warm"][number],
+  boot: BootArtefacts,
+  context: Context,
+): Promise<void> {
+  const { machines, owner, signal } = context;
+  const accelerator = await machines.chooseAccelerator("auto", signal);
+  const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs };
+  const spec = { ...size, accelerator, mounts: [], ports: [], isolated: true };
+  await machines.ensureTemplate({ owner, spec, boot, bootTimeout: BOOT_SECONDS }, context);
 }

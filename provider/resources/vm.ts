@@ -62,36 +62,39 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
 
   async create(id, inputs, context) {
     const { images, machines, signal, step, say } = context;
-    await reap(context);
-    const image = await images.resolve(inputs.image, signal, say);
+    await step("Removing what a crash has left", async () => reap(context));
+    const image = await step("Looking the image up", async () => images.resolve(inputs.image, signal, say));
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal));
     const accelerator = await machines.chooseAccelerator(inputs.accelerator, signal);
-    const key = await loginKey(id, inputs, context);
-    const identity = await newIdentity(id, inputs, context);
-    const begun = performance.now();
-    const plan = {
-      ...{ owner: context.owner, identity, boot, lifetime: inputs.expiresAfter },
-      ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
-      spec: machineSpec(inputs, accelerator),
-      access: accessOf(inputs, key),
-    };
-    const started = await machines.start(id, plan, context);
-    return machines.orRemove(id, async () => {
-      const login = { host: LOOPBACK, port: started.sshPort, user: loginUser, hostKey: identity.hostPublicKey };
-      const connection = { ...login, privateKey: key.privateKey };
-      await step("Logging in", async () => waitUntilUp(inputs, connection, context));
-      const sshConfig = await keepClientFiles(id, identity.hostname, connection, context);
-      await machines.ready(id);
-      return {
-        ...{ ...login, connection, accelerator, sshConfig },
-        imageDigest: image.digest,
-        warm: started.warm,
-        bootSeconds: Math.round(performance.now() - begun) / 1_000,
-        machineId: identity.machineId,
-        consoleLog: started.consoleLog,
-        status: "running" as const,
-        publishedPorts: started.ports,
+    const [key, identity] = await step("Making keys", async () =>
+      Promise.all([loginKey(id, inputs, context), newIdentity(id, inputs, context)]),
+    );
+    const spec = machineSpec(inputs, accelerator);
+    return machines.inTurn(spec, context, async () => {
+      const begun = performance.now();
+      const plan = {
+        ...{ owner: context.owner, identity, boot, spec, lifetime: inputs.expiresAfter },
+        ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
+        access: accessOf(inputs, key),
       };
+      const started = await machines.start(id, plan, context);
+      return machines.orRemove(id, async () => {
+        const login = { host: LOOPBACK, port: started.sshPort, user: loginUser, hostKey: identity.hostPublicKey };
+        const connection = { ...login, privateKey: key.privateKey };
+        await step("Logging in", async () => waitUntilUp(inputs, connection, context));
+        const sshConfig = await keepClientFiles(id, identity.hostname, connection, context);
+        await machines.ready(id);
+        return {
+          ...{ ...login, connection, accelerator, sshConfig },
+          imageDigest: image.digest,
+          warm: started.warm,
+          bootSeconds: Math.round(performance.now() - begun) / 1_000,
+          machineId: identity.machineId,
+          consoleLog: started.consoleLog,
+          status: "running" as const,
+          publishedPorts: started.ports,
+        };
+      });
     });
   },
 

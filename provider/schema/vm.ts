@@ -8,10 +8,10 @@ import {
   port,
   portOrZero,
   publicKeyLine,
-  size,
   text,
   userName,
 } from "./fields";
+import { cpus, disk, kernelArgs, memory } from "./machine-shape";
 
 /**
  * A directory of the host, seen in the guest through virtiofs. The guest can't make device files in it, nor files with
@@ -68,13 +68,11 @@ export const vmSchema = z
     /** What to boot: any OCI image with a kernel, an init and sshd (`localhost/x`, `quay.io/x/y:tag`), or a `mayfly.Image`. */
     image: imageName,
     /** Virtual CPUs. @default 2 */
-    cpus: z.int("must be a whole number of CPUs").min(1).max(64).default(2),
+    cpus,
     /** Memory: `"512MiB"`, `"2GiB"`, or a number of MiB; at least 128 MiB. @default "1GiB" */
-    memory: size
-      .refine((mib) => mib >= 128, "must be at least 128MiB: less does not boot a Linux system")
-      .default(1_024),
+    memory,
     /** Scratch disk for what the guest writes, instead of its memory: `"10GiB"`. Sparse on the host; gone with the VM. */
-    disk: size.refine((mib) => mib >= 64, "must be at least 64MiB").optional(),
+    disk,
     /** Host directories in the guest. @default [] */
     mounts: z.array(mount).default([]),
     /** Guest ports on the host, beside SSH. @default [] */
@@ -97,16 +95,16 @@ export const vmSchema = z
     /** The guest's host name. @default the resource's name */
     hostname: hostname.optional(),
     /** Added to the kernel's command line. @default [] */
-    kernelArgs: z.array(text.regex(/^\S+$/, "must be one kernel argument without blanks")).default([]),
+    kernelArgs,
     /** Variables for every login session, by /etc/environment. @default {} */
     environment: environment.default({}),
     /**
-     * Start from a template: the saved memory of a machine of the same shape (image, size, devices) that has booted and
-     * waits for its identity. `auto` makes the template if there is none and boots through the kernel where that cannot
-     * be; `required` fails there. Not yet the default: see the README for what a clone still has of its template.
-     * @default "never"
+     * Start from a template: the saved memory of a machine of the same shape (image, CPUs, memory, disk, kernel arguments)
+     * that has booted and waits for its identity. `auto` makes the template if there is none, and boots through the kernel
+     * where that cannot be; `required` fails there with `NO_TEMPLATE`; `never` always boots through the kernel.
+     * @default "auto"
      */
-    warmBoot: z.enum(["auto", "never", "required"]).default("never"),
+    warmBoot: z.enum(["auto", "never", "required"], 'must be "auto", "never" or "required"').default("auto"),
     /** `kvm` fails where KVM was not proved on this host; `auto` takes it where it was, else `tcg`. @default "auto" */
     accelerator: z.enum(["auto", "kvm", "tcg"], 'must be "auto", "kvm" or "tcg"').default("auto"),
     /** The VM ends by itself after this time: seconds, or `"2h"`. Changes apply to the running VM. @default never */
@@ -123,6 +121,11 @@ export const vmSchema = z
     const complain = (path: PropertyKey[], message: string) => {
       context.addIssue({ code: "custom", path, message });
     };
+    if (vm.warmBoot === "required" && vm.waitFor === "none")
+      complain(
+        ["warmBoot"],
+        'must not be "required" with waitFor "none": a restored guest has its identity only by waiting',
+      );
     for (const [name, value] of Object.entries(vm.environment))
       if (/[\n\r]/.test(value)) complain(["environment", name], "must be one line: /etc/environment knows no other");
     const names = vm.users.map(({ name }) => name);

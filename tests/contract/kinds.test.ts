@@ -28,7 +28,7 @@ const vmConnection = { ...connection, port: 2_222, user: "root" };
 describe("every kind", () => {
   const kinds: [string, Wire, Wire][] = [
     ["VM", { image: "localhost/x" }, { memory: 1_024, cpus: 2, mounts: [], accelerator: "auto" }],
-    ["Image", { debian: {} }, { debian: { suite: "bookworm", packages: [] } }],
+    ["Image", { debian: {} }, { debian: { suite: "bookworm", packages: [] }, warm: [] }],
     ["SshKey", {}, { algorithm: "ed25519", keepers: {} }],
     ["CopyFile", { connection, content: "x", remotePath: "/x/" }, { remotePath: "/x", removeOnDelete: false }],
     ["PortForward", { connection, guestPort: 80 }, { type: "local", hostAddress: "127.0.0.1" }],

@@ -101,3 +101,26 @@ test("ports, a closed network and mounts come after the restore: they do not cha
   const other = { ...spec, ports: [port], mounts: [mount], isolated: true };
   expect(Templates.key(shapeOf(other, { version: "image-1" }))).toBe(key);
 });
+
+test("a shape that no template can be made of is remembered until the host's next boot", async () => {
+  const templates = new Templates(paths);
+  expect(await templates.refusal(key)).toBeUndefined();
+  await templates.refuse(key, "its init is not systemd");
+  expect(await new Templates(paths).refusal(key)).toBe("its init is not systemd");
+  writeFileSync(join(paths.templates, `${key}.unfit.json`), JSON.stringify({ reason: "old", bootId: "another boot" }));
+  expect(await templates.refusal(key)).toBeUndefined();
+});
+
+test("the list shows templates, the most recently used first, and nothing else that lies there", async () => {
+  const templates = new Templates(paths);
+  await ensure();
+  const other = shapeOf({ ...spec, cpus: 1 }, { version: "image-1" });
+  await templates.ensure(other, AbortSignal.timeout(20_000), make, nobody);
+  const used = Date.now() / 1_000 + 10;
+  utimesSync(join(paths.templates, key, "template.json"), used, used);
+  await templates.refuse("other", "it never settles");
+  mkdirSync(join(paths.templates, "third.draft"));
+  const listed = await templates.list();
+  expect(listed.map((template) => template.key)).toEqual([key, Templates.key(other)]);
+  expect(listed[0]).toMatchObject({ shape: { cpus: 2, memoryMiB: 512 }, bytes: expect.any(Number) });
+});

@@ -1,0 +1,111 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { MayflyError } from "../errors";
+import type { Podman } from "../host/podman";
+import { Agent } from "./agent";
+import { whileBooting, type Booting } from "./boot";
+import { copySparse, makeFolder, SCRATCH } from "./folder";
+import { templateTar } from "./identity";
+import type { MachinePlan, Progress } from "./plan";
+import { slotCount, TEMPLATE_FILES } from "./qemu-command";
+import { save } from "./snapshot";
+import { shapeOf, Templates, type Shape, type Template } from "./templates";
+
+/** What a template is made from. */
+export type TemplatePlan = Pick<MachinePlan, "owner" | "spec" | "boot" | "bootTimeout">;
+
+/** What making one needs of the room of machines. */
+export interface Workshop {
+  readonly podman: Podman;
+  readonly templates: Templates;
+  /** Puts a machine on record, before there is anything of it. */
+  readonly begin: (id: string, plan: TemplatePlan) => Promise<void>;
+  readonly launch: (
+    id: string,
+    plan: TemplatePlan,
+    how: { readonly start: "template"; readonly template: string; readonly slots: number },
+    signal: AbortSignal,
+  ) => Promise<void>;
+  readonly booting: (id: string) => Booting;
+  /** Removes all that is of a machine; has a deadline of its own. */
+  readonly discard: (id: string) => Promise<void>;
+  /** Keys of templates that machines run from. */
+  readonly inUse: () => Promise<ReadonlySet<string>>;
+}
+
+/**
+ * Finds the template of a machine's shape, or makes it.
+ *
+ * @throws {MayflyError} `NO_TEMPLATE` where the guest cannot become one; whatever keeps an image from booting.
+ */
+export async function findOrMake(
+  workshop: Workshop,
+  plan: TemplatePlan,
+  { signal, step }: Pick<Progress, "signal" | "step">,
+): Promise<Template> {
+  const { templates } = workshop;
+  const shape = shapeOf(plan.spec, plan.boot);
+  const key = Templates.key(shape);
+  const found = await templates.find(key);
+  if (found !== undefined) return found;
+  const refusal = await templates.refusal(key);
+  if (refusal !== undefined) throw unfit(refusal);
+  return step("Booting once, to start this VM and later ones of its shape from there", async () =>
+    make(workshop, plan, shape, signal),
+  );
+}
+
+async function make(workshop: Workshop, plan: TemplatePlan, shape: Shape, signal: AbortSignal): Promise<Template> {
+  const { templates, inUse } = workshop;
+  const key = Templates.key(shape);
+  try {
+    return await templates.ensure(
+      shape,
+      signal,
+      async (draft) => bootAndSave(workshop, key, plan, draft, signal),
+      inUse,
+    );
+  } catch (error) {
+    if (error instanceof MayflyError && error.code === "NO_TEMPLATE") await templates.refuse(key, error.evidence ?? "");
+    throw error;
+  }
+}
+
+/** Boots a machine that is nobody yet, in memory that is kept, and saves it when it is quiet. */
+async function bootAndSave(
+  workshop: Workshop,
+  key: string,
+  plan: TemplatePlan,
+  draft: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const id = `template-${key.slice(0, 8)}-${randomBytes(4).toString("hex")}`;
+  // Mounts and ports come after the restore, and nobody is to talk to it.
+  const spec = { ...plan.spec, mounts: [], ports: [], isolated: true };
+  await workshop.begin(id, { ...plan, spec });
+  try {
+    const machine = workshop.booting(id);
+    const { scratchMiB } = spec;
+    await makeFolder({ ...machine, disk: await templateTar(), scratchMiB, scratch: undefined }, signal);
+    const how = { start: "template", template: draft, slots: slotCount(plan.spec) } as const;
+    await workshop.launch(id, { ...plan, spec }, how, signal);
+    const wait = { what: "the guest that is to become a template did not settle", seconds: plan.bootTimeout, signal };
+    using agent = new Agent(machine.folder);
+    await whileBooting(workshop.podman, machine, wait, async (qmp, during) => {
+      const answer = await agent.waitFor(["waiting", "unfit"], during);
+      if (answer !== "waiting") throw unfit(answer.replace(/^unfit /, ""));
+      await save(qmp, machine.folder, draft, during);
+    });
+    if (scratchMiB !== undefined)
+      await copySparse(join(machine.folder, SCRATCH), join(draft, TEMPLATE_FILES.scratch), signal);
+  } finally {
+    await workshop.discard(id);
+  }
+}
+
+function unfit(reason: string): MayflyError {
+  return new MayflyError("NO_TEMPLATE", "this guest cannot be started from a template", {
+    evidence: reason,
+    remedy: '`warmBoot: "auto"` boots it through its kernel',
+  });
+}
