@@ -1,13 +1,15 @@
 # The guest agent: opens the door for SSH, tells the host how far the guest is, and applies what the host sends, over a
 # virtio-serial port. Started by init.sh with sshd's path; no child of the image's init.
 #
-# Guest to host, one line each: listening | waiting | done ID | failed ID REASON.
+# Guest to host, one line each: listening | waiting | unfit REASON | done ID | failed ID REASON.
 # Host to guest: VERB ID SIZE, then what the verb says. The host sends one message at a time and waits for its answer,
 # so no read takes more than its own message.
 #   access    SIZE bytes of a tar: who may log in
-#   identity  56 bytes for `helper renew`, then SIZE bytes of a tar: the machine that this template's clone becomes
+#   identity  what `helper become` reads: the machine that this template's clone becomes
+#   verified  nothing, and gets no answer: the host has logged in, what was put off may begin
 #   mounts    nothing: mounts what the identity has declared; its devices are plugged in now
 sshd=$1
+journal=/etc/mayfly/journal
 PATH=/usr/lib/mayfly/bin
 export PATH
 port=
@@ -17,10 +19,32 @@ done
 [ -n "$port" ] || exit 1
 exec 3<>"$port"
 
-# An sshd of its own for each connection, which reads keys and rules when it is started: so they can change at any time.
-# machines/qemu-command.ts has the port. Not 22, which belongs to the image's own server.
-env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-  /usr/lib/mayfly/helper accept 64022 /run/sshd "$sshd" -i 3>&- 2>/dev/null &
+# The door: the image's sshd, once more, on a port of our own and no child of the image's init. Not on 22, which belongs to
+# the image's own server. Keys are read when somebody logs in, so they can change at any time. `-r`: each connection is a
+# fork of this one instead of a new program, which under emulation saves half a second (9.8 and later take no notice).
+serve() { # serve PIDFILE
+  while :; do
+    mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
+    sh -c 'echo $$ >/etc/mayfly/sshd.pid; exec "$@"' sh \
+      env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+      "$sshd" -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
+    sleep 1 # somebody has ended it
+  done
+}
+
+# listens PORT: whether somebody listens there. 0A is the state LISTEN: proc(5), /proc/net/tcp.
+listens() {
+  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$(printf %04X "$1") [0-9A-F]*:0000 0A"
+}
+
+# run_is_there: waits until the init has mounted /run, in which sshd has its folder.
+run_is_there() {
+  if [ -e /etc/systemd/system ]; then
+    until [ -S /run/systemd/private ]; do sleep 0.05; done
+  else
+    until listens 22; do sleep 0.05; done
+  fi
+}
 
 answer() { # answer ID EXIT-CODE REASON
   if [ "$2" = 0 ]; then echo "done $1" >&3; else echo "failed $1 $(echo "$3" | tr '\n' ' ')" >&3; fi
@@ -31,14 +55,22 @@ access() { # access: applies /etc/mayfly/access.next; says what went wrong
   case $said in *problem:*) said=$(echo "$said" | grep problem:) && return 1 ;; esac
 }
 
-# Goes on until the machine is as quiet as it will be, and leaves nothing in it that a clone must not share.
+# Goes on until the machine is as quiet as it will be, and leaves nothing in it that a clone must not share. Fails, with the
+# reason on the descriptor 4, where it never will be quiet: machines of this image then boot through their kernel.
 settle() {
-  if [ -e /etc/systemd/system ]; then
-    until [ -S /run/systemd/private ]; do sleep 0.05; done
-    systemctl is-system-running --wait
-  fi
+  [ -e /etc/systemd/system ] || { echo "its init is not systemd" >&4 && return 1; }
+  run_is_there
+  prepare_door
+  state=$(timeout "$SETTLE_SECONDS" systemctl is-system-running --wait)
+  case $state in
+  running | degraded) ;;
+  *) echo "systemd was still not settled after $SETTLE_SECONDS s" >&4 && return 1 ;;
+  esac
+  door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
   rehearse
-  # journald keeps the boot id and machine-id that it was started with. Its sockets stay, so the first message starts it.
+  # journald keeps the boot id and machine-id that it was started with. Its sockets stay, so the first message starts it;
+  # it then waits at our pipe (prepare.sh), as its start takes as much of the CPU as the first login.
+  mkfifo -m 600 "$journal"
   [ ! -S /run/systemd/journal/socket ] || systemctl stop systemd-journald.service
   rm -rf /run/log/journal/* /var/log/journal/*
   : >/etc/machine-id
@@ -46,24 +78,55 @@ settle() {
   sync
 }
 
+# A template's sshd starts, but has no host key: it waits for one at a pipe in the key's place, and says by another one in
+# its pid file's place that it listens. See helper/identity.h. What it draws from random pools before that it does not
+# use: the processes that talk to clients are forks of it, which draw anew (OpenSSH's reseed_prngs).
+prepare_door() {
+  mkfifo -m 600 /etc/mayfly/ssh_host_key /etc/mayfly/sshd-listens
+  (exec 4>&- && serve /etc/mayfly/sshd-listens) &
+}
+
+# Whether it has come as far as the pipe: the kernel's function in which it sleeps is that of opening one.
+door_waits() {
+  tries=0
+  until [ "$(cat "/proc/$(cat /etc/mayfly/sshd.pid)/wchan")" = wait_for_partner ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 400 ] || return 1
+    sleep 0.05
+  done
+}
+
+# Lets journald start. Whoever has opened the pipe gets a line, all others do not find it.
+release_journal() {
+  [ -p "$journal" ] || return
+  exec 5<>"$journal"
+  rm -f "$journal"
+  echo >&5
+  exec 5>&-
+}
+
 # Has the files in memory that a login reads, so that the first one does not wait for the disk. Without a real login:
 # over TCP the kernel would draw its secret for sequence numbers, which all clones would share.
 rehearse() {
-  "$sshd" -t
   for shell in /bin/bash /bin/sh; do [ ! -x "$shell" ] || "$shell" -lc true; done
   cat "$sshd" /usr/lib/openssh/* /usr/libexec/openssh/* /lib/*/security/*.so /lib/security/*.so /etc/pam.d/* >/dev/null
 }
 
+SETTLE_SECONDS=120 # a service that takes longer would keep everybody waiting who wants this template
 if [ -e /etc/mayfly/template ]; then
-  PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin settle </dev/null >/dev/null 2>&1
-  echo waiting >&3
+  # By `exec`: for a call alone the shell keeps a copy of the descriptor, which the door would inherit and never close.
+  if unfit=$(PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin && exec 4>&1 </dev/null >/dev/null 2>&1 && settle); then
+    echo waiting >&3
+  else
+    echo "unfit $unfit" >&3
+  fi
 else
-  # 0016 is port 22, 0A the state LISTEN: proc(5), /proc/net/tcp. Nothing tells of a new listener, so this looks. systemd
-  # lets nobody but root log in while /run/nologin is there (pam_nologin(8)), which may be a little longer.
+  # Nothing tells of a new listener, so this looks. systemd lets nobody but root log in while /run/nologin is there
+  # (pam_nologin(8)), which may be a little longer.
   (
-    until cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':0016 [0-9A-F]*:0000 0A' && [ ! -e /run/nologin ]; do
-      sleep 0.05
-    done
+    run_is_there
+    serve none &
+    until listens 22 && listens 64022 && [ ! -e /run/nologin ]; do sleep 0.05; done
     echo listening >&3
   ) &
 fi
@@ -77,11 +140,15 @@ while read -r verb id size <&3; do
     answer "$id" $? "$said"
     ;;
   identity)
-    said=$(/usr/lib/mayfly/helper renew <&3 2>&1) && head -c "$size" <&3 | tar -x -C / &&
-      said=$(sh /usr/lib/mayfly/apply-identity.sh 2>&1) && access
-    answer "$id" $? "$said"
+    /usr/lib/mayfly/helper become "$size" <&3 2>/etc/mayfly/said
+    code=$?
+    read -r said </etc/mayfly/said
+    [ $code != 3 ] || { access && code=0; }
+    answer "$id" $code "$said"
     [ ! -e /etc/mayfly/start-after ] || systemctl start --no-block "$(cat /etc/mayfly/start-after)"
+    (sleep 20; release_journal) & # should the host have ended
     ;;
+  verified) release_journal ;;
   mounts)
     said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
     answer "$id" $? "$said"

@@ -65,7 +65,7 @@ fi
 # Each script says what it does. A template gets its identity, and its mounts, after the restore: see agent.sh.
 in_guest sh /usr/lib/mayfly/prepare.sh
 if [ ! -e /newroot/etc/mayfly/template ]; then
-  in_guest sh /usr/lib/mayfly/apply-identity.sh
+  said=$(chroot /newroot /usr/lib/mayfly/helper identity 2>&1) || fail "the identity cannot be applied: $said"
   problems=$(in_guest sh /usr/lib/mayfly/apply-access.sh 2>&1 | tee /newroot/dev/console | grep problem:)
   [ -z "$problems" ] || fail "$(echo "$problems" | sed 's/^.*problem: //' | tr '\n' ';')"
   said=$(in_guest sh /usr/lib/mayfly/mount-all.sh) || fail "$said"

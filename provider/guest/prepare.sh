@@ -4,6 +4,8 @@ PATH=/usr/lib/mayfly/bin
 export PATH
 cd /etc/mayfly || exit 1
 
+rm -f journal sshd-listens # pipes of a template whose clone restarts itself
+
 keep() { # keep FILE NAME: the image's own text of a file that we write, as it was before our first boot
   [ -e "$2.image" ] || cat "$1" >"$2.image" 2>/dev/null || : >"$2.image"
 }
@@ -38,14 +40,24 @@ enable() {
 
 if [ -d /etc/systemd/system ]; then
   if [ -e template ]; then
+    mkdir -p /etc/systemd/system/systemd-journald.service.d
+    cat >/etc/systemd/system/systemd-journald.service.d/mayfly.conf <<'UNIT'
+# Written by Mayfly: see release_journal in /usr/lib/mayfly/agent.sh.
+[Service]
+ExecStartPre=-+/usr/lib/mayfly/busybox sh -c '[ ! -p /etc/mayfly/journal ] || read -r line </etc/mayfly/journal'
+UNIT
     # A server that runs would keep the template's keys; one that waits for its first client has none yet.
     rm -f /etc/systemd/system/multi-user.target.wants/ssh.service /etc/systemd/system/multi-user.target.wants/sshd.service
-    if ! enable sockets.target ssh.socket sshd.socket; then
+    if enable sockets.target ssh.socket sshd.socket; then
+      : >by-socket
+    else
       for unit in ssh.service sshd.service; do
         [ ! -e "/usr/lib/systemd/system/$unit" ] || echo "$unit" >start-after
       done
     fi
   else
+    # A clone that restarts itself, on a disk that has kept what its template was.
+    [ ! -e by-socket ] || rm -f /etc/systemd/system/sockets.target.wants/ssh.socket /etc/systemd/system/sockets.target.wants/sshd.socket by-socket
     enable multi-user.target ssh.service sshd.service
   fi
   mkdir -p /etc/systemd/resolved.conf.d

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,15 +12,17 @@ import { until } from "../../../provider/host/until";
 const FOLDER = join(__dirname, "..", "..", "..", "provider", "guest", "helper");
 const HELPER = join(FOLDER, "helper-x86_64");
 
-test("the committed program was built from the committed source", () => {
-  const digest = createHash("sha256")
-    .update(readFileSync(join(FOLDER, "helper.c")))
-    .digest("hex");
-  expect(readFileSync(HELPER, "latin1")).toContain(`source-sha256:${digest}`);
+test("the committed program was built from the committed sources", () => {
+  const digest = createHash("sha256");
+  for (const name of readdirSync(FOLDER)
+    .filter((file) => /\.[ch]$/.test(file))
+    .sort())
+    digest.update(readFileSync(join(FOLDER, name)));
+  expect(readFileSync(HELPER, "latin1")).toContain(`source-sha256:${digest.digest("hex")}`);
 });
 
-test("renew does not take less than a whole seed", () => {
-  const { status, stderr } = spawnSync(HELPER, ["renew"], { input: Buffer.alloc(10) });
+test("become does not take less than a whole seed", () => {
+  const { status, stderr } = spawnSync(HELPER, ["become", "512"], { input: Buffer.alloc(10) });
   expect([status, stderr.toString()]).toEqual([1, "helper: read\n"]);
 });
 

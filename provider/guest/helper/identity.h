@@ -1,0 +1,166 @@
+/*
+ * Makes this root filesystem, and the running kernel, a machine of their own: name, machine-id, environment, hardware
+ * address, and who may log in. The files under /etc/mayfly came with the identity disk, or from the host after a restore.
+ * In C, as it is on the way of every warm boot: a dozen programs of a shell take a second under emulation, this takes
+ * milliseconds.
+ */
+enum { O_NOFOLLOW = 0400000, O_NONBLOCK = 04000, PATIENCE_SECONDS = 60, FILE_ROOM = 65536, TAR_ROOM = 1 << 20, IFNAMSIZ = 16 };
+#define MAYFLY "/etc/mayfly/"
+#define NEW_FILE MAYFLY "new" /* what is being written: a file appears whole */
+#define SIOCGIFHWADDR 0x8927 /* bits/ioctls.h */
+#define SIOCSIFHWADDR 0x8924
+
+static byte file_text[FILE_ROOM];
+
+/* Reads a file that the identity has, without the line's end. */
+static ulong read_line(const char *path) {
+  ulong size = must(read_file(path, file_text, FILE_ROOM), path);
+  return size > 0 && file_text[size - 1] == '\n' ? size - 1 : size;
+}
+
+static ulong append(byte *to, ulong at, const char *text, ulong size) {
+  for (ulong i = 0; i < size && at < FILE_ROOM; i++) to[at++] = text[i];
+  return at;
+}
+
+/* Writes a file out of the image's own text, kept by prepare.sh, and ours. */
+static void write_joined(const char *path, const byte *ours, ulong size, const char *image, int image_first) {
+  static byte kept[FILE_ROOM], whole[FILE_ROOM];
+  long kept_size = read_file(image, kept, FILE_ROOM);
+  ulong at = 0;
+  if (image_first && kept_size > 0) at = append(whole, at, (char *)kept, kept_size);
+  at = append(whole, at, (const char *)ours, size);
+  if (!image_first && kept_size > 0) at = append(whole, at, (char *)kept, kept_size);
+  write_file(path, whole, at, 0644);
+}
+
+static void apply_name(void) {
+  ulong size = read_line(MAYFLY "hostname");
+  must(call(SETHOSTNAME, (long)file_text, size, 0, 0, 0), "sethostname");
+  static byte hosts[1024];
+  static const char local[] = "127.0.0.1 localhost\n127.0.1.1 ";
+  ulong at = append(hosts, 0, local, sizeof local - 1);
+  at = append(hosts, at, (char *)file_text, size < 256 ? size : 256);
+  at = append(hosts, at, "\n", 1);
+  file_text[size] = '\n';
+  write_file("/etc/hostname", file_text, size + 1, 0644);
+  write_joined("/etc/hosts", hosts, at, MAYFLY "hosts.image", 0);
+}
+
+static void apply_machine_id(void) {
+  ulong size = read_line(MAYFLY "machine-id");
+  file_text[size] = '\n';
+  write_file("/etc/machine-id", file_text, size + 1, 0444);
+  /* D-Bus's own, where that is no link to the one above and D-Bus is installed. */
+  long file = call(OPENAT, AT_FDCWD, (long)"/var/lib/dbus/machine-id", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0444, 0);
+  if (file < 0) return;
+  write_all(file, file_text, size + 1, "/var/lib/dbus/machine-id");
+  call(CLOSE, file, 0, 0, 0, 0);
+}
+
+static byte hex(byte digit) { return digit <= '9' ? digit - '0' : (digit | 32) - 'a' + 10; }
+
+/* The first network card's address; its kernel then tells its neighbours, see init.sh. */
+static void apply_mac(void) {
+  struct {
+    char name[IFNAMSIZ];
+    unsigned short family;
+    byte mac[14];
+    byte rest[8];
+  } card = {"eth0", 0, {0}, {0}};
+  if (read_line(MAYFLY "mac") != 17) fail("mac");
+  long any = must(call(SOCKET, 2 /* AF_INET */, 2 /* SOCK_DGRAM */, 0, 0, 0), "socket");
+  if (call(IOCTL, any, SIOCGIFHWADDR, (long)&card, 0, 0) >= 0) { /* else there is no card */
+    int is_other = 0;
+    for (int i = 0; i < 6; i++) {
+      byte part = hex(file_text[i * 3]) << 4 | hex(file_text[i * 3 + 1]);
+      is_other |= card.mac[i] != part;
+      card.mac[i] = part;
+    }
+    if (is_other) must(call(IOCTL, any, SIOCSIFHWADDR, (long)&card, 0, 0), "SIOCSIFHWADDR");
+  }
+  call(CLOSE, any, 0, 0, 0, 0);
+}
+
+static void apply_identity(void) {
+  apply_name();
+  apply_machine_id();
+  long size = read_file(MAYFLY "environment", file_text, FILE_ROOM);
+  write_joined("/etc/environment", file_text, size < 0 ? 0 : size, MAYFLY "environment.image", 1);
+  apply_mac();
+}
+
+/* ---- become ---- */
+static ulong octal(const byte *text, ulong size) {
+  ulong value = 0;
+  for (ulong i = 0; i < size && text[i] >= '0' && text[i] <= '7'; i++) value = value * 8 + (text[i] - '0');
+  return value;
+}
+
+/* Makes the folders above a path, which is relative. */
+static void make_folders(char *path) {
+  for (char *at = path; *at; at++) {
+    if (*at != '/') continue;
+    *at = 0;
+    call(MKDIRAT, AT_FDCWD, (long)path, 0755, 0, 0); /* may be there */
+    *at = '/';
+  }
+}
+
+/* Unpacks a tar of plain files, as provider/machines/identity.ts writes it: tar(5), ustar. */
+static void unpack(byte *tar, ulong size) {
+  for (ulong at = 0; at + 512 <= size && tar[at];) {
+    byte *header = tar + at, *content = header + 512;
+    ulong bytes = octal(header + 124, 12), mode = octal(header + 100, 8);
+    if ((header[156] != '0' && header[156] != 0) || at + 512 + bytes > size) fail("this tar is no identity");
+    header[100] = 0; /* the end of the longest name; the mode is read */
+    make_folders((char *)header);
+    write_file(NEW_FILE, content, bytes, mode);
+    must(call(RENAMEAT, AT_FDCWD, (long)NEW_FILE, AT_FDCWD, (long)header, 0), (char *)header);
+    at += 512 + (bytes + 511) / 512 * 512;
+  }
+}
+
+/* Puts keys into force where no users are declared, as apply-access.sh does; else leaves all of it to that. */
+static int apply_keys(void) {
+  char link[8];
+  if (read_file(MAYFLY "access.next/users", file_text, FILE_ROOM) != 0) return 3;
+  if (call(READLINKAT, AT_FDCWD, (long)MAYFLY "access", (long)link, sizeof link, 0) >= 0) return 3;
+  byte random[16];
+  char version[] = "access.00000000000000000000000000000000";
+  must(call(GETRANDOM, (long)random, sizeof random, 0, 0, 0), "getrandom");
+  for (int i = 0; i < 32; i++) version[7 + i] = "0123456789abcdef"[random[i / 2] >> (i % 2 ? 0 : 4) & 15];
+  must(call(CHDIR, (long)MAYFLY, 0, 0, 0, 0), "chdir");
+  must(call(RENAMEAT, AT_FDCWD, (long)"access.next", AT_FDCWD, (long)version, 0), "rename");
+  must(call(SYMLINKAT, (long)version, AT_FDCWD, (long)"access", 0, 0), "symlink");
+  return 0;
+}
+
+#define HOST_KEY MAYFLY "ssh_host_key"
+#define LISTENS MAYFLY "sshd-listens"
+
+/* Gives the waiting sshd its host key, and waits until it listens: it opens its pid file then, which is a pipe as well. */
+static void release_sshd(long key_pipe) {
+  ulong size = must(read_file(HOST_KEY, file_text, FILE_ROOM), HOST_KEY);
+  write_all(key_pipe, file_text, size, "sshd");
+  call(CLOSE, key_pipe, 0, 0, 0, 0);
+  long limit[4] = {0, 0, PATIENCE_SECONDS, 0};
+  call(SETITIMER, 0 /* ITIMER_REAL */, (long)limit, 0, 0, 0); /* its signal ends us */
+  long pid = must(call(OPENAT, AT_FDCWD, (long)LISTENS, O_RDONLY | O_CLOEXEC, 0, 0), LISTENS);
+  must(call(READ, pid, (long)file_text, FILE_ROOM, 0, 0), LISTENS);
+  call(UNLINKAT, AT_FDCWD, (long)LISTENS, 0, 0, 0); /* sshd makes a plain file of it if it restarts itself */
+}
+
+static int become(ulong size) {
+  static byte tar[TAR_ROOM];
+  if (size > TAR_ROOM) fail("the identity is too large");
+  renew(); /* first: from here on random numbers are this machine's own */
+  read_all(0, tar, size);
+  must(call(CHDIR, (long)"/", 0, 0, 0, 0), "chdir");
+  long key_pipe = must(call(OPENAT, AT_FDCWD, (long)HOST_KEY, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0, 0), "sshd does not wait");
+  unpack(tar, size);
+  apply_identity();
+  int code = apply_keys();
+  release_sshd(key_pipe);
+  return code;
+}
