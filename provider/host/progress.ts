@@ -1,3 +1,5 @@
+import { span } from "./trace";
+
 /** Where progress goes: the engine's log, a terminal's last line, or JSON lines. */
 export type Say = (text: string) => void;
 
@@ -15,7 +17,7 @@ export async function step<T>(say: Say, title: string, work: () => Promise<T>): 
     say(`${title}… ${elapsed()}`);
   }, REPEAT_MS).unref();
   try {
-    const result = await work();
+    const result = await span(title, work);
     if (performance.now() - started > SILENT_MS) say(`${title}: done in ${elapsed()}`);
     return result;
   } finally {

@@ -1,0 +1,52 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stepChart } from "./chart";
+import { seconds, table, type Figure } from "./figures";
+import { measureFleet } from "./fleet";
+import { describeHost, otherLoad } from "./host";
+import { measureWarmBoot } from "./warm-boot";
+
+const DOCS = join(__dirname, "..", "docs");
+
+/** Measures everything in one run and writes `docs/bench.md` and `docs/warm-boot.svg`. */
+async function main(): Promise<void> {
+  const load = otherLoad();
+  const boots = await measureWarmBoot();
+  show("Boot", boots.figures);
+  const fleet = await measureFleet(boots.warm);
+  show("Fleet", fleet);
+  mkdirSync(DOCS, { recursive: true });
+  writeFileSync(join(DOCS, "warm-boot.svg"), stepChart(`One warm create, ${seconds(boots.warm)}`, boots.steps));
+  const busy =
+    load > 0.5
+      ? `\n\nOther work ran beside it (load ${load.toFixed(1)} before it began): the ratios hold, the seconds are high.`
+      : "";
+  writeFileSync(
+    join(DOCS, "bench.md"),
+    `# Measured
+
+By \`npm run bench\`, in one run. Ratios mean more than seconds: compare only what one run has measured.
+
+${describeHost(boots.accelerator)}.${busy}
+
+## Boot
+
+${table(boots.figures)}
+
+![Steps of one warm create](warm-boot.svg)
+
+## Fleet
+
+${table(fleet)}
+`,
+  );
+}
+
+function show(title: string, figures: readonly Figure[]): void {
+  process.stdout.write(`\n${title}\n\n${table(figures)}\n`);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+});
