@@ -6,12 +6,13 @@ import { trampoline } from "./trampoline";
 const provider = trampoline("SshKey"); // one object a kind: Pulumi serialises it once
 
 /** Arguments of {@link SshKey}. */
-export type SshKeyArgs = Inputs<SshKeyInputs>;
+export type SshKeyArgs = Omit<Inputs<SshKeyInputs>, "sourceFingerprint">;
 
 /**
- * An SSH key pair: a new one, or your own. It lives in the stack's state, encrypted, and nowhere else.
+ * An SSH key: a new pair, or one of your own, whole or its public half alone, or one in your ssh-agent. A private key
+ * lives in the stack's state, encrypted, and nowhere else.
  *
- * Fails with `BAD_KEY` where a key of your own cannot be read.
+ * Fails with `BAD_KEY` where a key of your own cannot be read. That shows at preview, at the field that is wrong.
  *
  * @example
  * const key = new mayfly.SshKey("key");
@@ -19,19 +20,28 @@ export type SshKeyArgs = Inputs<SshKeyInputs>;
  *
  * @example
  * const own = new mayfly.SshKey("own", { privateKey: config.requireSecret("key"), passphrase: config.getSecret("word") });
+ *
+ * @example
+ * const file = new mayfly.SshKey("file", { privateKeyFile: "~/.ssh/id_ed25519" });
+ * const hardware = new mayfly.SshKey("agent", { agent: "SHA256:…" }); // the private key stays in the agent
  */
 export class SshKey extends pulumi.dynamic.Resource {
   /** Public key, one line as in `authorized_keys`. */
   declare readonly publicKey: pulumi.Output<string>;
-  /** Private key in OpenSSH's form, without passphrase, also of a key of your own in another form. Secret. */
-  declare readonly privateKey: pulumi.Output<string>;
+  /**
+   * Private key in OpenSSH's form, without passphrase, also of a key of your own in another form. Secret. Absent for
+   * `publicKey` and `agent`.
+   */
+  declare readonly privateKey: pulumi.Output<string | undefined>;
   /** `SHA256:…`, as `ssh-keygen -l` prints it. */
   declare readonly fingerprint: pulumi.Output<string>;
+  /** Socket of the agent that holds the key; absent for all others. */
+  declare readonly agentSocketPath: pulumi.Output<string | undefined>;
 
   /** @param args All optional: without any an ed25519 key is made. */
   constructor(name: string, args: SshKeyArgs = {}, options?: pulumi.CustomResourceOptions) {
     const secrets = { privateKey: secret(args.privateKey), passphrase: secret(args.passphrase) };
-    const outputs = pending("publicKey", "privateKeyOutput", "fingerprint");
+    const outputs = pending("publicKeyOutput", "privateKeyOutput", "fingerprint", "agentSocketPath");
     super(
       provider,
       name,
@@ -40,8 +50,10 @@ export class SshKey extends pulumi.dynamic.Resource {
       "mayfly",
       "SshKey",
     );
-    // On the wire this output has a name of its own beside the input `privateKey`: provider/engine/state.ts.
-    this.privateKey = (this as unknown as { privateKeyOutput: pulumi.Output<string> }).privateKeyOutput;
+    // On the wire these outputs have names of their own beside the inputs: provider/engine/state.ts.
+    const wire = this as unknown as Record<"publicKeyOutput" | "privateKeyOutput", pulumi.Output<string>>;
+    this.publicKey = wire.publicKeyOutput;
+    this.privateKey = wire.privateKeyOutput;
   }
 
   /** Whether an object is an SshKey, also one of another copy of this package. */

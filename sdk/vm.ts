@@ -12,10 +12,18 @@ export interface VMArgs extends Omit<Inputs<VMInputs>, "image" | "sshKey"> {
   /** What to boot: a name in podman's store or a registry, or an {@link Image}. */
   image: pulumi.Input<string> | Image;
   /**
-   * The key pair that `connection` uses, secret. A change applies to the running VM.
+   * The key that `connection` uses, secret: by its private half, or by the agent that has it. With the public half alone
+   * the VM lets that key in too, and `connection` uses a pair of the VM's own. A change applies to the running VM.
    * @default a pair of the VM's own, never shared
    */
-  sshKey?: SshKey | pulumi.Input<{ publicKey: pulumi.Input<string>; privateKey: pulumi.Input<string> }> | undefined;
+  sshKey?:
+    | SshKey
+    | pulumi.Input<{
+        publicKey: pulumi.Input<string>;
+        privateKey?: pulumi.Input<string | undefined>;
+        agentSocketPath?: pulumi.Input<string | undefined>;
+      }>
+    | undefined;
 }
 
 /** What an SSH client needs; the field names are those of `remote.Command` in `@pulumi/command`. */
@@ -26,8 +34,10 @@ export interface Connection {
   port: number;
   /** User to log in as. */
   user: string;
-  /** OpenSSH's form, without passphrase. */
-  privateKey: string;
+  /** OpenSSH's form, without passphrase; absent for a key in an agent. */
+  privateKey?: string;
+  /** Socket of the ssh-agent that has the key; absent for all others. */
+  agentSocketPath?: string;
   /** The only host key to accept, one line of OpenSSH's form. */
   hostKey: string;
 }
@@ -68,7 +78,7 @@ export class VM extends pulumi.dynamic.Resource {
   declare readonly host: pulumi.Output<string>;
   /** Port there; another one for every VM. */
   declare readonly port: pulumi.Output<number>;
-  /** User that `connection` logs in as. */
+  /** User that `connection` logs in as: root, or with `rootLogin: false` the first of `users`. */
   declare readonly user: pulumi.Output<string>;
   /** Public host key, one line of OpenSSH's form: made for this VM, and pinned before its first boot. */
   declare readonly hostKey: pulumi.Output<string>;
@@ -90,6 +100,11 @@ export class VM extends pulumi.dynamic.Resource {
   declare readonly status: pulumi.Output<string>;
   /** The declared ports, each with the host port that it got. */
   declare readonly publishedPorts: pulumi.Output<PublishedPort[]>;
+  /**
+   * Path of the log of Mayfly's own SSH sessions on it: one JSON object a line, who connected, with which key, for which
+   * resource, how much, and how it ended. Of commands it has a hash, never the text.
+   */
+  declare readonly sessionLog: pulumi.Output<string>;
   /** Path of an OpenSSH client configuration: `ssh -F PATH HOSTNAME`, where the host name is that of the guest. */
   declare readonly sshConfig: pulumi.Output<string>;
 
@@ -98,11 +113,11 @@ export class VM extends pulumi.dynamic.Resource {
     const { image, sshKey, ...rest } = args;
     const outputs = pending(
       ...["host", "port", "user", "hostKey", "connection", "imageDigest", "acceleratorOutput", "warm", "bootSeconds"],
-      ...["machineId", "consoleLog", "status", "publishedPorts", "sshConfig"],
+      ...["machineId", "consoleLog", "status", "publishedPorts", "sessionLog", "sshConfig"],
     );
     const named = {
       image: Image.isInstance(image) ? image.imageName : image,
-      sshKey: secret(SshKey.isInstance(sshKey) ? pair(sshKey) : sshKey),
+      sshKey: secret(SshKey.isInstance(sshKey) ? halves(sshKey) : sshKey),
     };
     super(
       provider,
@@ -122,9 +137,6 @@ export class VM extends pulumi.dynamic.Resource {
   }
 }
 
-function pair({ publicKey, privateKey }: SshKey): {
-  publicKey: pulumi.Output<string>;
-  privateKey: pulumi.Output<string>;
-} {
-  return { publicKey, privateKey };
+function halves({ publicKey, privateKey, agentSocketPath }: SshKey): VMArgs["sshKey"] {
+  return { publicKey, privateKey, agentSocketPath };
 }

@@ -33,7 +33,10 @@ export interface DynamicParts {
 /** The verbs in the form in which Pulumi's dynamic-provider process calls them, the same for all kinds. */
 export class Dynamic {
   readonly #known = new KnownIds();
-  readonly #life = new Life(() => this.#opened?.machines.commitSync(this.#known.made));
+  readonly #life = new Life(() => {
+    this.#opened?.machines.commitSync(this.#known.made);
+    this.#opened?.ssh.recordEnd();
+  });
   #rooms: Promise<Rooms> | undefined;
   #opened: Rooms | undefined;
 

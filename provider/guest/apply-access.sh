@@ -1,6 +1,11 @@
 # Makes the users and keys of /etc/mayfly/access.next the ones in force, all at once: sshd reads keys through the link
-# /etc/mayfly/access, and one rename moves it. A failure before that leaves everything as it was. Runs at every boot,
-# and on a running guest when the program declares other users or keys.
+# /etc/mayfly/access, and one rename moves it. Until then those log in who did before, from then on those declared now;
+# accounts that are not needed any more go after it. Whatever ends this half-way, the next run makes good. Runs at every
+# boot, and on a running guest when the program declares other users or keys.
+#
+# A key opens a door, it does not hold it: a session that is open stays open when its key goes. It ends when the user is
+# removed, with all that the user runs, and when the account has no key left at all (root's with `rootLogin: false`).
+#
 # users: one line each, tab-separated: name uid groups(,)|- sudo(yes|no) shell|- home|-
 # uid with a "?" behind it: another one will do where it is taken.
 # A line "problem: …" on its output is a declaration that cannot be met.
@@ -10,44 +15,51 @@ tab=$(printf '\t')
 cd /etc/mayfly || exit 1
 [ -d access.next ] || exit 0
 
-# replace FILE MODE: puts FILE.mayfly in the file's place.
-replace() {
-  chmod "$2" "$1.mayfly"
-  [ "$1" != /etc/shadow ] || chgrp shadow "$1.mayfly" 2>/dev/null # Debian's unix_chkpwd reads it by its group
-  mv "$1.mayfly" "$1"
+problem() {
+  echo "problem: $*"
+  failed=yes
 }
 
-# append FILE LINE MODE: adds the line to an account file by a rename, so that no reader sees half of it.
-append() {
-  { cat "$1" 2>/dev/null; echo "$2"; } >"$1.mayfly" && replace "$1" "$3"
+# rewrite FILE MODE PROGRAM [ARG...]: puts what the program makes of an account file in its place, by a rename, so that
+# no reader sees half of it. Through cat, which is the one of busybox's programs here that notices a full disk.
+rewrite() {
+  file=$1 mode=$2
+  shift 2
+  cat "$file" 2>/dev/null | "$@" | cat >"$file.mayfly" || return
+  chmod "$mode" "$file.mayfly"
+  [ "$file" != /etc/shadow ] || chgrp shadow "$file.mayfly" 2>/dev/null # Debian's unix_chkpwd reads it by its group
+  mv "$file.mayfly" "$file"
 }
 
-# without FILE NAME MODE: removes the account's line.
-without() {
-  grep -v "^$2:" "$1" >"$1.mayfly"
-  replace "$1" "$3"
+with_line() { # with_line LINE: its input and the line
+  cat
+  echo "$1"
 }
 
-free_id() {
+has_id() { # has_id FILE ID: whether an account has it
+  grep -q "^[^:]*:[^:]*:$2:" "$1"
+}
+
+free_id() { # one that nobody has, and nobody has declared
   id=1000
-  while grep -q "^[^:]*:[^:]*:$id:" /etc/passwd || grep -q "^[^:]*:[^:]*:$id:" /etc/group; do id=$((id + 1)); done
+  while has_id /etc/passwd "$id" || has_id /etc/group "$id" || grep -q "^[^$tab]*$tab$id$tab" "$version/users"; do
+    id=$((id + 1))
+  done
   echo "$id"
 }
 
 add_group() { # add_group NAME [ID]
-  grep -q "^$1:" /etc/group || append /etc/group "$1:x:${2:-$(free_id)}:" 644
+  grep -q "^$1:" /etc/group || rewrite /etc/group 644 with_line "$1:x:${2:-$(free_id)}:"
 }
 
 join_group() { # join_group USER GROUP
   add_group "$2"
   grep -q "^$2:.*[:,]$1\(,\|\$\)" /etc/group && return
-  sed "s/^\($2:[^:]*:[^:]*:\)\(..*\)\$/\1\2,$1/; s/^\($2:[^:]*:[^:]*:\)\$/\1$1/" /etc/group >/etc/group.mayfly
-  replace /etc/group 644
+  rewrite /etc/group 644 sed "s/^\($2:[^:]*:[^:]*:\)\(..*\)\$/\1\2,$1/; s/^\($2:[^:]*:[^:]*:\)\$/\1$1/"
 }
 
 leave_group() { # leave_group USER GROUP
-  sed "/^$2:/{ s/\([:,]\)$1,/\1/; s/,$1\$//; s/:$1\$/:/; }" /etc/group >/etc/group.mayfly
-  replace /etc/group 644
+  rewrite /etc/group 644 sed "/^$2:/{ s/\([:,]\)$1,/\1/; s/,$1\$//; s/:$1\$/:/; }"
 }
 
 # account NAME FIELD [VALUE]: a field of the user's line in /etc/passwd; with a value, sets it.
@@ -55,8 +67,7 @@ account() {
   if [ $# = 2 ]; then
     grep "^$1:" /etc/passwd | cut -d: -f"$2"
   elif [ "$(account "$1" "$2")" != "$3" ]; then
-    awk -F: -v OFS=: -v name="$1" -v field="$2" -v value="$3" '$1 == name { $field = value } 1' \
-      /etc/passwd >/etc/passwd.mayfly && replace /etc/passwd 644
+    rewrite /etc/passwd 644 awk -F: -v OFS=: -v name="$1" -v field="$2" -v value="$3" '$1 == name { $field = value } 1'
   fi
 }
 
@@ -66,37 +77,40 @@ make_home() { # make_home DIRECTORY UID
   chmod 700 "$1"
 }
 
+# check_user NAME UID SUDO: says what cannot be met, before anything is changed.
+check_user() {
+  uid=$(account "$1" 3)
+  case $uid,$2 in
+  *\? | "${2%\?}",*) ;;
+  ,*) ! has_id /etc/passwd "$2" || problem "user $1: the id $2 belongs to another user of the guest" ;;
+  *) problem "user $1: has the id $uid already, not $2" ;;
+  esac
+  [ "$3" = no ] || [ -d /etc/sudoers.d ] || problem "user $1: sudo is asked for, but the image has no sudo"
+}
+
 new_user() { # new_user NAME UID SHELL|- HOME|-
   uid=${2%\?} shell=$3 home=$4
   [ "$shell" != - ] || { shell=/bin/sh && [ -x /bin/bash ] && shell=/bin/bash; }
   [ "$home" != - ] || home=/home/$1
-  if grep -q "^[^:]*:[^:]*:$uid:" /etc/passwd; then
-    [ "$uid" != "$2" ] || { echo "problem: user $1: the id $uid belongs to another user of the guest" && return 1; }
-    uid=$(free_id)
-  fi
+  ! has_id /etc/passwd "$uid" || uid=$(free_id)
   add_group "$1" "$uid"
   # "*" is no password; "!" would be a locked account, which some sshd refuse even with a key.
-  append /etc/passwd "$1:x:$uid:$uid::$home:$shell" 644
-  append /etc/shadow "$1:*:19000:0:99999:7:::" 640
+  rewrite /etc/passwd 644 with_line "$1:x:$uid:$uid::$home:$shell" || return
+  rewrite /etc/shadow 640 with_line "$1:*:19000:0:99999:7:::" || return
   make_home "$home" "$uid"
 }
 
-same_user() { # same_user NAME UID SHELL|- HOME|-: one that the image has, or that was declared before
-  uid=$(account "$1" 3)
-  [ "$uid" = "${2%\?}" ] || [ "$2" != "${2%\?}" ] ||
-    { echo "problem: user $1: has the id $uid already, not $2" && return 1; }
-  [ "$3" = - ] || account "$1" 7 "$3"
-  [ "$4" = - ] || [ "$4" = "$(account "$1" 6)" ] || { account "$1" 6 "$4" && make_home "$4" "$uid"; }
+same_user() { # same_user NAME SHELL|- HOME|-: one that the image has, or that was declared before
+  [ "$2" = - ] || account "$1" 7 "$2"
+  [ "$3" = - ] || [ "$3" = "$(account "$1" 6)" ] || { account "$1" 6 "$3" && make_home "$3" "$(account "$1" 3)"; }
 }
 
 add_user() { # add_user NAME UID GROUPS SUDO SHELL HOME
-  if [ -n "$(account "$1" 3)" ]; then same_user "$1" "$2" "$5" "$6"; else new_user "$1" "$2" "$5" "$6"; fi || return
-  for group in $(echo "$3" | tr ',' ' '); do [ "$group" = - ] || join_group "$1" "$group"; done
+  if [ -n "$(account "$1" 3)" ]; then same_user "$1" "$5" "$6"; else new_user "$1" "$2" "$5" "$6"; fi || return
+  for group in $(echo "$3" | tr ',' ' '); do [ "$group" = - ] || join_group "$1" "$group" || return; done
   rule=/etc/sudoers.d/mayfly-$1
   if [ "$4" = yes ]; then
-    [ -d /etc/sudoers.d ] || { echo "problem: user $1: sudo is asked for, but the image has no sudo" && return; }
-    echo "$1 ALL=(ALL) NOPASSWD: ALL" >"$rule.tmp"
-    chmod 440 "$rule.tmp" && mv "$rule.tmp" "$rule"
+    echo "$1 ALL=(ALL) NOPASSWD: ALL" >"$rule.tmp" && chmod 440 "$rule.tmp" && mv "$rule.tmp" "$rule"
   else
     rm -f "$rule"
   fi
@@ -112,35 +126,65 @@ leave_groups() {
 
 remove_user() {
   uid=$(account "$1" 3)
-  without /etc/passwd "$1" 644
-  without /etc/shadow "$1" 640
-  without /etc/group "$1" 644
+  rewrite /etc/passwd 644 sed "/^$1:/d"
+  rewrite /etc/shadow 640 sed "/^$1:/d"
+  rewrite /etc/group 644 sed "/^$1:/d"
   rm -f "/etc/sudoers.d/mayfly-$1"
   [ -n "$uid" ] || return
-  for status in /proc/[0-9]*/status; do # open sessions of a removed user end with the user
-    [ "$(sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "$status" 2>/dev/null)" = "$uid" ] || continue
-    process=${status#/proc/}
-    kill -KILL "${process%/status}" 2>/dev/null
+  for round in 1 2 3 4 5; do # what forks while we look is found in the next round
+    found=
+    for status in /proc/[0-9]*/status; do
+      [ "$(sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "$status" 2>/dev/null)" = "$uid" ] || continue
+      process=${status#/proc/} found=yes
+      kill -KILL "${process%/status}" 2>/dev/null
+    done
+    [ -n "$found" ] || return
   done
 }
 
-while IFS=$tab read -r name uid groups sudo shell home; do
-  add_user "$name" "$uid" "$groups" "$sudo" "$shell" "$home"
+tree() { # tree PID: the process and all that it has started and that still belongs to it
+  echo "$1"
+  for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do tree "$child"; done
+}
+
+# log_out NAME: ends the account's SSH sessions, which sshd names so in its processes, and what runs in them.
+log_out() {
+  for line in /proc/[0-9]*/cmdline; do
+    process=${line#/proc/} title=
+    read -r title 2>/dev/null <"$line"
+    case $title in
+    "sshd: $1@"* | "sshd-session: $1@"*) kill -KILL $(tree "${process%/cmdline}") 2>/dev/null ;;
+    esac
+  done
+}
+
+failed=
+while IFS=$tab read -r name uid groups sudo rest; do
+  check_user "$name" "$uid" "$sudo"
 done <access.next/users
+[ -z "$failed" ] || exit 1
 
 chmod 755 /etc/mayfly access.next access.next/keys
 chmod 644 access.next/keys/*
 version=access.$(cat /proc/sys/kernel/random/uuid)
-mv access.next "$version"
-previous=$(readlink access)
-ln -s "$version" access.link
-mv -T access.link access || exit 1
+mv access.next "$version" || exit 1
+while IFS=$tab read -r name uid groups sudo shell home; do
+  add_user "$name" "$uid" "$groups" "$sudo" "$shell" "$home" || { echo "problem: user $name cannot be made" && exit 1; }
+done <"$version/users"
 
-if [ -n "$previous" ] && [ "$previous" != "$version" ]; then
+rm -f access.link # of a run that was ended here: ln would put the new link into the old one's folder
+ln -s "$version" access.link && mv -T access.link access || exit 1
+
+# Not only the last set: also one that a run was ended with.
+for old in access.*-*; do
+  [ "$old" != "$version" ] || continue
   while IFS=$tab read -r name uid groups rest; do
     leave_groups "$name" "$groups"
     grep -q "^$name$tab" "$version/users" || remove_user "$name"
-  done <"$previous/users"
-  rm -rf "$previous"
-fi
+  done <"$old/users"
+  rm -rf "$old"
+  for keys in access/keys/*; do # where there was another set before there may be sessions
+    [ -s "$keys" ] || log_out "${keys##*/}"
+  done
+done
 exit 0

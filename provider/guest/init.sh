@@ -41,6 +41,7 @@ mount -t overlay -o lowerdir=/lower,upperdir=/writable/upper,workdir=/writable/w
   fail "the image's kernel has no overlay filesystem"
 
 identity=$(disk mayfly-identity) || fail "the identity disk is missing"
+rm -rf /newroot/etc/mayfly/access.next # what a lost power may have left half unpacked
 tar -x -f "$identity" -C /newroot || fail "the identity cannot be read"
 mkdir -p /newroot/usr/lib/mayfly/bin /newroot/proc /newroot/sys /newroot/dev /newroot/run
 cp /mayfly/* /bin/busybox /newroot/usr/lib/mayfly/

@@ -27,6 +27,9 @@ AuthorizedKeysCommand none
 TrustedUserCAKeys none
 PermitRootLogin prohibit-password
 PubkeyAuthentication yes
+AuthenticationMethods publickey
+# An ssh-agent offers all of its keys, and each counts as a try.
+MaxAuthTries 32
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 UseDNS no

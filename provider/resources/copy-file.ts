@@ -6,6 +6,7 @@ import { copyFileSchema, type CopyFileSpec } from "../schema/copy-file";
 import { hashFile } from "../ssh/local-files";
 import { isMachineGone } from "./machine-gone";
 import type { InputFailure, ResourceHandler } from "./resource";
+import { endpointNow, endpointOf } from "./vm-connection";
 
 /** What is known of a file that was copied. */
 interface CopyFileState {
@@ -52,7 +53,7 @@ export const copyFile: ResourceHandler<typeof copyFileSchema, CopyFileState> = {
     const isOurs = state.removeOnDelete && state.download === undefined; // a downloaded file is the user's
     if (!isOurs || (await isMachineGone(state, context))) return;
     try {
-      await context.ssh.removeFile(state.connection, state.remotePath, context.signal);
+      await context.ssh.removeFile(await endpointNow(state, context), state.remotePath, context.signal);
     } catch (error) {
       if (!(await isMachineGone(state, context))) throw error; // else it went while we tried
     }
@@ -60,21 +61,23 @@ export const copyFile: ResourceHandler<typeof copyFileSchema, CopyFileState> = {
 };
 
 function copy(inputs: CopyFileSpec, context: Context): Promise<CopyFileState> {
-  const { connection, source, content, download, remotePath, fileOwner: owner, sourceHash } = inputs;
+  const { source, content, download, remotePath, fileOwner: owner, sourceHash } = inputs;
   const { ssh, signal } = context;
+  const endpoint = endpointOf(inputs, context);
   const mode = inputs.mode === undefined ? undefined : Number.parseInt(inputs.mode, 8);
   return context.step(`Copying ${placeOf(inputs)}`, async () => {
     if (download !== undefined)
-      return ssh.download(connection, { remotePath, localPath: resolve(download), mode }, signal);
+      return ssh.download(endpoint, { remotePath, localPath: resolve(download), mode }, signal);
     const bytes = source === undefined ? Buffer.from(content ?? "") : resolve(source);
-    return ssh.upload(connection, { source: bytes, remotePath, mode, owner, sha256: sourceHash }, signal);
+    return ssh.upload(endpoint, { source: bytes, remotePath, mode, owner, sha256: sourceHash }, signal);
   });
 }
 
 /** The hash of what lies at the copy's place now; `undefined` when there is nothing. */
-async function look({ download, connection, remotePath }: CopyFileSpec, context: Context): Promise<string | undefined> {
+async function look(saved: CopyFileSpec, context: Context): Promise<string | undefined> {
+  const { download, remotePath } = saved;
   if (download !== undefined) return hashFile(resolve(download));
-  return (await context.ssh.fingerprint(connection, remotePath, context.signal))?.sha256;
+  return (await context.ssh.fingerprint(await endpointNow(saved, context), remotePath, context.signal))?.sha256;
 }
 
 function placeOf({ download, remotePath }: CopyFileSpec): string {

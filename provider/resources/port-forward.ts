@@ -4,6 +4,7 @@ import { portForwardSchema, type PortForwardSpec } from "../schema/port-forward"
 import type { Forward, Place, TunnelSite } from "../ssh/tunnels";
 import { isMachineGone } from "./machine-gone";
 import type { ResourceHandler } from "./resource";
+import { endpointOf, logsInOtherwise } from "./vm-connection";
 
 /** What is known of a forward. */
 interface PortForwardState {
@@ -33,9 +34,10 @@ export const portForward: ResourceHandler<typeof portForwardSchema, PortForwardS
     return (await isUp(id, saved, context)) ? outputsOf(saved) : undefined;
   },
 
-  async needsUpdate(id, state, _inputs, context) {
+  async needsUpdate(id, state, inputs, context) {
     // With its machine gone it moves to the new one, and that is a change of an input.
     if (await isMachineGone(state, context)) return false;
+    if (state.vmId !== undefined && logsInOtherwise(state.connection, inputs.connection)) return true;
     if (await isUp(id, state, context)) return false;
     context.say("its process is gone; it will be started again");
     return true;
@@ -88,10 +90,10 @@ async function folderOf({ vmId, connection }: Site, { machines, tunnels }: Conte
 }
 
 async function siteOf(inputs: Site, context: Context): Promise<TunnelSite> {
-  const { vmId, connection } = inputs;
+  const { vmId } = inputs;
   const folder = await folderOf(inputs, context);
-  if (vmId === undefined) return { folder, endpoint: connection };
-  const { privateKey: _, ...endpoint } = connection;
+  const { privateKey, ...endpoint } = endpointOf(inputs, context);
+  if (vmId === undefined || privateKey === undefined) return { folder, endpoint: { ...endpoint, privateKey } };
   return { folder, endpoint, privateKeyFile: context.machines.file(vmId, "id") };
 }
 

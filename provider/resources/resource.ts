@@ -38,7 +38,7 @@ export interface ResourceHandler<Schema extends z.ZodObject = z.ZodObject, State
    * Inputs that follow from the others and from the host: the hash of a file that is named. Part of the schema, never
    * written by a program. Runs at each `check` that found nothing wrong, so that `preview` shows what has changed.
    */
-  derive?(inputs: z.output<Schema>): Promise<Partial<z.output<Schema>>>;
+  derive?(inputs: z.output<Schema>, look: CheckContext): Promise<Partial<z.output<Schema>>>;
   /** Makes the thing. On failure removes whatever it had begun, or throws an `IncompleteError`. */
   create(id: string, inputs: z.output<Schema>, context: Context): Promise<State>;
   /** Looks at the host, not at the state. `undefined` means gone. Without it the thing is as the state says. */

@@ -6,6 +6,7 @@ import { sshCommandSchema, type SshCommandSpec } from "../schema/ssh-command";
 import type { ExecResult } from "../ssh/ssh";
 import { isMachineGone } from "./machine-gone";
 import type { ResourceHandler } from "./resource";
+import { endpointNow, endpointOf } from "./vm-connection";
 
 /** What is known of a command that ran. */
 export interface SshCommandState {
@@ -123,9 +124,11 @@ async function execute(
   context: Context,
   progress: Progress = { begun: false },
 ): Promise<SshCommandState> {
-  const { connection, stdin, interpreter, directory, timeout, maxOutputBytes } = spec;
+  const { stdin, interpreter, directory, timeout, maxOutputBytes } = spec;
+  const isOfProgram = step === "create" || step === "update";
+  const endpoint = isOfProgram ? endpointOf(spec, context) : await endpointNow(spec, context);
   const request = {
-    ...{ command, stdin, interpreter, directory, timeout, maxOutputBytes },
+    ...{ command, stdin, interpreter, directory, timeout, maxOutputBytes, isSecret: spec.secretOutput },
     environment: { ...before, ...spec.environment },
     onLine: teller(step, spec, context),
     onStart: () => {
@@ -133,7 +136,7 @@ async function execute(
     },
   };
   const title = `Running ${step} of ${context.owner.resource}`;
-  const result = await context.step(title, () => context.ssh.exec(connection, request, context.signal));
+  const result = await context.step(title, () => context.ssh.exec(endpoint, request, context.signal));
   const state = remember(result, spec);
   progress.state = state;
   if (result.endedBy === "timeout")

@@ -3,6 +3,7 @@ import type { Context } from "../context";
 import { sshConfigSchema, type SshConfigSpec } from "../schema/ssh-config";
 import { isMachineGone } from "./machine-gone";
 import type { ResourceHandler } from "./resource";
+import { logsInOtherwise } from "./vm-connection";
 
 /** What is known of a configuration. */
 interface SshConfigState {
@@ -31,7 +32,8 @@ export const sshConfig: ResourceHandler<typeof sshConfigSchema, SshConfigState> 
     return isThere && !(await isMachineGone(saved, context)) ? outputsOf(saved) : undefined;
   },
 
-  async needsUpdate(id, { include }, _inputs, { clientFiles, say }) {
+  async needsUpdate(id, { include, connection, vmId }, inputs, { clientFiles, say }) {
+    if (vmId !== undefined && logsInOtherwise(connection, inputs.connection)) return true;
     if (await clientFiles.has(id, include)) return false;
     say("the configuration, or the line that includes it, was removed; it will be written again");
     return true;

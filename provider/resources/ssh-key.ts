@@ -1,14 +1,14 @@
-import type { Context } from "../context";
 import { MayflyError } from "../errors";
 import { sshKeySchema, type SshKeySpec } from "../schema/ssh-key";
+import { agentSocket, pathOf, readKeyFile, readOwnKey } from "./own-key";
 import type { CheckContext, InputFailure, ResourceHandler } from "./resource";
 
 /** What is known of a key pair. */
 export interface SshKeyState {
   /** One line of OpenSSH's form. */
   readonly publicKey: string;
-  /** OpenSSH's form, without passphrase. Secret. */
-  readonly privateKey: string;
+  /** OpenSSH's form, without passphrase. Secret. Absent where only the public half is here. */
+  readonly privateKey?: string | undefined;
   /** As `ssh-keygen -l` prints it: `SHA256:…`. */
   readonly fingerprint: string;
 }
@@ -16,43 +16,67 @@ export interface SshKeyState {
 /** The life of a key pair. It lives in Pulumi's state alone: there is nothing to look at, and nothing to remove. */
 export const sshKey: ResourceHandler<typeof sshKeySchema, SshKeyState> = {
   schema: sshKeySchema,
-  replaceOnChanges: ["algorithm", "bits", "keepers", "privateKey"],
+  // Not `privateKeyFile` and `agent`: another way to the same key is no new key. `sourceFingerprint` tells.
+  replaceOnChanges: ["algorithm", "bits", "keepers", "privateKey", "publicKey", "sourceFingerprint"],
   secretOutputs: () => ["privateKey"],
 
   check: checkOwnKey,
+  derive,
   async create(_id, inputs, context) {
     const { algorithm, bits, comment } = inputs;
     const made = () => context.ssh.makeKey({ algorithm, bits, comment });
-    return (await ownKey(inputs, context)) ?? context.step(`Making an ${algorithm} key`, made);
+    return (await readOwnKey(inputs, context)) ?? context.step(`Making an ${algorithm} key`, made);
   },
   // The same key under another comment; whatever makes another key replaces.
-  async update(_id, { privateKey }, inputs, context) {
-    return (await ownKey(inputs, context)) ?? context.ssh.parseKey({ privateKey, comment: inputs.comment });
+  async update(_id, state, inputs, context) {
+    const { privateKey = "" } = state as SshKeyState; // the output; before it the inputs' of the same name
+    return (await readOwnKey(inputs, context)) ?? context.ssh.parseKey({ privateKey, comment: inputs.comment });
   },
   delete: () => Promise.resolve(),
 };
 
-/** The user's own key, if one is given. Without a comment it keeps the one that its file holds. */
-async function ownKey(inputs: SshKeySpec, { ssh }: Context): Promise<SshKeyState | undefined> {
-  const { privateKey, passphrase, comment } = inputs;
-  if (privateKey === undefined) return undefined;
-  return ssh.parseKey({ privateKey, passphrase, comment: comment === "" ? undefined : comment });
+/** Which key lies where the program points to, and where its agent is today. */
+async function derive(inputs: SshKeySpec, look: CheckContext): Promise<Partial<SshKeySpec>> {
+  const { privateKeyFile, agent } = inputs;
+  if (privateKeyFile === undefined && agent === false) return {};
+  const socket = agentSocket(inputs);
+  const { ssh } = await look.openRooms();
+  // What cannot be read now holds a part that is not known yet: all else was found by `check`.
+  const key = await readOwnKey(inputs, { ssh, signal: look.signal }).catch(() => undefined);
+  return {
+    ...(key === undefined ? {} : { sourceFingerprint: key.fingerprint }),
+    ...(socket === undefined ? {} : { agentSocketPath: socket }),
+  };
 }
 
 /** A key that can't be read fails at preview, at the field that is wrong. */
-async function checkOwnKey(
-  { privateKey, passphrase }: SshKeySpec,
-  { openRooms }: CheckContext,
-): Promise<readonly InputFailure[]> {
-  if (privateKey === undefined) return [];
-  const { ssh } = await openRooms();
+async function checkOwnKey(inputs: SshKeySpec, look: CheckContext): Promise<readonly InputFailure[]> {
+  const { privateKey, privateKeyFile, publicKey, agent } = inputs;
+  if (privateKey === undefined && privateKeyFile === undefined && publicKey === undefined && agent === false) return [];
+  const { ssh } = await look.openRooms();
   try {
-    await ssh.parseKey({ privateKey, passphrase });
+    if (privateKeyFile !== undefined) await warnOfOthers(privateKeyFile, look);
+    await readOwnKey(inputs, { ssh, signal: look.signal });
     return [];
   } catch (error) {
     if (!(error instanceof MayflyError)) throw error;
-    const problem = (error.message.split("\n")[0] ?? "").replace(/^the private key /, "");
-    const isPassphrase = passphrase !== undefined && problem.includes("passphrase");
-    return [{ property: isPassphrase ? "passphrase" : "privateKey", reason: `${problem}; ${error.remedy}` }];
+    return [failureOf(inputs, error)];
   }
+}
+
+async function warnOfOthers(file: string, { say }: CheckContext): Promise<void> {
+  const path = pathOf(file);
+  const { isOpen } = await readKeyFile(path);
+  if (isOpen) say(`warning: privateKeyFile: ${path} is open to other users, and ssh refuses it: chmod 600 ${path}`);
+}
+
+function failureOf({ privateKeyFile, passphrase, publicKey, agent }: SshKeySpec, error: MayflyError): InputFailure {
+  const problem = (error.message.split("\n")[0] ?? "").replace(/^the private key /, "");
+  const reason = `${problem}; ${error.remedy}`;
+  if (publicKey !== undefined) return { property: "publicKey", reason };
+  if (agent !== false) return { property: problem.includes("answers at") ? "agentSocketPath" : "agent", reason };
+  if (problem.includes("no passphrase was given"))
+    return { property: "passphrase", reason: `is required: the key is encrypted; ${error.remedy}` };
+  if (passphrase !== undefined && problem.includes("passphrase")) return { property: "passphrase", reason };
+  return { property: privateKeyFile === undefined ? "privateKey" : "privateKeyFile", reason };
 }

@@ -24,7 +24,7 @@ async function checkSource({ source }: VMSpec["mounts"][number], index: number):
 
 /** Both halves must be keys, and of the same pair: else nobody could log in, and it would show only after the boot. */
 async function checkKeyPair({ sshKey }: VMSpec, { openRooms }: CheckContext): Promise<InputFailure[]> {
-  if (sshKey === undefined) return [];
+  if (sshKey?.privateKey === undefined) return [];
   const { ssh } = await openRooms();
   try {
     const { publicKey } = await ssh.parseKey({ privateKey: sshKey.privateKey });

@@ -1,11 +1,13 @@
 import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
-import type { Access, Identity, MachineSpec, PortSpec } from "../machines/spec";
+import type { Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { reap } from "../reap";
 import { vmSchema, type VMSpec } from "../schema/vm";
 import type { ResourceHandler } from "./resource";
-import { loginUser, userIds } from "./vm-access";
+import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginProof } from "./vm-access";
 import { checkVM, sharePort } from "./vm-check";
+import { keepConnection, sessionLog } from "./vm-connection";
 
 /** What is known of a VM. */
 interface VMState {
@@ -26,22 +28,18 @@ interface VMState {
   readonly consoleLog: string;
   readonly status: "running";
   readonly publishedPorts: readonly PortSpec[];
+  /** Path of the log of our SSH sessions on it. */
+  readonly sessionLog: string;
   /** Path of an OpenSSH client configuration with everything that `ssh -F` needs. */
   readonly sshConfig: string;
 }
 
 /** Field names of `remote.Command` in `@pulumi/command`. */
-interface VMConnection {
+interface VMConnection extends LoginProof {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  readonly privateKey: string;
   readonly hostKey: string;
-}
-
-interface KeyText {
-  readonly publicKey: string;
-  readonly privateKey: string;
 }
 
 const LOOPBACK = "127.0.0.1";
@@ -66,8 +64,8 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     const image = await step("Looking the image up", async () => images.resolve(inputs.image, signal, say));
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal));
     const accelerator = await machines.chooseAccelerator(inputs.accelerator, signal);
-    const [key, identity] = await step("Making keys", async () =>
-      Promise.all([loginKey(id, inputs, context), newIdentity(id, inputs, context)]),
+    const [keys, identity] = await step("Making keys", async () =>
+      Promise.all([loginKeys(id, inputs, context), newIdentity(id, inputs, context)]),
     );
     const spec = machineSpec(inputs, accelerator);
     return machines.inTurn(spec, context, async () => {
@@ -75,14 +73,15 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
       const plan = {
         ...{ owner: context.owner, identity, boot, spec, lifetime: inputs.expiresAfter },
         ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
-        access: accessOf(inputs, key),
+        access: accessOf(inputs, keys),
       };
       const started = await machines.start(id, plan, context);
       return machines.orRemove(id, async () => {
-        const login = { host: LOOPBACK, port: started.sshPort, user: loginUser, hostKey: identity.hostPublicKey };
-        const connection = { ...login, privateKey: key.privateKey };
-        await step("Logging in", async () => waitUntilUp(inputs, connection, context));
-        const sshConfig = await keepClientFiles(id, identity.hostname, connection, context);
+        const user = loginUser(inputs);
+        const login = { host: LOOPBACK, port: started.sshPort, user, hostKey: identity.hostPublicKey };
+        const connection = { ...login, ...keys.proof };
+        await step("Logging in", async () => waitUntilUp(id, inputs, connection, context));
+        const sshConfig = await keepClientFiles(id, identity.hostname, connection, keys.publicKeys, context);
         await machines.ready(id);
         return {
           ...{ ...login, connection, accelerator, sshConfig },
@@ -93,6 +92,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
           consoleLog: started.consoleLog,
           status: "running" as const,
           publishedPorts: started.ports,
+          sessionLog: sessionLog(id, context).file,
         };
       });
     });
@@ -110,14 +110,18 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     const { machines, ssh, signal } = context;
     const outputs = outputsOf(state);
     if (inputs.expiresAfter !== state.expiresAfter) await machines.changeLifetime(id, inputs.expiresAfter);
-    if (!accessChanged(state, inputs)) return outputs;
-    const key = await keyAfterUpdate(id, state, inputs, context);
-    const connection = { ...state.connection, privateKey: key.privateKey };
-    await machines.changeAccess(id, accessOf(inputs, key), signal);
-    await ssh.login(connection, signal);
-    if (key.privateKey !== state.connection.privateKey) await ssh.forget(state.connection);
-    await keepClientFiles(id, inputs.hostname ?? hostnameFrom(context.owner.resource), connection, context);
-    return { ...outputs, connection };
+    if (!accessChanged(state, inputs) && !loginChanged(state, inputs)) return outputs;
+    const keys = await loginKeys(id, inputs, context, { sshKey: state.sshKey, proof: state.connection });
+    const { host, port, hostKey } = state.connection;
+    const user = loginUser(inputs);
+    const connection = { host, port, user, hostKey, ...keys.proof };
+    // Over the guest agent's channel: it works whoever may log in.
+    if (accessChanged(state, inputs)) await machines.changeAccess(id, accessOf(inputs, keys), signal);
+    if (!isDeepStrictEqual(connection, state.connection)) await ssh.forget(state.connection);
+    await ssh.login({ ...connection, log: sessionLog(id, context) }, signal);
+    const hostname = inputs.hostname ?? hostnameFrom(context.owner.resource);
+    await keepClientFiles(id, hostname, connection, keys.publicKeys, context);
+    return { ...outputs, user, connection };
   },
 
   async delete(id, state, { machines, ssh, signal }) {
@@ -143,17 +147,6 @@ async function newIdentity(id: string, inputs: VMSpec, { machines, ssh, owner }:
   };
 }
 
-async function loginKey(id: string, { sshKey }: VMSpec, { ssh }: Context): Promise<KeyText> {
-  return sshKey ?? ssh.makeKey({ algorithm: "ed25519", comment: id });
-}
-
-/** The automatic key stays; a declared one that went makes place for a new automatic one. */
-async function keyAfterUpdate(id: string, state: VMState & VMSpec, inputs: VMSpec, context: Context): Promise<KeyText> {
-  if (inputs.sshKey !== undefined || state.sshKey !== undefined) return loginKey(id, inputs, context);
-  const { privateKey } = state.connection;
-  return { privateKey, publicKey: (await context.ssh.parseKey({ privateKey, comment: id })).publicKey };
-}
-
 function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"]): MachineSpec {
   const ids = userIds(inputs.users);
   return {
@@ -171,27 +164,10 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"]): M
   };
 }
 
-function accessOf({ users, authorizedKeys, mounts }: VMSpec, { publicKey }: Pick<KeyText, "publicKey">): Access {
-  const ids = userIds(users);
-  return {
-    rootKeys: [publicKey, ...authorizedKeys],
-    users: users.map((user) => ({
-      ...{ ...user, shell: user.shell, home: user.home },
-      uid: ids.get(user.name) ?? 0,
-      anyUid: user.uid === undefined && !mounts.some(({ owner }) => owner === user.name),
-    })),
-  };
-}
-
-function accessChanged(old: VMSpec, inputs: VMSpec): boolean {
-  const part = ({ users, authorizedKeys, sshKey }: VMSpec) =>
-    JSON.stringify([users, authorizedKeys, sshKey?.publicKey]);
-  return part(old) !== part(inputs);
-}
-
 /** Waits as long as `waitFor` asks: the guest's sshd listens, a login works, systemd has settled. */
-async function waitUntilUp(inputs: VMSpec, connection: VMConnection, context: Context): Promise<void> {
+async function waitUntilUp(id: string, inputs: VMSpec, to: VMConnection, context: Context): Promise<void> {
   const { ssh, say } = context;
+  const connection = { ...to, log: sessionLog(id, context) };
   if (inputs.waitFor === "none") return;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
   await ssh.login(connection, signal);
@@ -207,20 +183,22 @@ async function keepClientFiles(
   id: string,
   hostname: string,
   connection: VMConnection,
+  [publicKey = ""]: readonly string[],
   { machines, ssh }: Context,
 ): Promise<string> {
-  const identityFile = await machines.keepFile(id, "id", connection.privateKey);
-  const knownHostsFile = await machines.keepFile(id, "known_hosts", ssh.renderKnownHosts(hostname, connection.hostKey));
-  const { host, port, user } = connection;
-  const text = ssh.renderClientConfig({ alias: hostname, host, port, user, identityFile, knownHostsFile });
-  return machines.keepFile(id, "ssh_config", text);
+  const { host, port, user, hostKey, privateKey, agentSocketPath: agentSocket } = connection;
+  const identityFile = await machines.keepFile(id, "id", privateKey ?? `${publicKey}\n`); // ssh(1) asks the agent for it
+  const knownHostsFile = await machines.keepFile(id, "known_hosts", ssh.renderKnownHosts(hostname, hostKey));
+  await keepConnection(id, connection, machines);
+  const way = { alias: hostname, host, port, user, identityFile, identitiesOnly: true, agentSocket, knownHostsFile };
+  return machines.keepFile(id, "ssh_config", ssh.renderClientConfig(way));
 }
 
 function outputsOf(state: VMState): VMState {
   const { host, port, user, hostKey, connection, imageDigest, accelerator, warm, bootSeconds, machineId } = state;
-  const { consoleLog, status, publishedPorts, sshConfig } = state;
+  const { consoleLog, status, publishedPorts, sessionLog, sshConfig } = state;
   return {
     ...{ host, port, user, hostKey, connection, imageDigest, accelerator, warm, bootSeconds, machineId },
-    ...{ consoleLog, status, publishedPorts, sshConfig },
+    ...{ consoleLog, status, publishedPorts, sessionLog, sshConfig },
   };
 }

@@ -83,15 +83,26 @@ export const vmSchema = z
     users: z.array(user).default([]),
     /** More public keys that may log in as root, beside the VM's own. Changes apply to the running VM. @default [] */
     authorizedKeys: z.array(publicKeyLine).default([]),
-    /** The key pair that `connection` uses. Without it the VM gets one of its own. Changes apply to the running VM. */
+    /**
+     * The key that `connection` uses, by its private half or by the agent that has it. With the public half alone the VM
+     * lets that key in too, and `connection` uses a pair of the VM's own. Changes apply to the running VM.
+     */
     sshKey: z
       .strictObject({
         /** One line of OpenSSH's form. */
         publicKey: publicKeyLine,
         /** OpenSSH's or PEM form, without passphrase. Secret. */
-        privateKey: text,
+        privateKey: text.optional(),
+        /** Socket of the ssh-agent that has the private half. */
+        agentSocketPath: text.optional(),
       })
       .optional(),
+    /**
+     * Whether root may log in. `false`: no key opens root from outside any more, the VM's own neither, and root's open
+     * sessions end; `connection` logs in as the first of `users`. Changes apply to the running VM, within a second.
+     * @default true
+     */
+    rootLogin: z.boolean().default(true),
     /** The guest's host name. @default the resource's name */
     hostname: hostname.optional(),
     /** Added to the kernel's command line. @default [] */
@@ -128,6 +139,12 @@ export const vmSchema = z
       );
     for (const [name, value] of Object.entries(vm.environment))
       if (/[\n\r]/.test(value)) complain(["environment", name], "must be one line: /etc/environment knows no other");
+    if (!vm.rootLogin && vm.users.length === 0)
+      complain(["rootLogin"], "can't be false without users: `connection` logs in as the first of them");
+    if (!vm.rootLogin && vm.authorizedKeys.length > 0)
+      complain(["authorizedKeys"], "are root's, who may not log in (rootLogin): give them to one of users");
+    if (vm.sshKey?.privateKey !== undefined && vm.sshKey.agentSocketPath !== undefined)
+      complain(["sshKey", "agentSocketPath"], "can't be set beside privateKey: which of the two is to be used?");
     const names = vm.users.map(({ name }) => name);
     vm.users.forEach(({ name, uid }, index) => {
       if (names.indexOf(name) !== index) complain(["users", index, "name"], `"${name}" is declared twice`);

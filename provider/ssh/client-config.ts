@@ -8,8 +8,13 @@ export interface ClientConfig {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** Path of the private key, readable by its user only. @default none: by the agent, or by a password */
+  /**
+   * Path of the private key, readable by its user only; or of the public half of a key that the agent has.
+   * @default none: by the agent, or by a password
+   */
   readonly identityFile?: string | undefined;
+  /** Of the agent's keys only that in `identityFile` is offered. @default false where there is an agent */
+  readonly identitiesOnly?: boolean | undefined;
   /** Path of a file with {@link renderKnownHosts}'s line. */
   readonly knownHostsFile: string;
   /** Socket of the only agent to ask. @default none is asked */
@@ -32,7 +37,7 @@ const CONTROL_SECONDS = 60; // how long a shared connection waits for the next s
  */
 export function renderClientConfig(config: ClientConfig): string {
   const { alias, host, port, user, identityFile, knownHostsFile, agentSocket, password = false } = config;
-  const { controlSocket, jump } = config;
+  const { controlSocket, jump, identitiesOnly = agentSocket === undefined } = config;
   const askPassword = password ? "yes" : "no";
   const shared: Options = [
     ["ControlMaster", "auto"],
@@ -45,7 +50,7 @@ export function renderClientConfig(config: ClientConfig): string {
     ["User", word("user", user)],
     ["HostKeyAlias", word("alias", alias)],
     ["IdentityFile", identityFile === undefined ? "none" : path(identityFile)],
-    ...(agentSocket === undefined ? ([["IdentitiesOnly", "yes"]] as const) : []),
+    ...(identitiesOnly ? ([["IdentitiesOnly", "yes"]] as const) : []),
     ["IdentityAgent", agentSocket === undefined ? "none" : path(agentSocket)],
     ["UserKnownHostsFile", path(knownHostsFile)],
     ["GlobalKnownHostsFile", "none"],

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
 import { abortable } from "./abortable";
@@ -45,6 +46,12 @@ export class SshConnection {
   reader: Reader = "block";
   /** Why it ended, once it has. */
   reason = "it was closed";
+  /** Where it leads: `root@127.0.0.1:2222`. */
+  readonly to: string;
+  /** What the server has let us in by: a key's fingerprint, or `password`. */
+  readonly proof: string | undefined;
+  /** When the login was done. */
+  readonly since = new Date();
   #sessions = 0;
   #limit = SESSIONS;
   #forwards = 0;
@@ -60,9 +67,11 @@ export class SshConnection {
 
   /** @param onChange Called when a session has become free, and when the connection has ended. */
   constructor(
-    { client, carrier }: Dialled,
+    { client, carrier, to, proof }: Dialled,
     private readonly onChange: () => void,
   ) {
+    this.to = to;
+    this.proof = proof;
     this.#client = client;
     this.#carrier = carrier;
     this.#ping = setInterval(() => {
@@ -88,6 +97,12 @@ export class SshConnection {
   /** Whether it still stands. */
   get isOpen(): boolean {
     return this.#open;
+  }
+
+  /** Bytes so far, with all that SSH adds; unknown through a proxy. */
+  get traffic(): { readonly bytesSent?: number; readonly bytesReceived?: number } {
+    const { stream } = this.#carrier;
+    return stream instanceof Socket ? { bytesSent: stream.bytesWritten, bytesReceived: stream.bytesRead } : {};
   }
 
   /** Whether another session may be begun on it. */

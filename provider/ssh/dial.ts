@@ -5,7 +5,7 @@ import type { Client, ConnectConfig } from "ssh2";
 import { MayflyError } from "../errors";
 import { abortable } from "./abortable";
 import { FinalDialError, hostKeyMismatch, loginRefused, unreachable } from "./dial-error";
-import type { Hop } from "./endpoint";
+import { nameOf, type Hop } from "./endpoint";
 import { parseHostKey, signatureAlgorithms, type HostKey } from "./host-key";
 import { prepareLogin, type Login } from "./login";
 
@@ -21,6 +21,10 @@ export interface Carrier {
 export interface Dialled {
   readonly client: Client;
   readonly carrier: Carrier;
+  /** Where it leads: `root@127.0.0.1:2222`. */
+  readonly to: string;
+  /** What the server has let us in by: a key's fingerprint, or `password`. */
+  readonly proof: string | undefined;
 }
 
 /** How often and how patiently to dial. */
@@ -84,7 +88,8 @@ async function attemptOnce(hop: Hop, { open, signal }: DialOptions): Promise<Dia
   try {
     const carrier = await open(attempt.signal);
     try {
-      return { client: await logIn(hop, login, carrier.stream, attempt.signal), carrier };
+      const client = await logIn(hop, login, carrier.stream, attempt.signal);
+      return { client, carrier, to: nameOf(hop), proof: login.proof() };
     } catch (error) {
       carrier.stream.destroy();
       carrier.release();

@@ -25,8 +25,18 @@ export interface Hop {
   readonly perDialTimeout?: number | undefined;
 }
 
+/** A log of sessions, and in whose name they are written there. */
+export interface LogPlace {
+  /** Path of the file. Its folder is that of a machine, and goes with it. */
+  readonly file: string;
+  /** Name of the resource that wants the session. */
+  readonly resource: string;
+}
+
 /** What an SSH client needs. The field names are those of `remote.Command` in `@pulumi/command`. */
 export interface Endpoint extends Hop {
+  /** Where sessions on it are written down. @default nowhere */
+  readonly log?: LogPlace | undefined;
   /** Another SSH host to go through (OpenSSH's ProxyJump). */
   readonly proxy?: Hop | undefined;
 }

@@ -14,6 +14,8 @@ export interface ExecRequest extends Program {
   readonly timeout?: number | undefined;
   /** Most bytes kept of each of stdout and stderr; with more the command is ended. @default 10485760 */
   readonly maxOutputBytes?: number | undefined;
+  /** Nothing that could tell the command may be written down. @default false */
+  readonly isSecret?: boolean | undefined;
   /** Called when the command may have begun. */
   readonly onStart?: (() => void) | undefined;
   /** Called with each line as it comes, without its end. */

@@ -1,5 +1,6 @@
 import type { AnyAuthMethod, AuthHandlerMiddleware, ParsedKey } from "ssh2";
 import { MayflyError } from "../errors";
+import { openAgent } from "./agent";
 import { nameOf, type Hop } from "./endpoint";
 import { fingerprintOf } from "./host-key";
 import { recogniseKey } from "./key-text";
@@ -10,6 +11,8 @@ export interface Login {
   readonly next: AuthHandlerMiddleware;
   /** What was tried, in words: `the key SHA256:…`. */
   readonly tried: () => readonly string[];
+  /** What the server took, once it has: a key's fingerprint, or `password`. */
+  readonly proof: () => string | undefined;
 }
 
 /**
@@ -19,22 +22,27 @@ export interface Login {
  */
 export async function prepareLogin(hop: Hop): Promise<Login> {
   const { user: username = "root", agentSocketPath, password } = hop;
-  const methods: { words: string; method: AnyAuthMethod }[] = [];
+  const methods: { words: string; method: AnyAuthMethod; proof?: string }[] = [];
+  let proof: string | undefined; // the last one that was tried is the one that was taken
   if (hop.privateKey !== undefined) {
     const { key, fingerprint } = await openKey(hop, hop.privateKey);
-    methods.push({ words: `the key ${fingerprint}`, method: { type: "publickey", username, key } });
+    const method = { type: "publickey", username, key } as const;
+    methods.push({ words: `the key ${fingerprint}`, method, proof: fingerprint });
   }
   if (agentSocketPath !== undefined) {
     const words = `the keys of the agent ${agentSocketPath}`;
-    methods.push({ words, method: { type: "agent", username, agent: agentSocketPath } });
+    const agent = await openAgent(agentSocketPath, (fingerprint) => (proof = fingerprint));
+    methods.push({ words, method: { type: "agent", username, agent } });
   }
   if (password !== undefined) {
-    methods.push({ words: "the password", method: { type: "password", username, password } });
-    methods.push({ words: "the password, when asked", method: answering(username, password) });
+    const method = { type: "password", username, password } as const;
+    methods.push({ words: "the password", method, proof: "password" });
+    methods.push({ words: "the password, when asked", method: answering(username, password), proof: "password" });
   }
   const tried: string[] = [];
   return {
     tried: () => tried,
+    proof: () => proof,
     next: (allowed, _partial, next) => {
       // The server says what it takes once we tried something; before that, `allowed` is not there.
       const possible = allowed as readonly string[] | null;
@@ -42,6 +50,7 @@ export async function prepareLogin(hop: Hop): Promise<Login> {
         const { type } = step.method;
         if (possible !== null && !possible.includes(type === "agent" ? "publickey" : type)) continue;
         tried.push(step.words);
+        proof = step.proof;
         next(step.method);
         return;
       }

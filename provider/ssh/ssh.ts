@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { MayflyError } from "../errors";
+import { findInAgent } from "./agent";
 import { chooseReader, nextReader, renderProgram, type Reader } from "./bootstrap";
 import { renderClientConfig, renderKnownHosts, type ClientConfig } from "./client-config";
 import { download, fingerprint, removeFile, upload, type Copied, type Download, type Upload } from "./copy";
@@ -9,7 +10,9 @@ import { nameOf, type Endpoint } from "./endpoint";
 import { execute, type ExecRequest, type ExecResult } from "./exec";
 import { makeKey, parseKey, type KeyPair, type NewKey, type OwnKey } from "./keys";
 import { Pool } from "./pool";
+import { parsePublicKey, type PublicKey } from "./public-key";
 import type { Remote } from "./remote";
+import { describeCommand, SessionLogs, type SessionKind } from "./session-log";
 import { Sftp } from "./sftp";
 import { previewSync, sync, type Synced, type SyncRequest } from "./sync";
 
@@ -23,6 +26,7 @@ export type {
   KeyPair,
   NewKey,
   OwnKey,
+  PublicKey,
   Synced,
   SyncRequest,
   Upload,
@@ -33,6 +37,7 @@ const LOGIN_SECONDS = 15; // for the first command, once logged in: start-up fil
 /** The door of this room: keys, connections, commands. Costs nothing until it is used. */
 export class Ssh {
   readonly #pool = new Pool();
+  readonly #logs = new SessionLogs();
 
   /**
    * Makes a key pair, off the event loop.
@@ -52,6 +57,16 @@ export class Ssh {
     return parseKey(key);
   }
 
+  /** See {@link parsePublicKey}. */
+  parsePublicKey(line: string, comment?: string): PublicKey {
+    return parsePublicKey(line, comment);
+  }
+
+  /** See {@link findInAgent}. */
+  async findInAgent(...args: Parameters<typeof findInAgent>): Promise<PublicKey> {
+    return findInAgent(...args);
+  }
+
   /**
    * Proves that a machine can be worked with: a new connection, a login, a command. The connection then stays for the
    * commands to come. A login that is refused is tried again like a dial that failed: the machine may still boot.
@@ -62,7 +77,10 @@ export class Ssh {
     const connection = await this.#pool.fresh(endpoint, signal, true);
     connection.take();
     try {
-      const { exitCode } = await this.#run(connection, endpoint, { command: "true", timeout: LOGIN_SECONDS }, signal);
+      const request = { command: "true", timeout: LOGIN_SECONDS };
+      const { exitCode } = await this.#logs.run(connection, endpoint.log, describeCommand(request), () =>
+        this.#run(connection, endpoint, request, signal),
+      );
       if (exitCode === 0) return;
       connection.retire();
       throw unreachable(endpoint, 1, LOGIN_SECONDS, new Error("logged in, but the command `true` did not succeed"));
@@ -83,7 +101,9 @@ export class Ssh {
    */
   async exec(endpoint: Endpoint, request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
     refuseBad(request);
-    return this.#onConnection(endpoint, signal, (connection) => this.#run(connection, endpoint, request, signal));
+    return this.#onConnection(endpoint, signal, describeCommand(request), (connection) =>
+      this.#run(connection, endpoint, request, signal),
+    );
   }
 
   /**
@@ -124,6 +144,11 @@ export class Ssh {
     return Promise.resolve();
   }
 
+  /** Writes down that all connections end: this process does, and they with it. Synchronous: for its last moments. */
+  recordEnd(): void {
+    this.#logs.endAll();
+  }
+
   /** See {@link renderClientConfig}. */
   renderClientConfig(config: ClientConfig): string {
     return renderClientConfig(config);
@@ -153,9 +178,11 @@ export class Ssh {
       ...{ name: nameOf(endpoint), signal },
       exec: (request) => this.exec(endpoint, request, signal),
       session: (line, work) =>
-        this.#onConnection(endpoint, signal, async (connection) => work(await connection.start(line, signal))),
+        this.#onConnection(endpoint, signal, { kind: "program" }, async (connection) =>
+          work(await connection.start(line, signal)),
+        ),
       sftp: (work) =>
-        this.#onConnection(endpoint, signal, async (connection) => {
+        this.#onConnection(endpoint, signal, { kind: "sftp" }, async (connection) => {
           const sftp = new Sftp(await connection.sftp(signal), signal);
           try {
             return await work(sftp);
@@ -170,13 +197,14 @@ export class Ssh {
   async #onConnection<T>(
     endpoint: Endpoint,
     signal: AbortSignal,
+    kind: SessionKind,
     work: (connection: SshConnection) => Promise<T>,
   ): Promise<T> {
     setMaxListeners(0, signal); // hundreds of commands on one signal are no leak that Node should warn of
     for (let lost = 0; ;) {
       const connection = await this.#pool.session(endpoint, signal);
       try {
-        return await work(connection);
+        return await this.#logs.run(connection, endpoint.log, kind, () => work(connection));
       } catch (error) {
         if (!(error instanceof NotStarted)) throw error;
         if (error.isForbidden) throw noSftp(endpoint, error);

@@ -6,6 +6,7 @@ import { abortable } from "./abortable";
 import { NotStarted, type SshConnection } from "./connection";
 import type { Endpoint } from "./endpoint";
 import { Pool } from "./pool";
+import { SessionLogs } from "./session-log";
 import type { Place } from "./tunnel-spec";
 
 const FIRST_PAUSE_MS = 250;
@@ -30,6 +31,7 @@ interface Waiter {
 /** A connection that is made again whenever it breaks, until it is closed. */
 export class Link {
   readonly #pool = new Pool();
+  readonly #logs = new SessionLogs();
   readonly #closed = new AbortController();
   readonly #waiting = new Set<Waiter>();
   #connection: SshConnection | undefined;
@@ -115,7 +117,9 @@ export class Link {
     const isClosed = () => this.#closed.signal.aborted;
     while (!isClosed()) {
       try {
-        const connection = await this.#pool.fresh(await this.#target(), this.#closed.signal);
+        const target = await this.#target();
+        const connection = await this.#pool.fresh(target, this.#closed.signal);
+        if (target.log !== undefined) this.#logs.connected(connection, target.log);
         this.#failure = undefined;
         pause = FIRST_PAUSE_MS;
         await this.#useUp(connection);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -138,13 +138,16 @@ describe("SshCommand", () => {
 describe("SshKey", () => {
   const made = async (fields: Wire) => (await plugin.check({ ...sentBy("SshKey"), ...fields })).inputs;
   /** As the engine hands a state in again: without the mark. */
-  const saved = (outs: Wire): Wire => ({ ...outs, privateKeyOutput: (outs["privateKeyOutput"] as Wire)["value"] });
+  const saved = (outs: Wire): Wire => {
+    const { privateKeyOutput, ...rest } = outs;
+    return privateKeyOutput === undefined ? rest : { ...rest, privateKeyOutput: (privateKeyOutput as Wire)["value"] };
+  };
 
   test("lives: made, read, changed in place, rotated, deleted", async () => {
     const { id, outs } = await plugin.create(await made({ comment: "one" }));
     expect(id).toMatch(/^web-[0-9a-f]{8}$/);
     expect(outs).toMatchObject({
-      publicKey: expect.stringMatching(/^ssh-ed25519 \S+ one$/),
+      publicKeyOutput: expect.stringMatching(/^ssh-ed25519 \S+ one$/),
       privateKeyOutput: secret(expect.stringContaining("BEGIN OPENSSH PRIVATE KEY")),
       fingerprint: expect.stringMatching(/^SHA256:/),
     });
@@ -155,7 +158,7 @@ describe("SshKey", () => {
     const renamed = await made({ comment: "two" });
     expect(await plugin.diff(id, state, renamed)).toEqual({ changes: true, replaces: [] });
     expect(await plugin.update(id, state, renamed)).toMatchObject({
-      publicKey: expect.stringMatching(/ two$/),
+      publicKeyOutput: expect.stringMatching(/ two$/),
       fingerprint: outs["fingerprint"],
       __provider: outs["__provider"],
     });
@@ -182,6 +185,58 @@ describe("SshKey", () => {
       rmSync(folder, { recursive: true });
     }
   });
+});
+
+describe("SshKey, by its file or its public half", () => {
+  const made = async (fields: Wire) => plugin.check({ ...sentBy("SshKey"), ...fields });
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "mayfly-key-"));
+    for (const name of ["one", "two"])
+      execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", join(folder, name)]);
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  test("another key in the same file shows in the preview; the same key elsewhere is no new one", async () => {
+    const [one, two] = ["one", "two"].map((name) => join(folder, name));
+    const { inputs } = await made({ privateKeyFile: one });
+    const { id, outs } = await plugin.create(inputs);
+    const { privateKeyOutput, ...state } = outs;
+    expect(privateKeyOutput).toEqual(secret(expect.stringContaining("BEGIN OPENSSH PRIVATE KEY")));
+    copyFileSync(join(folder, "one"), join(folder, "moved"));
+    const moved = (await made({ privateKeyFile: join(folder, "moved") })).inputs;
+    expect(await plugin.diff(id, state, moved)).toEqual({ changes: true, replaces: [] });
+    const other = (await made({ privateKeyFile: two })).inputs;
+    expect(await plugin.diff(id, state, other)).toEqual({ changes: true, replaces: ["sourceFingerprint"] });
+    expect((await made({ privateKeyFile: join(folder, "none") })).failures).toEqual([
+      expect.stringMatching(/^privateKeyFile: must be in a file on this host; /),
+    ]);
+  });
+
+  test("the public half alone gives no private one, at no time", async () => {
+    const publicKey = readFileSync(join(folder, "one.pub"), "utf8").trim();
+    const { inputs } = await made({ publicKey });
+    const { id, outs } = await plugin.create(inputs);
+    expect(outs).toMatchObject({ publicKeyOutput: publicKey, fingerprint: expect.stringMatching(/^SHA256:/) });
+    expect(outs).not.toHaveProperty("privateKeyOutput");
+    expect(await plugin.read(id, outs)).toEqual({ id, outs });
+    expect(await plugin.diff(id, outs, inputs)).toEqual({ changes: false, replaces: [] });
+    const renamed = (await made({ publicKey, comment: "new" })).inputs;
+    expect(await plugin.update(id, outs, renamed)).toMatchObject({ publicKeyOutput: publicKey.replace(/one$/, "new") });
+  });
+});
+
+test("a VM whose root may not log in needs a user who may", async () => {
+  const vm = { ...sentBy("VM"), image: UNKNOWN, rootLogin: false };
+  expect((await plugin.check(vm)).failures).toEqual([]); // not all is known yet
+  expect((await plugin.check({ ...vm, image: "localhost/x" })).failures).toEqual([
+    "rootLogin: can't be false without users: `connection` logs in as the first of them",
+  ]);
+  const { inputs } = await plugin.check({ ...vm, image: "localhost/x", users: [{ name: "ann" }] });
+  const olds = { ...inputs, rootLogin: true, connection: vmConnection, schemaVersion: 1 };
+  expect((await plugin.diff("web-00000000", { ...olds, status: "running" }, inputs)).replaces).toEqual(["status"]);
 });
 
 test("a kind of a newer version is refused, with what to do", async () => {

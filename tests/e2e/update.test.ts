@@ -9,7 +9,13 @@ import { Program } from "../support/program";
 
 interface Outputs {
   readonly id: string;
-  readonly connection: { readonly port: number; readonly hostKey: string; readonly privateKey: string };
+  readonly connection: {
+    readonly user: string;
+    readonly port: number;
+    readonly hostKey: string;
+    readonly privateKey: string;
+  };
+  readonly sessionLog: string;
   readonly ports: readonly { readonly guest: number; readonly host: number }[];
   readonly report: string;
 }
@@ -71,6 +77,7 @@ const report = new mayfly.SshCommand("report", { vm, create: ${JSON.stringify(re
 exports.id = vm.id;
 exports.connection = vm.connection;
 exports.ports = vm.publishedPorts;
+exports.sessionLog = vm.sessionLog;
 exports.report = report.stdout;
 `);
 }
@@ -181,6 +188,44 @@ test("another sshKey too, and the old one is refused", async () => {
   expect(await login("root", "rotated", BOOT_ID)).toBe(bootId);
   expect(await login("root", "generated")).toBe("Permission denied");
   expect([...records().values()].map(({ expiry }) => expiry)).toEqual([undefined]);
+});
+
+test("root's door is closed on the running VM, and its open sessions end; users go in and out", async () => {
+  const open = login("root", "rotated", "echo open; exec sleep 600").catch((error: unknown) => String(error));
+  const rotation = { rotation: "2" };
+  await declare({ users: users("cat", "dan"), rootLogin: false }, rotation);
+  expect((await program.up()).steps).toEqual(["web: update"]);
+  expect(await open).toMatch(/^open|closed|exit code 255/);
+  for (const key of ["rotated", "two", "one", "cat"]) expect(await login("root", key)).toBe("Permission denied");
+  const { connection } = await program.outputs<Outputs>();
+  expect(connection.user).toBe("ann");
+  expect(await login("ann", "rotated", `id -un; ${BOOT_ID}; sudo -n true 2>&1 | head -c 4`)).toBe(
+    `ann\n${bootId}\nsudo`,
+  );
+  expect((await program.pulumi("preview")).steps).toEqual([]);
+
+  // Over the channel of the guest agent: nobody of ours could log in to do it.
+  await declare({ users: users("dan"), rootLogin: false }, rotation);
+  expect((await program.up()).steps).toEqual(["web: update"]);
+  expect(await login("cat", "cat")).toBe("Permission denied");
+  await declare({ users: users("dan"), authorizedKeys: [publicKey("two")] }, rotation);
+  expect((await program.up()).steps).toEqual(["web: update"]);
+  expect(await login("root", "two", BOOT_ID)).toBe(bootId);
+});
+
+test("the sessions of all that are in the VM's log, without what they ran", async () => {
+  const { sessionLog } = await program.outputs<Outputs>();
+  const text = readFileSync(sessionLog, "utf8");
+  const lines = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const of = (event: string) => lines.filter((line) => line["event"] === event);
+  expect(new Set(of("connected").map(({ to }) => String(to).split("@")[0]))).toEqual(new Set(["root", "ann"]));
+  expect(new Set(of("connected").map(({ key }) => key)).size).toBe(2); // before the rotation, and after
+  expect(of("began").map(({ resource }) => resource)).toContain("report");
+  expect(of("disconnected")).toHaveLength(of("connected").length); // each `up` has ended, and says so
+  expect(text).not.toContain("GREETING");
 });
 
 test("refresh notices a VM that died", async () => {

@@ -62,7 +62,11 @@ async function hang(signal) {
 
 const engine = new Dynamic({
   handlerOf: () => Promise.resolve(thing),
-  openRooms: () => Promise.resolve({ machines: { commitSync: (ids) => note(`commits ${ids.join(" ")}`) } }),
+  openRooms: () =>
+    Promise.resolve({
+      machines: { commitSync: (ids) => note(`commits ${ids.join(" ")}`) },
+      ssh: { recordEnd: () => undefined },
+    }),
   say: (text) => process.stdout.write(`${text}\n`),
 });
 

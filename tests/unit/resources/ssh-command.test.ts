@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Context } from "../../../provider/context";
@@ -12,6 +12,7 @@ const ssh = new Ssh();
 let server: Sshd;
 let said: string[];
 let alive: boolean;
+let machine: string; // the folder of the VM that some say they are on
 let context: Context;
 
 beforeAll(async () => {
@@ -24,9 +25,11 @@ afterAll(async () => {
 beforeEach(() => {
   said = [];
   alive = true;
+  machine = join(server.folder, "machine");
+  rmSync(machine, { recursive: true, force: true });
   context = {
     ssh,
-    machines: { isAlive: () => Promise.resolve(alive) },
+    machines: { isAlive: () => Promise.resolve(alive), file: (_id: string, name: string) => join(machine, name) },
     owner: { project: "p", stack: "s", resource: "tests" },
     signal: AbortSignal.timeout(30_000),
     say: (text: string) => said.push(text),
@@ -272,5 +275,29 @@ describe("delete", () => {
     expect(await failureOf(sshCommand.delete("id", state, context))).toMatchObject({ code: "COMMAND_FAILED" });
     await sshCommand.delete("id", { ...state, ignoreDeleteErrors: true }, context);
     expect(said.at(-1)).toMatch(/^warning, passed over by ignoreDeleteErrors: .*delete failed with exit code 5/);
+  });
+});
+
+describe("on a VM whose key was changed since", () => {
+  /** What the VM keeps of the way to it, and a command that was told an older one. */
+  async function rotated(inputs: Omit<SshCommandInputs, "connection">) {
+    const state = await create(spec({ ...inputs, vmId: "web-1" }));
+    mkdirSync(machine);
+    writeFileSync(join(machine, "connection.json"), JSON.stringify(state.connection));
+    const { privateKey } = await ssh.makeKey({ algorithm: "ed25519" }); // as good as an old one: refused
+    return { ...state, connection: { ...state.connection, privateKey } };
+  }
+
+  test("delete and read use the key that opens it now", async () => {
+    const state = await rotated({ create: "echo x > ~/log", read: "test -f ~/log", delete: "rm ~/log" });
+    expect(await sshCommand.read?.("id", state, context)).toBeDefined();
+    await sshCommand.delete("id", state, context);
+    expect(log()).toBe("");
+  });
+
+  test("but not where the saved way is another one than the VM's own", async () => {
+    const state = await rotated({ create: "true", delete: "true" });
+    const proxied = { ...state, connection: { ...state.connection, port: await freePort(), dialErrorLimit: 1 } };
+    expect(await failureOf(sshCommand.delete("id", proxied, context))).toMatchObject({ code: "CONNECT_FAILED" });
   });
 });

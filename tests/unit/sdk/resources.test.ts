@@ -30,7 +30,7 @@ beforeAll(async () => {
     sent.set(args.name, args);
     const made = {
       imageName: "localhost/made",
-      publicKey: "public",
+      publicKeyOutput: "public",
       privateKeyOutput: "private",
       acceleratorOutput: "tcg",
     };
@@ -124,9 +124,17 @@ describe("an SshCommand", () => {
 test("every output is one from the start, before there is a value", () => {
   const names = {
     ...{ host: vm, port: vm, user: vm, hostKey: vm, connection: vm, imageDigest: vm, accelerator: vm, warm: vm },
-    ...{ bootSeconds: vm, machineId: vm, consoleLog: vm, status: vm, publishedPorts: vm, sshConfig: vm },
+    ...{
+      bootSeconds: vm,
+      machineId: vm,
+      consoleLog: vm,
+      status: vm,
+      publishedPorts: vm,
+      sessionLog: vm,
+      sshConfig: vm,
+    },
     ...{ imageName: image, digest: image, sizeMiB: image, kernel: image },
-    ...{ publicKey: key, privateKey: key, fingerprint: key },
+    ...{ publicKey: key, privateKey: key, fingerprint: key, agentSocketPath: key },
     ...{ stdout: command, stderr: command, exitCode: command, durationSeconds: command },
   };
   const missing = Object.entries(names).filter(

@@ -1,0 +1,49 @@
+import { readFile } from "node:fs/promises";
+import type { Context } from "../context";
+import type { Endpoint, LogPlace } from "../ssh/endpoint";
+
+/** A thing on a host; with `vmId` on a VM of ours. */
+interface OnHost {
+  readonly connection: Endpoint;
+  readonly vmId?: string | undefined;
+}
+
+const FILE = "connection.json"; // in the VM's folder
+
+/** Keeps the way to a VM where those find it who were given an older one. */
+export async function keepConnection(id: string, connection: Endpoint, machines: Context["machines"]): Promise<void> {
+  await machines.keepFile(id, FILE, JSON.stringify(connection));
+}
+
+/** Where sessions on a VM are written down, in the name of the one who asks. */
+export function sessionLog(id: string, { machines, owner }: Pick<Context, "machines" | "owner">): LogPlace {
+  return { file: machines.file(id, "sessions.jsonl"), resource: owner.resource };
+}
+
+/** The way to a host as the program gives it, for what it is to do now. */
+export function endpointOf({ connection, vmId }: OnHost, context: Pick<Context, "machines" | "owner">): Endpoint {
+  return vmId === undefined ? connection : { ...connection, log: sessionLog(vmId, context) };
+}
+
+/**
+ * The way to a host by what was saved, for `read` and `delete`, which see no program. A VM's key and user may be others
+ * since then, which is no change of what is on it: so it is asked of the VM.
+ */
+export async function endpointNow(saved: OnHost, context: Pick<Context, "machines" | "owner">): Promise<Endpoint> {
+  const { connection, vmId } = saved;
+  if (vmId === undefined) return connection;
+  const text = await readFile(context.machines.file(vmId, FILE), "utf8").catch(() => undefined);
+  const now = text === undefined ? connection : (JSON.parse(text) as Endpoint);
+  const isSame = now.host === connection.host && now.port === connection.port && now.hostKey === connection.hostKey;
+  return endpointOf({ connection: isSame ? now : connection, vmId }, context); // else by a way of the program's own
+}
+
+/**
+ * Whether a VM is logged in to otherwise than by a key in its file: as another user, or with an agent.
+ *
+ * @param now Of the program; parts that are not known yet are no change.
+ */
+export function logsInOtherwise(saved: Endpoint, now: Partial<Endpoint>): boolean {
+  if (typeof now !== "object" || now.user === undefined) return false;
+  return now.user !== saved.user || now.agentSocketPath !== saved.agentSocketPath;
+}
