@@ -11,7 +11,7 @@ import { makeKey, parseKey, type KeyPair, type NewKey, type OwnKey } from "./key
 import { Pool } from "./pool";
 import type { Remote } from "./remote";
 import { Sftp } from "./sftp";
-import { previewSync, sync, type Synced, type SyncRequest } from "./sync";
+import { previewSync, removeSynced, sync, type Synced, type SyncRequest } from "./sync";
 
 export type {
   ClientConfig,
@@ -146,6 +146,11 @@ export class Ssh {
   /** What {@link sync} would do; changes nothing. */
   async previewSync(endpoint: Endpoint, request: SyncRequest, signal: AbortSignal): Promise<Synced> {
     return previewSync(this.#remote(endpoint, signal), request);
+  }
+
+  /** See {@link removeSynced}. Succeeds when all of it is already gone. */
+  async removeSynced(endpoint: Endpoint, request: SyncRequest, signal: AbortSignal): Promise<void> {
+    return removeSynced(this.#remote(endpoint, signal), request);
   }
 
   #remote(endpoint: Endpoint, signal: AbortSignal): Remote {
