@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { MayflyError } from "../errors";
+import { MayflyError, withoutPointer } from "../errors";
 import { hashFile } from "./local-files";
 import { eachOf } from "./sync-transfer";
 import { excluding, localTree } from "./sync-tree";
@@ -28,6 +29,25 @@ export async function digestFolder(folder: string, exclude: readonly string[]): 
     digest.update(`${JSON.stringify([path, kind, mode, target ?? contents.get(path)])}\n`);
   }
   return digest.digest("hex");
+}
+
+/** Why a folder can't be sent as a whole; `undefined` when it can. */
+export async function unreadableIn(folder: string, exclude: readonly string[]): Promise<string | undefined> {
+  const unreadable: string[] = [];
+  try {
+    const { entries } = await localTree(folder, await excluding(exclude));
+    const files = [...entries].filter(([, { kind }]) => kind === "file");
+    await eachOf(files, FILES_AT_A_TIME, async ([path]) => {
+      const file = await open(join(folder, path), "r").catch(() => undefined); // access(2) does not see all reasons
+      if (file === undefined) unreadable.push(path);
+      else await file.close();
+    });
+  } catch (error) {
+    return error instanceof Error ? withoutPointer(error.message) : String(error);
+  }
+  if (unreadable.length === 0) return undefined;
+  const [shown, more] = [unreadable.sort().slice(0, 3).join(", "), unreadable.length - 3];
+  return `can't be read as a whole: ${shown}${more > 0 ? ` and ${String(more)} more` : ""}; look at the rights, or exclude it`;
 }
 
 async function hashReadable(path: string): Promise<string> {

@@ -57,6 +57,7 @@ export async function localTree(folder: string, exclude: Exclude): Promise<Tree>
     await Promise.all(
       names.map(async (name) => {
         const path = above === "" ? name : `${above}/${name}`;
+        if (!sorter.isNamed(path)) return; // there is no such path for lstat
         const stats = await lstat(join(folder, path));
         const kind = kindOf(stats);
         if (!sorter.wants(path, kind)) return;
@@ -108,18 +109,32 @@ class Sorter {
 
   /** Whether a path belongs; a folder that does not is not to be looked into. */
   wants(path: string, kind: Entry["kind"] | "other"): boolean {
-    if (path.includes("\uFFFD"))
-      throw new MayflyError("COPY_FAILED", `the name ${JSON.stringify(path)} is no UTF-8`, {
-        remedy: "give it another name, or exclude it",
-      });
+    if (!this.isNamed(path)) return false;
     if (kind !== "other" && !this.exclude(path, kind === "folder")) return true;
-    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1))
-      this.#guarded.add(path.slice(0, at));
+    this.#guard(path);
     return false;
+  }
+
+  /** Whether a path can be told apart from others; one that can't be, and is not excluded, is an error. */
+  isNamed(path: string): boolean {
+    if (!path.includes("\uFFFD")) return true;
+    if (this.exclude(path, false) || this.exclude(path, true)) {
+      this.#guard(path);
+      return false;
+    }
+    throw new MayflyError("COPY_FAILED", `the name ${JSON.stringify(path)} is no UTF-8`, {
+      remedy: "give it another name, or exclude it",
+    });
   }
 
   add(path: string, entry: Entry): void {
     this.#entries.set(path, entry);
+  }
+
+  /** Folders above what is left out stay. */
+  #guard(path: string): void {
+    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1))
+      this.#guarded.add(path.slice(0, at));
   }
 
   tree(hasRsync: boolean): Tree {
