@@ -37,6 +37,12 @@ export class DirectorySync extends pulumi.dynamic.Resource {
   /** When the last sync began, in seconds since 1970. */
   declare readonly syncedAt: pulumi.Output<number>;
 
+  /**
+   * SHA-256 over all that is synced of `source`, in hex; nothing for a download. Known at preview: as a trigger of an
+   * SshCommand it runs that again after a change.
+   */
+  declare readonly sourceHash: pulumi.Output<string | undefined>;
+
   /** @param args `vm` or `connection`, and the two folders. */
   constructor(name: string, args: DirectorySyncArgs, options?: pulumi.CustomResourceOptions) {
     const { vm: _vm, connection: _connection, ...rest } = args;
@@ -44,7 +50,7 @@ export class DirectorySync extends pulumi.dynamic.Resource {
       provider,
       name,
       {
-        ...pending("status", "files", "size", "syncedAt"),
+        ...pending("status", "files", "size", "syncedAt", "sourceHash"),
         ...{ ...rest, ...targetInputs(args) },
         ...common(name, options),
       },

@@ -142,7 +142,7 @@ test("every output is one from the start, before there is a value", () => {
     ...{ imageName: image, digest: image, sizeMiB: image, kernel: image },
     ...{ publicKey: key, privateKey: key, fingerprint: key },
     ...{ stdout: command, stderr: command, exitCode: command, durationSeconds: command },
-    ...{ syncedAt: sync, files: sync, size: sync },
+    ...{ syncedAt: sync, files: sync, size: sync, sourceHash: sync },
   };
   const missing = Object.entries(names).filter(
     ([name, resource]) => !pulumi.Output.isInstance(Reflect.get(resource, name)),
