@@ -1,5 +1,6 @@
 /** Ephemeral Linux VMs as Pulumi resources. */
 export { CopyFile, type CopyFileArgs } from "./copy-file";
+export { DirectorySync, type DirectorySyncArgs } from "./directory-sync";
 export { Image, type ImageArgs } from "./image";
 export type { Target } from "./on-vm";
 export { PortForward, type PortForwardArgs } from "./port-forward";

@@ -10,9 +10,11 @@ import { Life } from "./life";
 import { partialFailure, wireError } from "./partial-failure";
 import { scrub } from "./scrub";
 import { ownState, takeApart, toOutputs, wireName, type Parts, type Properties } from "./state";
+import { holdsUnknown } from "./unknowns";
 
 const DEFAULT_SECONDS = 600; // where neither the user nor the kind says how long a verb may take
 const LOOK_SECONDS = 60; // for check and diff, which only look at the host
+const FORESEE_SECONDS = 15; // for what nothing depends on
 
 /** What Pulumi's dynamic provider wants of a `check`. */
 interface CheckResult {
@@ -59,6 +61,7 @@ export class Dynamic {
           checkInputs(handler, news, { owner, isNew, signal, say, openRooms: () => this.#open() }),
         ),
       );
+      if (isNew && failures.length === 0) await this.#foresee(kind, handler, undefined, takeApart(handler, inputs));
       return { inputs, failures: wireFailures(failures, news) };
     } catch (error) {
       throw wireError(error, news);
@@ -73,15 +76,10 @@ export class Dynamic {
       const old = takeApart(handler, olds);
       const next = takeApart(handler, news);
       const found = difference(handler, old.inputs, next.inputs);
-      const looks = handler.lost !== undefined || handler.needsUpdate !== undefined;
-      if (!looks || found.replaces.length > 0) return found;
-      return await this.#call({ kind, verb: "diff" }, handler, old, async (context) => {
-        const before = { ...old.inputs, ...old.state };
-        const lost = await handler.lost?.(id, before, context);
-        if (lost !== undefined) return { ...found, changes: true, replaces: [wireName(handler, lost)] };
-        const needsUpdate = (await handler.needsUpdate?.(id, before, next.inputs, context)) ?? false;
-        return { ...found, changes: found.changes || needsUpdate };
-      });
+      if (found.replaces.length > 0) return found; // the engine then checks anew, as for a new thing
+      const seen = await this.#look(kind, id, handler, old, next, found);
+      if (seen.changes && seen.replaces.length === 0) await this.#foresee(kind, handler, old, next);
+      return seen;
     } catch (error) {
       throw wireError(error, olds, news);
     }
@@ -149,6 +147,40 @@ export class Dynamic {
       );
     } catch (error) {
       throw wireError(error, props);
+    }
+  }
+
+  /** Adds to a difference of inputs what only a look at the host can tell. */
+  async #look(
+    kind: string,
+    id: string,
+    handler: AnyHandler,
+    old: Parts,
+    next: Parts,
+    found: Difference,
+  ): Promise<Difference> {
+    if (handler.lost === undefined && handler.needsUpdate === undefined) return found;
+    return this.#call({ kind, verb: "diff" }, handler, old, async (context) => {
+      const before = { ...old.inputs, ...old.state };
+      const lost = await handler.lost?.(id, before, context);
+      if (lost !== undefined) return { ...found, changes: true, replaces: [wireName(handler, lost)] };
+      const needsUpdate = (await handler.needsUpdate?.(id, before, next.inputs, context)) ?? false;
+      return { ...found, changes: found.changes || needsUpdate };
+    });
+  }
+
+  /** Tells the user what will be done, where that can be known. */
+  async #foresee(kind: string, handler: AnyHandler, old: Parts | undefined, next: Parts): Promise<void> {
+    if (handler.foresee === undefined || holdsUnknown(next.inputs)) return;
+    const before = old === undefined ? undefined : { ...old.inputs, ...old.state };
+    try {
+      await this.#call({ kind, verb: "diff" }, handler, next, async (context) => {
+        const signal = AbortSignal.any([context.signal, AbortSignal.timeout(FORESEE_SECONDS * 1_000)]);
+        const text = await handler.foresee?.(before, next.inputs, { ...context, signal });
+        if (text !== undefined) context.say(text);
+      });
+    } catch {
+      // No reason to fail: what can't be reached now may be by then, and `up` says it if not.
     }
   }
 

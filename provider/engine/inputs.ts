@@ -6,7 +6,7 @@ import { parse } from "./parse";
 import { scrub } from "./scrub";
 import { unwrapSecrets } from "./secrets";
 import { clean, type Properties } from "./state";
-import { holdsUnknown } from "./unknowns";
+import { holdsUnknown, knownFields } from "./unknowns";
 
 /** What `check` found. */
 export interface Checked {
@@ -23,7 +23,7 @@ export async function checkInputs(handler: AnyHandler, news: Properties, look: C
   const fields = value as Properties;
   const failures = [...wrong, ...checkTimeouts(customTimeouts)];
   failures.push(...(await checkOnHost(handler, fields, failures, look)));
-  const derived = failures.length === 0 ? await handler.derive?.(fields, look) : undefined;
+  const derived = failures.length === 0 ? await handler.derive?.(knownFields(fields), look) : undefined;
   return { inputs: clean({ ...fields, ...derived, owner, customTimeouts }), failures };
 }
 

@@ -23,6 +23,11 @@ export function holdsUnknown(value: unknown): boolean {
   return Object.values(value).some(holdsUnknown);
 }
 
+/** The fields of which nothing is unknown. */
+export function knownFields(properties: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(properties).filter(([, value]) => !holdsUnknown(value)));
+}
+
 /** How a value of the state relates to a new one that may be unknown, in part or as a whole. */
 export type Comparison = "same" | "different" | "unknown";
 

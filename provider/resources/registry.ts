@@ -31,6 +31,7 @@ const HANDLERS = {
   SshConfig: async () => erase((await import("./ssh-config.js")).sshConfig),
   SshKey: async () => erase((await import("./ssh-key.js")).sshKey),
   CopyFile: async () => erase((await import("./copy-file.js")).copyFile),
+  DirectorySync: async () => erase((await import("./directory-sync.js")).directorySync),
   PortForward: async () => erase((await import("./port-forward.js")).portForward),
   SshCommand: async () => erase((await import("./ssh-command.js")).sshCommand),
 } satisfies Record<string, () => Promise<AnyHandler>>;

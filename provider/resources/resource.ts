@@ -36,9 +36,19 @@ export interface ResourceHandler<Schema extends z.ZodObject = z.ZodObject, State
   check?(inputs: z.output<Schema>, look: CheckContext): Promise<readonly InputFailure[]>;
   /**
    * Inputs that follow from the others and from the host: the hash of a file that is named. Part of the schema, never
-   * written by a program. Runs at each `check` that found nothing wrong, so that `preview` shows what has changed.
+   * written by a program. Runs at each `check` that found nothing wrong, so that `preview` shows what has changed. Is not
+   * given what is unknown, as a whole or in part.
    */
-  derive?(inputs: z.output<Schema>, look: CheckContext): Promise<Partial<z.output<Schema>>>;
+  derive?(inputs: Partial<z.output<Schema>>, look: CheckContext): Promise<Partial<z.output<Schema>>>;
+  /**
+   * What `create` (without a state) or `update` will do, in words, where that is more than the inputs tell. Asked where
+   * there is something to do and all inputs are known. Changes nothing; when it fails, nothing is said.
+   */
+  foresee?(
+    state: (State & z.output<Schema>) | undefined,
+    inputs: z.output<Schema>,
+    context: Context,
+  ): Promise<string | undefined>;
   /** Makes the thing. On failure removes whatever it had begun, or throws an `IncompleteError`. */
   create(id: string, inputs: z.output<Schema>, context: Context): Promise<State>;
   /** Looks at the host, not at the state. `undefined` means gone. Without it the thing is as the state says. */

@@ -4,6 +4,7 @@ import { basename, dirname, join, posix } from "node:path";
 import { MayflyError } from "../errors";
 import { hashOf } from "./local-files";
 import { onServer, persist, quote, type Remote } from "./remote";
+import { remoteHash } from "./remote-hash";
 import { kindOf, NO_SUCH_FILE, SftpError, type ReadAt, type RemoteFile, type Sftp } from "./sftp";
 
 /** A file to be copied to a server. */
@@ -204,35 +205,6 @@ async function finish(remote: Remote, { draft, path, made, request, sha256, mode
     if ((await sftp.lstat(draft)) === undefined && (await sftp.lstat(path)) !== undefined) return; // a broken link ago
     await sftp.set(draft, { mode });
     await sftp.replace(draft, path);
-  });
-}
-
-/** Where one is needed: each tool has another name somewhere; a tool that there is not leaves the input alone. */
-const HASH_TOOLS = "{ sha256sum || shasum -a 256 || sha256 -q; } 2>/dev/null";
-
-/** SHA-256 of a file there, or of its beginning; by a tool there, or else by fetching it. */
-async function remoteHash(remote: Remote, path: string, size?: number): Promise<string> {
-  const input = size === undefined ? `<${quote(path)}` : "";
-  const head = size === undefined ? "" : `head -c ${String(size)} -- ${quote(path)} | `;
-  try {
-    const { stdout } = await remote.exec({ command: `${head}${HASH_TOOLS} ${input}` });
-    const [hash] = /^[0-9a-f]{64}\b/.exec(stdout) ?? [];
-    if (hash !== undefined) return hash;
-  } catch (error) {
-    // A server may do SFTP only.
-    if (!(error instanceof MayflyError) || error.code !== "CONNECT_FAILED") throw error;
-  }
-  return persist(remote, async (sftp) => {
-    const hash = createHash("sha256");
-    let left = size ?? Number.POSITIVE_INFINITY;
-    const file = await sftp.open(path, "r");
-    for await (const chunk of file.content()) {
-      hash.update(chunk.subarray(0, left));
-      left -= chunk.length;
-      if (left <= 0) break;
-    }
-    await file.close();
-    return hash.digest("hex");
   });
 }
 

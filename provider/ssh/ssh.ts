@@ -14,7 +14,8 @@ import { parsePublicKey, type PublicKey } from "./public-key";
 import type { Remote } from "./remote";
 import { describeCommand, SessionLogs, type SessionKind } from "./session-log";
 import { Sftp } from "./sftp";
-import { previewSync, sync, type Synced, type SyncRequest } from "./sync";
+import { previewSync, removeSynced, sync, type Synced, type SyncRequest } from "./sync";
+import { watchSync, type WatchOutcome, type WatchRequest } from "./sync-watch";
 
 export type {
   ClientConfig,
@@ -30,6 +31,8 @@ export type {
   Synced,
   SyncRequest,
   Upload,
+  WatchOutcome,
+  WatchRequest,
 };
 
 const LOGIN_SECONDS = 15; // for the first command, once logged in: start-up files may be slow under emulation
@@ -171,6 +174,19 @@ export class Ssh {
   /** What {@link sync} would do; changes nothing. */
   async previewSync(endpoint: Endpoint, request: SyncRequest, signal: AbortSignal): Promise<Synced> {
     return previewSync(this.#remote(endpoint, signal), request);
+  }
+
+  /** See {@link removeSynced}. Succeeds when all of it is already gone. */
+  async removeSynced(endpoint: Endpoint, request: SyncRequest, signal: AbortSignal): Promise<void> {
+    return removeSynced(this.#remote(endpoint, signal), request);
+  }
+
+  /**
+   * Keeps a folder of a server like one of this host: syncs now, and after each change. What fails is reported, and tried
+   * again at the next change. Ends when the signal fires; never fails by itself.
+   */
+  async watch(endpoint: Endpoint, request: WatchRequest, signal: AbortSignal): Promise<void> {
+    return watchSync(this.#remote(endpoint, signal), request);
   }
 
   #remote(endpoint: Endpoint, signal: AbortSignal): Remote {

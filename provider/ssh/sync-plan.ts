@@ -13,20 +13,48 @@ export interface Plan {
   readonly links: readonly string[];
   /** Files and folders that only differ in their mode. */
   readonly modes: readonly string[];
+  /** Files that differ in their time of change, but not in their content. */
+  readonly times: readonly string[];
   /** What is there and not here, the deepest first; empty where nothing is to be removed. */
   readonly extra: readonly string[];
   /** Bytes of the files to send. */
   readonly bytes: number;
 }
 
+/** What is known of files by their content. */
+export interface Contents {
+  /** Files whose size and time of change say too little. */
+  readonly doubtful: ReadonlySet<string>;
+  /** Those of them that are the same on both sides. */
+  readonly same: ReadonlySet<string>;
+}
+
 /**
- * Compares two folders. Files are alike when size and time of change agree, as rsync has it.
+ * Files of the same size on both sides that only a look at their content can tell apart: those with another time of
+ * change (a fresh clone of a repository has one for each file), and those with the same one that were changed so lately
+ * that they may have been changed again within that second.
+ *
+ * @param since Seconds since 1970 from which on a file's time of change says too little.
+ */
+export function doubtfulFiles(from: Tree, to: Tree, since: number): string[] {
+  return [...from.entries].flatMap(([path, here]) => {
+    const there = to.entries.get(path);
+    if (here.kind !== "file" || there?.kind !== "file" || there.size !== here.size) return [];
+    return there.modified !== here.modified || here.modified >= since ? [path] : [];
+  });
+}
+
+/**
+ * Compares two folders. Files are alike when size and time of change agree, as rsync has it, but for those whose
+ * content was looked at.
  *
  * @param removes Whether what is only there is to go.
  */
-export function planSync(from: Tree, to: Tree, removes: boolean): Plan {
+export function planSync(from: Tree, to: Tree, removes: boolean, contents: Contents): Plan {
   const paths = [...from.entries.keys()].sort(byDepth);
-  const differing = paths.filter((path) => isOther(entry(from, path), to.entries.get(path)));
+  const isAlike = (path: string) => !isOther(entry(from, path), to.entries.get(path), contents, path);
+  const differing = paths.filter((path) => !isAlike(path));
+  const alike = paths.filter(isAlike);
   const ofKind = (kind: Entry["kind"]) => differing.filter((path) => entry(from, path).kind === kind);
   const files = ofKind("file");
   const isInTheWay = (path: string) => {
@@ -46,26 +74,44 @@ export function planSync(from: Tree, to: Tree, removes: boolean): Plan {
     folders: ofKind("folder").filter((path) => to.entries.get(path)?.kind !== "folder"),
     files,
     links: ofKind("link"),
-    modes: paths.filter((path) => hasOtherMode(entry(from, path), to.entries.get(path))),
+    modes: alike.filter((path) => entry(from, path).mode !== to.entries.get(path)?.mode),
+    times: alike.filter((path) => entry(from, path).modified !== to.entries.get(path)?.modified),
     extra: removes ? extra.sort(byDepth).reverse() : [],
     bytes: files.reduce((sum, path) => sum + entry(from, path).size, 0),
   };
 }
 
-/** Whether there is nothing to do. */
+/**
+ * What a sync has brought to a folder, the deepest first: what the source has too, or all of it. A folder only where
+ * nothing in it stays.
+ *
+ * @param removes Whether the sync removes what the source has not, so that all there is its own.
+ */
+export function planRemoval(from: Tree, to: Tree, removes: boolean): string[] {
+  const paths = [...to.entries.keys()];
+  const kept = paths.filter((path) => !removes && from.entries.get(path)?.kind !== entry(to, path).kind);
+  const holding = new Set([...kept, ...to.guarded, ...kept.flatMap(foldersAbove)]);
+  return paths
+    .filter((path) => !holding.has(path))
+    .sort(byDepth)
+    .reverse();
+}
+
+/** Whether nothing is to be done, but for times of change. */
 export function isEmpty({ inTheWay, folders, files, links, modes, extra }: Plan): boolean {
   return [inTheWay, folders, files, links, modes, extra].every((part) => part.length === 0);
 }
 
 /** A plan in words. */
 export function describe(plan: Plan): string {
-  const { folders, files, links, modes, inTheWay, extra } = plan;
+  const { folders, files, links, modes, times, inTheWay, extra } = plan;
   const removed = inTheWay.length + extra.length;
   const parts = [
     files.length > 0 && `${count(files.length, "file")} to copy (${size(plan.bytes)})`,
     links.length > 0 && `${count(links.length, "link")} to make`,
     folders.length > 0 && `${count(folders.length, "folder")} to make`,
     modes.length > 0 && `${count(modes.length, "mode")} to change`,
+    times.length > 0 && `${count(times.length, "time")} to set`,
     removed > 0 && `${String(removed)} to remove`,
   ].filter((part) => part !== false);
   return parts.length === 0 ? "nothing to do" : parts.join(", ");
@@ -78,13 +124,14 @@ function entry({ entries }: Tree, path: string): Entry {
 }
 
 /** By content; a mode alone makes no other. */
-function isOther(here: Entry, there: Entry | undefined): boolean {
-  if (there?.kind !== here.kind || there.target !== here.target) return true;
-  return here.kind === "file" && (there.size !== here.size || there.modified !== here.modified);
+function isOther(here: Entry, there: Entry | undefined, { doubtful, same }: Contents, path: string): boolean {
+  if (there?.kind !== here.kind || there.target !== here.target || there.size !== here.size) return true;
+  return doubtful.has(path) && !same.has(path);
 }
 
-function hasOtherMode(here: Entry, there: Entry | undefined): boolean {
-  return !(there === undefined || isOther(here, there)) && here.mode !== there.mode;
+function foldersAbove(path: string): string[] {
+  const steps = path.split("/");
+  return steps.slice(1).map((_, index) => steps.slice(0, index + 1).join("/"));
 }
 
 function byDepth(one: string, other: string): number {

@@ -1,6 +1,6 @@
-import { chmod, lstat, mkdir, rm, rmdir, symlink } from "node:fs/promises";
+import { chmod, lstat, mkdir, rm, rmdir, symlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { kindOf, type Sftp } from "./sftp";
+import { kindOf, LOST, SftpError, type Sftp } from "./sftp";
 
 /** A folder that is made like another one; paths are within it. */
 export interface Side {
@@ -8,6 +8,8 @@ export interface Side {
   makeFolder(path: string, mode: number): Promise<void>;
   makeLink(path: string, target: string): Promise<void>;
   setMode(path: string, mode: number): Promise<void>;
+  /** Seconds since 1970. A file of somebody else's keeps its time: that only costs another comparison. */
+  setTime(path: string, modified: number): Promise<void>;
   remove(path: string): Promise<void>;
 }
 
@@ -27,6 +29,7 @@ export function localSide(root: string): Side {
       await symlink(target, at(path));
     },
     setMode: (path, mode) => chmod(at(path), mode),
+    setTime: (path, modified) => utimes(at(path), modified, modified).catch(() => undefined),
     remove: async (path) => {
       const stats = await lstat(at(path)).catch(() => undefined);
       if (stats?.isDirectory() === true) await rmdir(at(path));
@@ -51,6 +54,11 @@ export function remoteSide(sftp: Sftp, root: string): Side {
       await sftp.link(target, at(path));
     },
     setMode: (path, mode) => sftp.set(at(path), { mode }),
+    setTime: async (path, modified) => {
+      await sftp.set(at(path), { atime: modified, mtime: modified }).catch((error: unknown) => {
+        if (error instanceof SftpError && error.status === LOST) throw error;
+      });
+    },
     remove: async (path) => {
       const stats = await sftp.lstat(at(path));
       if (stats === undefined) return;

@@ -109,10 +109,11 @@ export async function byRsync(remote: Remote, transfer: Transfer): Promise<boole
     await once(server, "listening");
     const [here, there] = [`${localPath}/`, `guest:${onServer(remotePath)}/`];
     const shell = [process.execPath, join(__dirname, "..", "rsync-shell.js"), socket].map(quoteForRsync).join(" ");
-    const options = ["--from0", "--files-from=-", "--no-implied-dirs", "--times", "--perms", "--protect-args"];
+    // What differs we know better: --ignore-times, or it passes over a file that was changed twice within a second.
+    const options = ["--from0", "--files-from=-", "--no-implied-dirs", "--ignore-times", "--times", "--perms"];
     const ends = direction === "up" ? [here, there] : [there, here];
     const input = files.map((path) => `${path}\0`).join("");
-    await run("rsync", [...options, "-e", shell, "--", ...ends], { signal: remote.signal, input });
+    await run("rsync", [...options, "--protect-args", "-e", shell, "--", ...ends], { signal: remote.signal, input });
     return true;
   } catch (error) {
     if (!(error instanceof MayflyError)) throw error;

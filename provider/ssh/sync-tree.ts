@@ -1,5 +1,5 @@
 import type { Stats } from "node:fs";
-import { lstat, readdir, readlink } from "node:fs/promises";
+import { lstat, readdir, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ignore } from "ignore";
 import { MayflyError } from "../errors";
@@ -24,6 +24,8 @@ export interface Tree {
   readonly entries: ReadonlyMap<string, Entry>;
   /** Folders that hold something excluded: they are never removed. */
   readonly guarded: ReadonlySet<string>;
+  /** Whether there is such a folder at all. */
+  readonly isThere: boolean;
   /** Whether there is rsync beside it; only looked for on servers. */
   readonly hasRsync: boolean;
 }
@@ -32,7 +34,7 @@ export interface Tree {
 export type Exclude = (path: string, isFolder: boolean) => boolean;
 
 const PERMISSIONS = 0o7777;
-const EMPTY: Tree = { entries: new Map(), guarded: new Set(), hasRsync: false };
+const NONE: Tree = { entries: new Map(), guarded: new Set(), isThere: false, hasRsync: false };
 const LIST_BYTES = 1_073_741_824; // of names; some five million files
 
 /**
@@ -51,13 +53,11 @@ export async function excluding(patterns: readonly string[]): Promise<Exclude> {
 export async function localTree(folder: string, exclude: Exclude): Promise<Tree> {
   const sorter = new Sorter(exclude);
   const visit = async (above: string): Promise<void> => {
-    const names = await readdir(join(folder, above)).catch((error: unknown) => {
-      if (above === "" && (error as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw error;
-    });
+    const names = await readdir(join(folder, above));
     await Promise.all(
       names.map(async (name) => {
         const path = above === "" ? name : `${above}/${name}`;
+        if (!sorter.isNamed(path)) return; // there is no such path for lstat
         const stats = await lstat(join(folder, path));
         const kind = kindOf(stats);
         if (!sorter.wants(path, kind)) return;
@@ -66,8 +66,19 @@ export async function localTree(folder: string, exclude: Exclude): Promise<Tree>
       }),
     );
   };
+  if (!(await isThere(folder))) return NONE;
   await visit("");
   return sorter.tree(false);
+}
+
+async function isThere(folder: string): Promise<boolean> {
+  try {
+    await stat(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
 }
 
 /** What is in a folder of a server; nothing where there is none. By find(1) where it is GNU's, else by SFTP. */
@@ -98,22 +109,36 @@ class Sorter {
 
   /** Whether a path belongs; a folder that does not is not to be looked into. */
   wants(path: string, kind: Entry["kind"] | "other"): boolean {
-    if (path.includes("\uFFFD"))
-      throw new MayflyError("COPY_FAILED", `the name ${JSON.stringify(path)} is no UTF-8`, {
-        remedy: "give it another name, or exclude it",
-      });
+    if (!this.isNamed(path)) return false;
     if (kind !== "other" && !this.exclude(path, kind === "folder")) return true;
-    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1))
-      this.#guarded.add(path.slice(0, at));
+    this.#guard(path);
     return false;
+  }
+
+  /** Whether a path can be told apart from others; one that can't be, and is not excluded, is an error. */
+  isNamed(path: string): boolean {
+    if (!path.includes("\uFFFD")) return true;
+    if (this.exclude(path, false) || this.exclude(path, true)) {
+      this.#guard(path);
+      return false;
+    }
+    throw new MayflyError("COPY_FAILED", `the name ${JSON.stringify(path)} is no UTF-8`, {
+      remedy: "give it another name, or exclude it",
+    });
   }
 
   add(path: string, entry: Entry): void {
     this.#entries.set(path, entry);
   }
 
+  /** Folders above what is left out stay. */
+  #guard(path: string): void {
+    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1))
+      this.#guarded.add(path.slice(0, at));
+  }
+
   tree(hasRsync: boolean): Tree {
-    return { entries: this.#entries, guarded: this.#guarded, hasRsync };
+    return { entries: this.#entries, guarded: this.#guarded, isThere: true, hasRsync };
   }
 }
 
@@ -145,7 +170,7 @@ async function byFind(remote: Remote, folder: string, exclude: Exclude): Promise
     if (error instanceof MayflyError && error.code === "CONNECT_FAILED") return undefined;
     throw error;
   });
-  if (result?.exitCode === NO_FOLDER) return EMPTY_WITH_RSYNC_UNKNOWN;
+  if (result?.exitCode === NO_FOLDER) return NONE_WITH_RSYNC_UNKNOWN;
   if (result?.exitCode !== 0) return undefined;
   const [hasRsync, ...fields] = result.stdout.split("\0");
   const sorter = new Sorter(exclude);
@@ -173,13 +198,13 @@ function readFields([type = "", mode = "", bytes = "", modified = "", path = "",
 }
 
 /** A folder that is yet to be made says nothing of the programs beside it; the transfer finds out. */
-const EMPTY_WITH_RSYNC_UNKNOWN: Tree = { ...EMPTY, hasRsync: true };
+const NONE_WITH_RSYNC_UNKNOWN: Tree = { ...NONE, hasRsync: true };
 
 const LISTINGS = 16; // at a time
 
 async function bySftp(sftp: Sftp, folder: string, exclude: Exclude): Promise<Tree> {
   const sorter = new Sorter(exclude);
-  if ((await sftp.stat(folder)) === undefined) return EMPTY;
+  if ((await sftp.stat(folder)) === undefined) return NONE;
   let level = [""];
   while (level.length > 0) {
     const next: string[] = [];

@@ -1,8 +1,11 @@
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { MayflyError } from "../errors";
+import { hashFile } from "./local-files";
 import { onServer, persist, quote, type Remote } from "./remote";
-import { SftpError, type Sftp } from "./sftp";
-import { describe, isEmpty, planSync, type Plan } from "./sync-plan";
+import { remoteHashes } from "./remote-hash";
+import { LOST, SftpError, type Sftp } from "./sftp";
+import { describe, doubtfulFiles, isEmpty, planRemoval, planSync, type Plan } from "./sync-plan";
 import { localSide, remoteSide, type Side } from "./sync-sides";
 import { byRsync, bySftp, eachOf, type Transfer } from "./sync-transfer";
 import { excluding, localTree, remoteTree, type Tree } from "./sync-tree";
@@ -22,12 +25,18 @@ export interface SyncRequest {
   readonly owner?: string | undefined;
   /** How files travel. @default by rsync where both sides have it and it is worth its start, else by SFTP */
   readonly by?: "rsync" | "sftp" | undefined;
+  /**
+   * When the last sync began, in seconds since 1970: files that were changed then or later are compared by their
+   * content, as they may have been changed again within the same second. @default a minute ago
+   */
+  readonly lastBegun?: number | undefined;
 }
 
 /** What a sync has done, or would do. */
 export interface Synced {
   /** In words: `3 files to copy (1.2 kB), 1 to remove`. */
   readonly summary: string;
+  /** Whether anything differs but times of change. */
   readonly isChange: boolean;
   /** Number of files in the source. */
   readonly files: number;
@@ -39,6 +48,7 @@ export interface Synced {
 const WORTH_FILES = 40;
 const WORTH_BYTES = 1_048_576;
 const CALLS_AT_A_TIME = 32;
+const RECENT_SECONDS = 60; // without a word on the last sync
 
 /** Makes one folder like the other. Only what differs travels. */
 export async function sync(remote: Remote, request: SyncRequest): Promise<Synced> {
@@ -55,8 +65,37 @@ export async function sync(remote: Remote, request: SyncRequest): Promise<Synced
 
 /** What a sync would do. */
 export async function previewSync(remote: Remote, request: SyncRequest): Promise<Synced> {
-  const { plan, from } = await compare(remote, request);
-  return outcome(plan, from);
+  try {
+    const { plan, from } = await compare(remote, request);
+    return outcome(plan, from);
+  } catch (error) {
+    throw explain(error, remote, request);
+  }
+}
+
+/**
+ * Removes from a server what a sync to it has brought: of what is there now, what is in the source too; all but what is
+ * excluded where the sync `removes`. Folders that then still hold something stay.
+ */
+export async function removeSynced(remote: Remote, request: SyncRequest): Promise<void> {
+  const { localPath, remotePath, removes } = request;
+  const root = onServer(remotePath);
+  try {
+    const exclude = await excluding(request.exclude);
+    const [here, there] = await Promise.all([localTree(localPath, exclude), remoteTree(remote, remotePath, exclude)]);
+    const paths = planRemoval(here, there, removes);
+    await persist(remote, async (sftp) => {
+      await removeAll(remoteSide(sftp, root), paths);
+      // What is excluded may still be in it; then the server refuses, each in words of its own.
+      if (paths.length === there.entries.size) await sftp.removeFolder(root).catch(unlessLost);
+    });
+  } catch (error) {
+    throw explain(error, remote, request);
+  }
+}
+
+function unlessLost(error: unknown): void {
+  if (!(error instanceof SftpError) || error.status === LOST) throw error;
 }
 
 interface Compared {
@@ -70,7 +109,27 @@ async function compare(remote: Remote, request: SyncRequest): Promise<Compared> 
   const exclude = await excluding(request.exclude);
   const [here, there] = await Promise.all([localTree(localPath, exclude), remoteTree(remote, remotePath, exclude)]);
   const [from, to] = direction === "up" ? [here, there] : [there, here];
-  return { plan: planSync(from, to, removes), from, hasRsync: there.hasRsync };
+  if (!from.isThere) throw noSource(remote, request);
+  const doubtful = doubtfulFiles(from, to, request.lastBegun ?? Date.now() / 1_000 - RECENT_SECONDS);
+  const contents = { doubtful: new Set(doubtful), same: await sameFiles(remote, request, doubtful) };
+  return { plan: planSync(from, to, removes, contents), from, hasRsync: there.hasRsync };
+}
+
+/** Which files have the same content here and there. */
+async function sameFiles(
+  remote: Remote,
+  { localPath, remotePath }: SyncRequest,
+  paths: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (paths.length === 0) return new Set();
+  const here = new Map<string, string | undefined>();
+  const [there] = await Promise.all([
+    remoteHashes(remote, onServer(remotePath), paths),
+    eachOf(paths, CALLS_AT_A_TIME, async (path) => {
+      here.set(path, await hashFile(join(localPath, path)));
+    }),
+  ]);
+  return new Set(paths.filter((path, index) => there[index] !== undefined && there[index] === here.get(path)));
 }
 
 async function apply(
@@ -90,6 +149,7 @@ async function apply(
   for (const path of plan.folders) await side.makeFolder(path, modeOf(from, path) | 0o700);
   const transfer: Transfer = { direction, localPath, remotePath, from, files: plan.files };
   await move(remote, sftp, transfer, wantsRsync(request, plan) && hasRsync);
+  await eachOf(plan.times, CALLS_AT_A_TIME, (path) => side.setTime(path, from.entries.get(path)?.modified ?? 0));
   await eachOf(plan.links, CALLS_AT_A_TIME, (path) => side.makeLink(path, from.entries.get(path)?.target ?? ""));
   await removeAll(side, plan.extra);
   await giveAway(remote, request, from);
@@ -148,10 +208,21 @@ function outcome(plan: Plan, { entries }: Tree): Synced {
   };
 }
 
+/** Not an empty folder: a slip of the pen in a path would empty the other side. */
+function noSource({ name }: Remote, { direction, localPath, remotePath }: SyncRequest): MayflyError {
+  const isOurs = direction === "up";
+  const what = isOurs ? `${localPath} on this host` : `${remotePath} on ${name}`;
+  return new MayflyError("NOT_FOUND", `there is no folder ${what}`, {
+    remedy: isOurs
+      ? `make it: mkdir -p ${quote(localPath)}`
+      : "check the path; what a command makes there, the sync has to depend on: { dependsOn: [command] }",
+  });
+}
+
 function blocked(path: string, { direction, remotePath, localPath }: SyncRequest): MayflyError {
   const root = direction === "up" ? remotePath : localPath;
   return new MayflyError("COPY_FAILED", `${root}/${path} is in the way: it is of another kind than the source's`, {
-    remedy: "remove it, exclude it, or let the sync remove what the source has not: delete: true",
+    remedy: "remove it, exclude it, or let the sync remove what the source has not: deleteExtra: true",
   });
 }
 

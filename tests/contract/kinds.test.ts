@@ -31,6 +31,11 @@ describe("every kind", () => {
     ["Image", { debian: {} }, { debian: { suite: "bookworm", packages: [] }, warm: [] }],
     ["SshKey", {}, { algorithm: "ed25519", keepers: {} }],
     ["CopyFile", { connection, content: "x", remotePath: "/x/" }, { remotePath: "/x", removeOnDelete: false }],
+    [
+      "DirectorySync",
+      { connection, source: __dirname, remotePath: "/x/" },
+      { remotePath: "/x", deleteExtra: false, exclude: [], method: "auto", removeOnDelete: false },
+    ],
     ["PortForward", { connection, guestPort: 80 }, { type: "local", hostAddress: "127.0.0.1" }],
     ["SshConfig", { connection, alias: "web" }, { include: false }],
     ["SshCommand", { connection }, { allowedExitCodes: [0], timeout: 3_600, environment: {} }],

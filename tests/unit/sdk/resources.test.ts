@@ -24,6 +24,7 @@ let vm: mayfly.VM;
 let key: mayfly.SshKey;
 let image: mayfly.Image;
 let command: mayfly.SshCommand;
+let sync: mayfly.DirectorySync;
 
 beforeAll(async () => {
   const newResource = (args: MockResourceArgs) => {
@@ -47,6 +48,7 @@ beforeAll(async () => {
   new mayfly.SshCommand("hidden", { vm, create: pulumi.secret("echo geheim") });
   new mayfly.SshCommand("far", { connection: { host: "h", privateKey: "p", hostKey: "k" }, create: "true" });
   new mayfly.VM("plain", { image: "localhost/x" });
+  sync = new mayfly.DirectorySync("folder", { vm, source: "site", remotePath: "/srv", exclude: [pulumi.output("*~")] });
   await pulumi.runtime.disconnect(); // returns when all of them have been sent
   for (const [request] of send.mock.calls as unknown as [Request][]) requests.set(request.getName(), request);
   send.mockRestore();
@@ -62,6 +64,7 @@ test.each([
   ["image", "Image"],
   ["web", "VM"],
   ["run", "SshCommand"],
+  ["folder", "DirectorySync"],
 ])("%s has the type that is part of its URN for ever", (name, kind) => {
   expect(sent.get(name)?.type).toBe(`pulumi-nodejs:dynamic/mayfly:${kind}`);
   expect(inputs(name)["__provider"]).toContain(`require("pulumi-mayfly/runtime")`);
@@ -121,6 +124,17 @@ describe("an SshCommand", () => {
   });
 });
 
+describe("a DirectorySync", () => {
+  test("on a VM goes with it, comes after it, knows it by its id, and hides its connection", async () => {
+    const urn = await valueOf(vm.urn);
+    expect(requests.get("folder")?.getDeletedwith()).toBe(urn);
+    expect(requests.get("folder")?.getDependenciesList()).toContain(urn);
+    expect(inputs("folder")).toMatchObject({ vmId: "web-1", connection: { port: 4_022 }, exclude: ["*~"] });
+    expect(isSecret(onTheWire("folder")["connection"])).toBe(true);
+    expect(inputs("folder")).not.toHaveProperty("vm");
+  });
+});
+
 test("every output is one from the start, before there is a value", () => {
   const names = {
     ...{ host: vm, port: vm, user: vm, hostKey: vm, connection: vm, imageDigest: vm, accelerator: vm, warm: vm },
@@ -136,6 +150,7 @@ test("every output is one from the start, before there is a value", () => {
     ...{ imageName: image, digest: image, sizeMiB: image, kernel: image },
     ...{ publicKey: key, privateKey: key, fingerprint: key, agentSocketPath: key },
     ...{ stdout: command, stderr: command, exitCode: command, durationSeconds: command },
+    ...{ syncedAt: sync, files: sync, size: sync, sourceHash: sync },
   };
   const missing = Object.entries(names).filter(
     ([name, resource]) => !pulumi.Output.isInstance(Reflect.get(resource, name)),
@@ -149,5 +164,7 @@ test("objects are told apart by their kind", () => {
   expect(mayfly.SshKey.isInstance(key)).toBe(true);
   expect(mayfly.Image.isInstance(image)).toBe(true);
   expect(mayfly.SshCommand.isInstance(command)).toBe(true);
+  expect(mayfly.DirectorySync.isInstance(sync)).toBe(true);
+  expect(mayfly.DirectorySync.isInstance(command)).toBe(false);
   expect(mayfly.SshCommand.isInstance(undefined)).toBe(false);
 });

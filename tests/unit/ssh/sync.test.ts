@@ -174,11 +174,67 @@ describe.each(ways)("by %s", (_way, endpoint, by) => {
     expect(picture(there)).toEqual(picture(here));
   });
 
-  test("a missing source is an empty one; the target is made with all folders above", async () => {
+  test("an empty folder; the target is made with all folders above", async () => {
     there = join(there, "new", "er");
+    furnish(here, {});
     await sync();
     expect(picture(there)).toEqual({});
     expect(await sync()).toMatchObject({ isChange: false, files: 0 });
+  });
+
+  test.each(["up", "down"] as const)("a source that is not there empties nothing (%s)", async (direction) => {
+    furnish(direction === "up" ? there : here, { a: "a" });
+    const error = await failureOf<MayflyError>(sync({ direction, removes: true }));
+    expect(error).toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining("there is no folder") });
+    expect(readdirSync(direction === "up" ? there : here)).toEqual(["a"]);
+  });
+
+  test.each(["up", "down"] as const)("other times alone copy nothing, and are set (%s)", async (direction) => {
+    const [from, to] = direction === "up" ? [here, there] : [there, here];
+    furnish(from, odd);
+    await sync({ direction });
+    const inode = () => lstatSync(join(to, "b/c/deep")).ino;
+    const before = inode();
+    utimesSync(join(from, "b/c/deep"), 1_000_000_000, 1_000_000_000);
+    utimesSync(join(from, "line\nbreak"), 1_000_000_000, 1_000_000_000);
+    expect(await sync({ direction })).toMatchObject({ summary: "2 times to set", isChange: false });
+    expect(picture(to)).toEqual(picture(from));
+    expect(inode()).toBe(before);
+  });
+
+  test.each(["up", "down"] as const)(
+    "a change within the same second, of the same size, travels (%s)",
+    async (direction) => {
+      const [from, to] = direction === "up" ? [here, there] : [there, here];
+      const second = Math.floor(Date.now() / 1_000);
+      const write = (text: string) => {
+        furnish(from, { "a\nb": text, c: "c" });
+        for (const name of ["a\nb", "c"]) utimesSync(join(from, name), second, second);
+      };
+      write("one");
+      await sync({ direction });
+      write("two");
+      expect(await sync({ direction, lastBegun: second + 1 })).toMatchObject({ isChange: false }); // as rsync has it
+      const expected = { summary: "1 file to copy (3 B)" };
+      expect(await ssh.previewSync(endpoint(), request({ direction }), soon())).toMatchObject(expected);
+      expect(await sync({ direction, lastBegun: second })).toMatchObject(expected);
+      expect(readFileSync(join(to, "a\nb"), "utf8")).toBe("two");
+    },
+  );
+
+  test("what was synced goes again, and what else is there stays", async () => {
+    furnish(here, odd);
+    await sync();
+    furnish(there, { "b/theirs": "x", "new/er": "y" });
+    rmSync(join(there, "*"));
+    await ssh.removeSynced(endpoint(), request(), soon());
+    expect(Object.keys(picture(there))).toEqual(["b", "b/theirs", "new", "new/er"]);
+    await sync();
+    await ssh.removeSynced(endpoint(), request({ removes: true, exclude: ["new"] }), soon());
+    expect(Object.keys(picture(there))).toEqual(["new", "new/er"]);
+    await ssh.removeSynced(endpoint(), request({ removes: true }), soon());
+    await ssh.removeSynced(endpoint(), request({ removes: true }), soon());
+    expect(existsSync(there)).toBe(false);
   });
 
   test("many files", async () => {

@@ -1,0 +1,153 @@
+import { stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { relative, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { Context } from "../context";
+import { MayflyError } from "../errors";
+import { directorySyncSchema, type DirectorySyncSpec } from "../schema/directory-sync";
+import type { SyncRequest } from "../ssh/ssh";
+import { digestFolder, unreadableIn } from "../ssh/sync-digest";
+import { isMachineGone } from "./machine-gone";
+import type { InputFailure, ResourceHandler } from "./resource";
+
+/** What is known of two folders that are kept in step. */
+interface DirectorySyncState {
+  /** As it was seen last: by the last sync, or by a refresh after it. */
+  readonly status: "in step" | "out of step";
+  /** Number of files in the source, at the last sync. */
+  readonly files: number;
+  /** Their size in bytes. */
+  readonly size: number;
+  /** When the last sync began, in seconds since 1970 by the clock of this host. */
+  readonly syncedAt: number;
+}
+
+type Saved = DirectorySyncState & DirectorySyncSpec;
+
+/** Inputs that change what is at the target. A change of others is only remembered. */
+const SYNC_ON_CHANGES = ["sourceHash", "download", "deleteExtra", "exclude", "fileOwner", "triggers"] as const;
+
+/** The life of a folder that is kept like another one. */
+export const directorySync: ResourceHandler<typeof directorySyncSchema, DirectorySyncState> = {
+  schema: directorySyncSchema,
+  replaceOnChanges: ["vmId", "remotePath"],
+  ignoreChanges: ["connection", "method"], // a new address or key for the same machine is no reason to sync
+  identityInputs: ["vmId"],
+  deadlines: { create: 7_200, update: 7_200, read: 600, delete: 600 },
+
+  check: async (inputs) => [...(await checkSource(inputs)), ...(await checkDownload(inputs))],
+
+  derive: async ({ source, exclude }) =>
+    source === undefined || exclude === undefined ? {} : { sourceHash: await digestFolder(resolve(source), exclude) },
+
+  async foresee(state, inputs, context) {
+    if (await isMachineGone(inputs, context)) return undefined;
+    const request = requestOf(inputs, state?.syncedAt);
+    return (await context.ssh.previewSync(inputs.connection, request, context.signal)).summary;
+  },
+
+  create: (_id, inputs, context) => synchronise(inputs, undefined, context),
+
+  async read(_id, state: DirectorySyncState & Partial<DirectorySyncSpec>, context) {
+    const saved = state as Saved;
+    if (await isMachineGone(saved, context)) return undefined;
+    const reason = await differenceOf(saved, context);
+    if (reason !== undefined) context.say(`out of step: ${reason}`);
+    return { ...outputsOf(saved), status: reason === undefined ? "in step" : "out of step" };
+  },
+
+  needsUpdate: async (_id, { status }) => status !== "in step",
+
+  async update(_id, state, inputs, context) {
+    const isDue = SYNC_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
+    return isDue || state.status !== "in step" ? synchronise(inputs, state.syncedAt, context) : outputsOf(state);
+  },
+
+  // Else the old one would take with it what the new one has brought to a folder within it.
+  deleteFirst: (old, next) => old.removeOnDelete && isNested(old.remotePath, next.remotePath),
+
+  async delete(_id, state, context) {
+    if (!state.removeOnDelete || (await isMachineGone(state, context))) return;
+    try {
+      await context.ssh.removeSynced(state.connection, requestOf(state), context.signal);
+    } catch (error) {
+      if (!(await isMachineGone(state, context))) throw error; // else it went while we tried
+    }
+  },
+};
+
+async function synchronise(
+  inputs: DirectorySyncSpec,
+  lastBegun: number | undefined,
+  { ssh, signal, say, step }: Context,
+): Promise<DirectorySyncState> {
+  const { source, sourceHash, exclude, connection, remotePath, download } = inputs;
+  const syncedAt = Math.floor(Date.now() / 1_000);
+  const { files, size } = await step(`Syncing ${download ?? remotePath}`, () =>
+    ssh.sync(connection, requestOf(inputs, lastBegun), signal),
+  );
+  // A source that has changed since the check is not what the state says of it: the next `up` shall look again.
+  const isAsChecked = source === undefined || (await digestFolder(resolve(source), exclude)) === sourceHash;
+  if (!isAsChecked) say("the source changed meanwhile; the next `pulumi up` syncs the rest");
+  return { status: isAsChecked ? "in step" : "out of step", files, size, syncedAt };
+}
+
+/** What differs between the two folders now, in words. */
+async function differenceOf(saved: Saved, { ssh, signal }: Context): Promise<string | undefined> {
+  try {
+    const seen = await ssh.previewSync(saved.connection, requestOf(saved, saved.syncedAt), signal);
+    return seen.isChange ? seen.summary : undefined;
+  } catch (error) {
+    if (error instanceof MayflyError && error.code === "NOT_FOUND") return "the source is gone";
+    throw error;
+  }
+}
+
+function requestOf(inputs: DirectorySyncSpec, lastBegun?: number): SyncRequest {
+  const { source, download, remotePath, exclude, deleteExtra: removes, fileOwner: owner, method } = inputs;
+  return {
+    ...{ remotePath, exclude, removes, owner, lastBegun },
+    direction: download === undefined ? "up" : "down",
+    localPath: resolve(download ?? source ?? ""),
+    by: method === "auto" ? undefined : method,
+  };
+}
+
+function outputsOf({ status, files, size, syncedAt }: DirectorySyncState): DirectorySyncState {
+  return { status, files, size, syncedAt };
+}
+
+/** Whether one path may be within the other; the same one is no reason to move. */
+function isNested(one: string, other: string): boolean {
+  if (one.startsWith("~") !== other.startsWith("~")) return true; // only the VM knows where its homes are
+  const [shorter, longer] = one.length < other.length ? [one, other] : [other, one];
+  return shorter !== longer && (shorter === "/" || longer.startsWith(`${shorter}/`));
+}
+
+async function checkSource({ source, exclude }: DirectorySyncSpec): Promise<InputFailure[]> {
+  if (source === undefined) return [];
+  const path = resolve(source);
+  const seen = await stat(path).catch(() => undefined);
+  if (seen?.isDirectory() !== true) {
+    const found = seen === undefined ? "does not exist" : "is a file: for those there is CopyFile";
+    return [{ property: "source", reason: `must be a folder on this host; ${path} ${found}` }];
+  }
+  const reason = await unreadableIn(path, exclude);
+  return reason === undefined ? [] : [{ property: "source", reason }];
+}
+
+async function checkDownload({ download, deleteExtra }: DirectorySyncSpec): Promise<InputFailure[]> {
+  if (download === undefined) return [];
+  const path = resolve(download);
+  const seen = await stat(path).catch(() => undefined);
+  if (seen?.isDirectory() === false)
+    return [{ property: "download", reason: `must be a folder on this host; ${path} is a file` }];
+  const endangered = deleteExtra ? [process.cwd(), homedir()].find((folder) => isWithin(folder, path)) : undefined;
+  if (endangered === undefined) return [];
+  return [{ property: "deleteExtra", reason: `would remove what else is in ${path}, ${endangered} among it` }];
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way !== ".." && !way.startsWith("../");
+}
