@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
@@ -20,7 +19,7 @@ import { plugMount, startMount } from "./mounts";
 import { obstacles, type Demand, type Obstacle, type PortClaim } from "./obstacles";
 import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachinePlan, Progress, StartedMachine } from "./plan";
-import type { MachineRecord } from "./record";
+import { commitSync, type MachineRecord } from "./record";
 import { restore } from "./snapshot";
 import type { Accelerator, Access, Identity, MachineSpec, MountSpec, PortSpec } from "./spec";
 import { findOrMake, type TemplatePlan, type Workshop } from "./template-maker";
@@ -265,15 +264,7 @@ export class Machines {
 
   /** Marks machines as known to Pulumi's state. Synchronous: for the last moments of a process. */
   commitSync(ids: readonly string[]): void {
-    for (const id of ids) {
-      const file = join(this.paths.records, "machines", `${id}.json`);
-      try {
-        const record = JSON.parse(readFileSync(file, "utf8")) as MachineRecord;
-        if (record.phase === "ready") writeFileSync(file, JSON.stringify({ ...record, phase: "committed" }, null, 2));
-      } catch {
-        // Gone meanwhile, or no machine's id: nothing to mark.
-      }
-    }
+    for (const id of ids) commitSync(join(this.paths.records, "machines", `${id}.json`));
   }
 
   /** Who may log in, changed on the running guest, and on its identity disk for its next reboot. */

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import type { Owner } from "../context";
 import type { ProcessIdentity } from "../host/process-identity";
 import type { PortSpec } from "./spec";
@@ -29,4 +30,14 @@ export interface MachineRecord {
 /** Whether two things were asked for by the same resource of the same stack. */
 export function sameOwner(one: Owner, other: Owner): boolean {
   return one.project === other.project && one.stack === other.stack && one.resource === other.resource;
+}
+
+/** Marks a finished machine as known to Pulumi's state, in its record's file. */
+export function commitSync(file: string): void {
+  try {
+    const record = JSON.parse(readFileSync(file, "utf8")) as MachineRecord;
+    if (record.phase === "ready") writeFileSync(file, JSON.stringify({ ...record, phase: "committed" }, null, 2));
+  } catch {
+    // Gone meanwhile, or no machine's record: nothing to mark.
+  }
 }

@@ -129,45 +129,61 @@ export const vmSchema = z
     bootTimeout: duration.default(300),
   })
   .superRefine((vm, context) => {
-    const complain = (path: PropertyKey[], message: string) => {
-      context.addIssue({ code: "custom", path, message });
-    };
-    if (vm.warmBoot === "required" && vm.waitFor === "none")
-      complain(
-        ["warmBoot"],
-        'must not be "required" with waitFor "none": a restored guest has its identity only by waiting',
-      );
-    for (const [name, value] of Object.entries(vm.environment))
-      if (/[\n\r]/.test(value)) complain(["environment", name], "must be one line: /etc/environment knows no other");
-    if (!vm.rootLogin && vm.users.length === 0)
-      complain(["rootLogin"], "can't be false without users: `connection` logs in as the first of them");
-    if (!vm.rootLogin && vm.authorizedKeys.length > 0)
-      complain(["authorizedKeys"], "are root's, who may not log in (rootLogin): give them to one of users");
-    if (vm.sshKey?.privateKey !== undefined && vm.sshKey.agentSocketPath !== undefined)
-      complain(["sshKey", "agentSocketPath"], "can't be set beside privateKey: which of the two is to be used?");
-    const names = vm.users.map(({ name }) => name);
-    vm.users.forEach(({ name, uid }, index) => {
-      if (names.indexOf(name) !== index) complain(["users", index, "name"], `"${name}" is declared twice`);
-      if (uid !== undefined && vm.users.findIndex((other) => other.uid === uid) !== index)
-        complain(["users", index, "uid"], `${String(uid)} is given to two users`);
-    });
-    vm.mounts.forEach(({ target, owner }, index) => {
-      if (vm.mounts.findIndex((other) => other.target === target) !== index)
-        complain(["mounts", index, "target"], `"${target}" is mounted twice`);
-      if (owner !== "root" && !names.includes(owner))
-        complain(["mounts", index, "owner"], `must be "root" or one of users, got "${owner}"`);
-    });
-    vm.ports.forEach(({ guest, host, hostAddress, protocol }, index) => {
-      const same = (other: (typeof vm.ports)[number]) =>
-        other.protocol === protocol && other.host === host && meet(other.hostAddress, hostAddress);
-      if (host !== 0 && vm.ports.findIndex(same) !== index)
-        complain(["ports", index, "host"], `${String(host)} is published twice`);
-      if (vm.network === "isolated" && protocol === "udp")
-        complain(["ports", index, "protocol"], 'must be "tcp": an isolated guest\'s answers by UDP do not come out');
-      if (guest === 22 && protocol === "tcp")
-        complain(["ports", index, "guest"], "22 is published already: see the outputs `host` and `port`");
-    });
+    for (const rule of [checkBoot, checkAccess, checkMounts, checkPorts])
+      rule(vm, (path, message) => {
+        context.addIssue({ code: "custom", path, message });
+      });
   });
+
+/** Says what is wrong with a field. */
+type Complain = (path: PropertyKey[], message: string) => void;
+
+function checkBoot({ warmBoot, waitFor, environment: variables }: VMSpec, complain: Complain): void {
+  if (warmBoot === "required" && waitFor === "none")
+    complain(
+      ["warmBoot"],
+      'must not be "required" with waitFor "none": a restored guest has its identity only by waiting',
+    );
+  for (const [name, value] of Object.entries(variables))
+    if (/[\n\r]/.test(value)) complain(["environment", name], "must be one line: /etc/environment knows no other");
+}
+
+function checkAccess({ users, rootLogin, authorizedKeys, sshKey }: VMSpec, complain: Complain): void {
+  if (!rootLogin && users.length === 0)
+    complain(["rootLogin"], "can't be false without users: `connection` logs in as the first of them");
+  if (!rootLogin && authorizedKeys.length > 0)
+    complain(["authorizedKeys"], "are root's, who may not log in (rootLogin): give them to one of users");
+  if (sshKey?.privateKey !== undefined && sshKey.agentSocketPath !== undefined)
+    complain(["sshKey", "agentSocketPath"], "can't be set beside privateKey: which of the two is to be used?");
+  users.forEach(({ name, uid }, index) => {
+    if (users.findIndex((other) => other.name === name) !== index)
+      complain(["users", index, "name"], `"${name}" is declared twice`);
+    if (uid !== undefined && users.findIndex((other) => other.uid === uid) !== index)
+      complain(["users", index, "uid"], `${String(uid)} is given to two users`);
+  });
+}
+
+function checkMounts({ mounts, users }: VMSpec, complain: Complain): void {
+  mounts.forEach(({ target, owner }, index) => {
+    if (mounts.findIndex((other) => other.target === target) !== index)
+      complain(["mounts", index, "target"], `"${target}" is mounted twice`);
+    if (owner !== "root" && !users.some(({ name }) => name === owner))
+      complain(["mounts", index, "owner"], `must be "root" or one of users, got "${owner}"`);
+  });
+}
+
+function checkPorts({ ports, network }: VMSpec, complain: Complain): void {
+  ports.forEach(({ guest, host, hostAddress, protocol }, index) => {
+    const same = (other: (typeof ports)[number]) =>
+      other.protocol === protocol && other.host === host && meet(other.hostAddress, hostAddress);
+    if (host !== 0 && ports.findIndex(same) !== index)
+      complain(["ports", index, "host"], `${String(host)} is published twice`);
+    if (network === "isolated" && protocol === "udp")
+      complain(["ports", index, "protocol"], 'must be "tcp": an isolated guest\'s answers by UDP do not come out');
+    if (guest === 22 && protocol === "tcp")
+      complain(["ports", index, "guest"], "22 is published already: see the outputs `host` and `port`");
+  });
+}
 
 /** Whether a listener at the one address leaves no room for one at the other. */
 function meet(one: string, other: string): boolean {
