@@ -162,6 +162,19 @@ describe("the files", () => {
   });
 });
 
+test("a VM that is logged in to as another user shows in the preview; one with another key does not", async () => {
+  const saved = await created({ vmId: "vm-1" });
+  const needs = (connection: object) =>
+    sshConfig.needsUpdate?.("web-1", saved, { ...saved, connection: connection as typeof saved.connection }, context);
+  expect(await needs({ ...saved.connection, user: "ann" })).toBe(true);
+  const { privateKey: _, ...byAgent } = { ...saved.connection, agentSocketPath: "/run/agent" };
+  expect(await needs(byAgent)).toBe(true);
+  expect(await needs({ ...saved.connection, privateKey: "another" })).toBe(false);
+  expect(await needs("not known yet" as unknown as object)).toBe(false);
+  await sshConfig.update("web-1", saved, { ...saved, connection: { ...saved.connection, user: "ann" } }, context);
+  expect(read(saved.path)).toContain("User ann\n");
+});
+
 describe("the user's own configuration", () => {
   const own = "Host *\r\n\tUser  ada   # mine\n\nInclude other\n\n  # no line end";
 
