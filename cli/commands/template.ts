@@ -1,7 +1,5 @@
 import { Command } from "commander";
-import { z } from "zod";
-import { size } from "../../provider/schema/fields";
-import { field } from "../args/field";
+import { shape } from "../args/shape";
 import { ago, bytes, note, print, printTable } from "../output";
 import { openSession } from "../rooms";
 
@@ -18,9 +16,9 @@ interface BuildOptions {
 const build = new Command("build")
   .description("Boot an image once and save its memory, so that VMs of this size start from there.")
   .argument("<image>", "an OCI image, as podman names it")
-  .option("--memory <size>", "memory of the VMs: 512MiB, 2GiB", field(size), 1_024)
-  .option("--cpus <number>", "their virtual CPUs", field(z.coerce.number().int().min(1).max(64)), 2)
-  .option("--disk <size>", "their scratch disk; none without", field(size))
+  .option("--memory <size>", "memory of the VMs: 512MiB, 2GiB", shape.memory, 1_024)
+  .option("--cpus <number>", "their virtual CPUs", shape.cpus, 2)
+  .option("--disk <size>", "their scratch disk; none without", shape.disk)
   .option("--karg <argument...>", "added to the kernel's command line", [])
   .addHelpText("after", "\nExample:\n  $ mayfly template build localhost/web --memory 512MiB")
   .action(async (name: string, { memory, cpus, disk, karg }: BuildOptions) => {
@@ -29,8 +27,8 @@ const build = new Command("build")
     const image = await images.resolve(name, signal, say);
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal));
     const accelerator = await machines.chooseAccelerator("auto", signal);
-    const size_ = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg };
-    const spec = { ...size_, accelerator, mounts: [], ports: [], isolated: true };
+    const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg };
+    const spec = { ...size, accelerator, mounts: [], ports: [], isolated: true };
     print(await machines.ensureTemplate({ owner, spec, boot, bootTimeout: BOOT_SECONDS }, session));
   });
 
@@ -44,9 +42,9 @@ const list = new Command("ls")
       print(JSON.stringify(templates, null, 2));
       return;
     }
-    const rows = templates.map(({ key, shape, bytes: size, usedAt, machines }) => [
-      ...[key, String(shape["boot"]).slice(0, 12), String(shape["cpus"]), `${String(shape["memoryMiB"])} MiB`],
-      ...[String(shape["accelerator"]), bytes(size), ago(usedAt), String(machines)],
+    const rows = templates.map(({ key, shape: is, bytes: size, usedAt, machines }) => [
+      ...[key, String(is["boot"]).slice(0, 12), String(is["cpus"]), `${String(is["memoryMiB"])} MiB`],
+      ...[String(is["accelerator"]), bytes(size), ago(usedAt), String(machines)],
     ]);
     printTable(["TEMPLATE", "IMAGE", "CPUS", "MEMORY", "ACCELERATOR", "ON DISK", "LAST USED", "VMS"], rows);
   });
