@@ -3,4 +3,8 @@ import { cpus, disk, memory } from "../../provider/schema/machine-shape";
 import { field } from "./field";
 
 /** `--memory`, `--cpus` and `--disk`, as the fields of a VM. */
-export const shape = { memory: field(memory.unwrap()), disk: field(disk.unwrap()), cpus: field(z.coerce.number().pipe(cpus.unwrap())) };
+export const shape = {
+  memory: field(memory.unwrap()),
+  disk: field(disk.unwrap()),
+  cpus: field(z.coerce.number().pipe(cpus.unwrap())),
+};
