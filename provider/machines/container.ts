@@ -188,10 +188,27 @@ export async function inspectContainer(
   };
 }
 
-/** Ends and removes all containers of a machine. Succeeds when there is none. */
-export async function removeContainers(podman: Podman, id: string, signal: AbortSignal): Promise<void> {
+/**
+ * Ends and removes all containers of a machine. Succeeds when there is none.
+ *
+ * @param parts Names of its parts beside qemu (`mount0`), where they are known: asking podman for them costs as much as
+ * the removal.
+ */
+export async function removeContainers(
+  podman: Podman,
+  id: string,
+  parts: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const names =
+    parts === undefined
+      ? await containersOf(podman, id, signal)
+      : [containerName(id), ...parts.map((part) => containerName(`${id}-${part}`))];
+  if (names.length > 0) await podman.run(["rm", "--force", "--time", "0", "--ignore", ...names], { signal });
+}
+
+/** A machine's containers by their label. */
+async function containersOf(podman: Podman, id: string, signal: AbortSignal): Promise<string[]> {
   const filter = ["--all", "--quiet", "--filter", `label=${MACHINE_LABEL}=${id}`];
-  const found = (await podman.run(["ps", ...filter], { signal })).split("\n").filter(Boolean);
-  if (found.length === 0) return;
-  await podman.run(["rm", "--force", "--time", "0", "--ignore", ...found], { signal });
+  return (await podman.run(["ps", ...filter], { signal })).split("\n").filter(Boolean);
 }

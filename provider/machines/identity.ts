@@ -105,6 +105,11 @@ export function mountTag(index: number): string {
   return `mount${String(index)}`;
 }
 
+/** Whether a name is that of a mount. */
+export function isMountTag(name: string): boolean {
+  return /^mount\d+$/.test(name);
+}
+
 /** Lines of /etc/environment. pam_env(8) takes off the outer quotes and reads all between them as it stands. */
 function environmentFile(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)

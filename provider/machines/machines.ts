@@ -1,4 +1,4 @@
-import { chmod, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Paths } from "../host/paths";
@@ -14,7 +14,7 @@ import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, removeContainers, startContainer, type ContainerState } from "./container";
 import { startExpiry, stopExpiry } from "./expiry";
 import { IDENTITY_DISK, makeFolder } from "./folder";
-import { accessTar, asDisk, identityTar, newMac, newMachineId } from "./identity";
+import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import { obstacles, type Demand, type Obstacle, type PortClaim } from "./obstacles";
 import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
@@ -89,7 +89,7 @@ export class Machines {
           if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
           say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
           await this.templates.remove(template.key);
-          await removeContainers(this.podman, id, signal);
+          await removeContainers(this.podman, id, await this.parts(id), signal);
           await rm(this.sharedFolder(id), { recursive: true, force: true });
           await this.furnish(id, plan, undefined, signal);
         }
@@ -329,9 +329,15 @@ export class Machines {
   async remove(id: string, signal: AbortSignal): Promise<void> {
     const record = await this.records.read(id);
     if (record?.expiry !== undefined && record.expiry.pid !== process.pid) stopExpiry(record.expiry);
-    await removeContainers(this.podman, id, signal);
+    await removeContainers(this.podman, id, await this.parts(id), signal);
     await rm(join(this.paths.machines, id), { recursive: true, force: true });
     await this.records.remove(id);
+  }
+
+  /** Parts of a machine that have containers of their own: each has a folder before it has that. */
+  private async parts(id: string): Promise<string[] | undefined> {
+    const names = await readdir(this.sharedFolder(id)).catch(() => undefined); // lost: whoever knows is podman
+    return names?.filter((name) => isMountTag(name));
   }
 
   private async change(id: string, change: Partial<MachineRecord>): Promise<void> {

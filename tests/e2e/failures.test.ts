@@ -118,6 +118,14 @@ new mayfly.VM("wrong", {
     const env = { PATH, MAYFLY_HOME: join(program.home, "fresh") }; // where nobody knows of a better qemu
     const said = errorOf(await program.try(["preview"], { env }), "web");
     expectParts(said, /accelerator: KVM cannot be used on this host/, /\/dev\/kvm|not done after/, "KVM_UNUSABLE");
+
+    await program.write(`
+const vm = new mayfly.VM("web", { image: "${images.silent}", memory: "256MiB", waitFor: "none" });
+exports.accelerator = vm.accelerator;
+`);
+    expect(await program.try(["up", "--yes", "--skip-preview"], { env })).toMatchObject({ failed: false });
+    expect(await program.outputs()).toEqual({ accelerator: "tcg" }); // it falls back
+    expect(await program.try(["destroy", "--yes", "--skip-preview"], { env })).toMatchObject({ failed: false });
   });
 });
 
