@@ -225,7 +225,8 @@ export class Ssh {
         if (!(error instanceof NotStarted)) throw error;
         if (error.isForbidden) throw noSftp(endpoint, error);
         if (error.reason === "lost") lost += 1;
-        const isHopeless = lost > 1 || (error.reason === "refused" && connection.isAlone);
+        // Refused beside others, which may have ended meanwhile, tells nothing of what the server takes at all.
+        const isHopeless = lost > 1 || (error.reason === "refused" && begunAlone && connection.isAlone);
         if (isHopeless) throw unreachable(endpoint, 1, 0, error);
       } finally {
         connection.giveBack();

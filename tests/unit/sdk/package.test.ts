@@ -7,9 +7,11 @@ const root = join(__dirname, "..", "..", "..");
 
 /** What is compiled into the published package; see tsconfig.json. */
 function sources(): string[] {
-  const inProvider = readdirSync(join(root, "provider"), { recursive: true, encoding: "utf8" });
+  const below = (folder: string) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name));
   const files = [
-    ...inProvider.map((name) => join("provider", name)),
+    ...below("provider"),
+    ...below("cli"),
     ...readdirSync(join(root, "sdk")).map((name) => join("sdk", name)),
   ];
   return files.filter((name) => name.endsWith(".ts"));
