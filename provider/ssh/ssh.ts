@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { join } from "node:path";
 import { MayflyError } from "../errors";
 import { chooseReader, nextReader, renderProgram, type Reader } from "./bootstrap";
 import { renderClientConfig, renderKnownHosts, type ClientConfig } from "./client-config";
@@ -36,6 +37,9 @@ const LOGIN_SECONDS = 15; // for the first command, once logged in: start-up fil
 /** The door of this room: keys, connections, commands. Costs nothing until it is used. */
 export class Ssh {
   readonly #pool = new Pool();
+
+  /** @param rsyncShell See {@link Remote}. Built it is beside us; a test of the source has to say where. */
+  constructor(private readonly rsyncShell = join(__dirname, "..", "rsync-shell.js")) {}
 
   /**
    * Makes a key pair, off the event loop.
@@ -166,7 +170,7 @@ export class Ssh {
 
   #remote(endpoint: Endpoint, signal: AbortSignal): Remote {
     return {
-      ...{ name: nameOf(endpoint), signal },
+      ...{ name: nameOf(endpoint), signal, rsyncShell: this.rsyncShell },
       exec: (request) => this.exec(endpoint, request, signal),
       session: (line, work) =>
         this.#onConnection(endpoint, signal, async (connection) => work(await connection.start(line, signal))),
