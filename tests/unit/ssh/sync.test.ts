@@ -3,20 +3,19 @@ import {
   chmodSync,
   existsSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type { MayflyError } from "../../../provider/errors";
 import { until } from "../../../provider/host/until";
 import { Ssh, type Endpoint, type Synced, type SyncRequest } from "../../../provider/ssh/ssh";
 import { failureOf } from "../../support/context";
+import { furnish, picture } from "../../support/folders";
 import { Sshd } from "../../support/sshd";
 
 const ssh = new Ssh(join(__dirname, "..", "..", "..", "sdk", "dist", "provider", "rsync-shell.js"));
@@ -40,39 +39,6 @@ beforeEach(() => {
   tests += 1;
   [here, there] = ["here", "there"].map((name) => join(server.folder, `${name} ${String(tests)}`)) as [string, string];
 });
-
-/** Makes files by path and content; `null` is a folder, `-> x` a link. */
-function furnish(root: string, files: Record<string, string | null>): void {
-  mkdirSync(root, { recursive: true });
-  for (const [path, content] of Object.entries(files)) {
-    const file = join(root, path);
-    mkdirSync(content === null ? file : dirname(file), { recursive: true });
-    if (content?.startsWith("-> ") === true) symlinkSync(content.slice(3), file);
-    else if (content !== null) writeFileSync(file, content);
-  }
-}
-
-/** All paths in a folder, links not followed. */
-function namesIn(root: string): string[] {
-  return execFileSync("find", [root, "-mindepth", "1", "-printf", "%P\\0"])
-    .toString()
-    .split("\0")
-    .filter(Boolean)
-    .sort();
-}
-
-/** All that is in a folder, with modes, times and contents. */
-function picture(root: string): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const path of namesIn(root)) {
-    const stats = lstatSync(join(root, path));
-    const mode = (stats.mode & 0o7777).toString(8);
-    if (stats.isSymbolicLink()) found[path] = `link ${execFileSync("readlink", [join(root, path)]).toString()}`;
-    else if (stats.isDirectory()) found[path] = `folder ${mode}`;
-    else found[path] = `${mode} ${String(Math.floor(stats.mtimeMs / 1_000))} ${readFileSync(join(root, path), "utf8")}`;
-  }
-  return found;
-}
 
 function request(more: Partial<SyncRequest> = {}): SyncRequest {
   return { direction: "up", localPath: here, remotePath: there, exclude: [], removes: false, ...more };
