@@ -11,3 +11,10 @@ process.stdin.pipe(socket).pipe(process.stdout);
 socket.on("error", () => {
   process.exitCode = 1;
 });
+// rsync keeps our input open and waits for our end, as it has it from ssh(1): that comes when the other side has ended.
+socket.on("close", () => {
+  process.stdin.destroy();
+});
+socket.on("end", () => {
+  socket.end();
+});

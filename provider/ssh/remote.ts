@@ -8,6 +8,8 @@ export interface Remote {
   readonly name: string;
   /** Ends everything. */
   readonly signal: AbortSignal;
+  /** The program by which rsync comes to the connection that is open already: `rsync-shell.ts`, built. */
+  readonly rsyncShell: string;
   /** Works in an SFTP session. */
   sftp<T>(work: (sftp: Sftp) => Promise<T>): Promise<T>;
   /** Works with one line of the login shell while it runs. */

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { join } from "node:path";
 import { MayflyError } from "../errors";
 import { findInAgent } from "./agent";
 import { chooseReader, nextReader, renderProgram, type Reader } from "./bootstrap";
@@ -41,6 +42,9 @@ const LOGIN_SECONDS = 15; // for the first command, once logged in: start-up fil
 export class Ssh {
   readonly #pool = new Pool();
   readonly #logs = new SessionLogs();
+
+  /** @param rsyncShell See {@link Remote}. Built it is beside us; a test of the source has to say where. */
+  constructor(private readonly rsyncShell = join(__dirname, "..", "rsync-shell.js")) {}
 
   /**
    * Makes a key pair, off the event loop.
@@ -191,7 +195,7 @@ export class Ssh {
 
   #remote(endpoint: Endpoint, signal: AbortSignal): Remote {
     return {
-      ...{ name: nameOf(endpoint), signal },
+      ...{ name: nameOf(endpoint), signal, rsyncShell: this.rsyncShell },
       exec: (request) => this.exec(endpoint, request, signal),
       session: (line, work) =>
         this.#onConnection(endpoint, signal, { kind: "program" }, async (connection) =>

@@ -108,7 +108,7 @@ export async function byRsync(remote: Remote, transfer: Transfer): Promise<boole
     server.listen(socket);
     await once(server, "listening");
     const [here, there] = [`${localPath}/`, `guest:${onServer(remotePath)}/`];
-    const shell = [process.execPath, join(__dirname, "..", "rsync-shell.js"), socket].map(quoteForRsync).join(" ");
+    const shell = [process.execPath, remote.rsyncShell, socket].map(quoteForRsync).join(" ");
     // What differs we know better: --ignore-times, or it passes over a file that was changed twice within a second.
     const options = ["--from0", "--files-from=-", "--no-implied-dirs", "--ignore-times", "--times", "--perms"];
     const ends = direction === "up" ? [here, there] : [there, here];

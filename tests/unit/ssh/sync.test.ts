@@ -3,23 +3,22 @@ import {
   chmodSync,
   existsSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type { MayflyError } from "../../../provider/errors";
 import { until } from "../../../provider/host/until";
 import { Ssh, type Endpoint, type Synced, type SyncRequest } from "../../../provider/ssh/ssh";
 import { failureOf } from "../../support/context";
+import { furnish, picture } from "../../support/folders";
 import { Sshd } from "../../support/sshd";
 
-const ssh = new Ssh();
+const ssh = new Ssh(join(__dirname, "..", "..", "..", "sdk", "dist", "provider", "rsync-shell.js"));
 const soon = () => AbortSignal.timeout(30_000);
 let server: Sshd;
 let bare: Sshd;
@@ -40,39 +39,6 @@ beforeEach(() => {
   tests += 1;
   [here, there] = ["here", "there"].map((name) => join(server.folder, `${name} ${String(tests)}`)) as [string, string];
 });
-
-/** Makes files by path and content; `null` is a folder, `-> x` a link. */
-function furnish(root: string, files: Record<string, string | null>): void {
-  mkdirSync(root, { recursive: true });
-  for (const [path, content] of Object.entries(files)) {
-    const file = join(root, path);
-    mkdirSync(content === null ? file : dirname(file), { recursive: true });
-    if (content?.startsWith("-> ") === true) symlinkSync(content.slice(3), file);
-    else if (content !== null) writeFileSync(file, content);
-  }
-}
-
-/** All paths in a folder, links not followed. */
-function namesIn(root: string): string[] {
-  return execFileSync("find", [root, "-mindepth", "1", "-printf", "%P\\0"])
-    .toString()
-    .split("\0")
-    .filter(Boolean)
-    .sort();
-}
-
-/** All that is in a folder, with modes, times and contents. */
-function picture(root: string): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const path of namesIn(root)) {
-    const stats = lstatSync(join(root, path));
-    const mode = (stats.mode & 0o7777).toString(8);
-    if (stats.isSymbolicLink()) found[path] = `link ${execFileSync("readlink", [join(root, path)]).toString()}`;
-    else if (stats.isDirectory()) found[path] = `folder ${mode}`;
-    else found[path] = `${mode} ${String(Math.floor(stats.mtimeMs / 1_000))} ${readFileSync(join(root, path), "utf8")}`;
-  }
-  return found;
-}
 
 function request(more: Partial<SyncRequest> = {}): SyncRequest {
   return { direction: "up", localPath: here, remotePath: there, exclude: [], removes: false, ...more };
@@ -230,7 +196,7 @@ describe.each(ways)("by %s", (_way, endpoint, by) => {
     await ssh.removeSynced(endpoint(), request(), soon());
     expect(Object.keys(picture(there))).toEqual(["b", "b/theirs", "new", "new/er"]);
     await sync();
-    await ssh.removeSynced(endpoint(), request({ removes: true, exclude: ["new"] }), soon());
+    await ssh.removeSynced(endpoint(), request({ removes: true, exclude: ["er"] }), soon());
     expect(Object.keys(picture(there))).toEqual(["new", "new/er"]);
     await ssh.removeSynced(endpoint(), request({ removes: true }), soon());
     await ssh.removeSynced(endpoint(), request({ removes: true }), soon());
@@ -261,12 +227,23 @@ test("a preview changes nothing", async () => {
 });
 
 test("rsync travels over the connection that is open already", async () => {
-  const before = server.logins;
+  // One that tells how it ended: where it fails to talk, files go by SFTP, and nobody sees it.
+  const folder = join(server.folder, "bin");
+  furnish(folder, {
+    rsync: `#!/bin/sh\n/usr/bin/rsync "$@"\nended=$?\necho $ended >>'${folder}/ended'\nexit $ended\n`,
+  });
+  chmodSync(join(folder, "rsync"), 0o755);
+  const [before, path] = [server.logins, process.env["PATH"]];
   furnish(here, Object.fromEntries(Array.from({ length: 100 }, (_, n) => [String(n), "x"])));
-  await ssh.sync(server.endpoint, request(), soon());
+  process.env["PATH"] = `${folder}:${path ?? ""}`;
+  try {
+    await ssh.sync(server.endpoint, request(), soon());
+  } finally {
+    process.env["PATH"] = path;
+  }
+  expect(readFileSync(join(folder, "ended"), "utf8")).toBe("0\n");
   expect(picture(there)).toEqual(picture(here));
   expect(server.logins - before).toBeLessThan(2);
-  expect(server.log).toMatch(/Starting session: command/);
 });
 
 test("without rsync on this host the files go by SFTP", async () => {
