@@ -37,16 +37,18 @@ export class SshKey extends pulumi.dynamic.Resource {
   declare readonly fingerprint: pulumi.Output<string>;
   /** Socket of the agent that holds the key; absent for all others. */
   declare readonly agentSocketPath: pulumi.Output<string | undefined>;
+  /** What `sshKey` of a VM takes: both halves, or the public one and the agent's socket. Secret. */
+  declare readonly login: pulumi.Output<{ publicKey: string; privateKey?: string; agentSocketPath?: string }>;
 
   /** @param args All optional: without any an ed25519 key is made. */
   constructor(name: string, args: SshKeyArgs = {}, options?: pulumi.CustomResourceOptions) {
     const secrets = { privateKey: secret(args.privateKey), passphrase: secret(args.passphrase) };
-    const outputs = pending("publicKeyOutput", "privateKeyOutput", "fingerprint", "agentSocketPath");
+    const outputs = pending("publicKeyOutput", "privateKeyOutput", "fingerprint", "agentSocketPath", "login");
     super(
       provider,
       name,
       { ...outputs, ...args, ...secrets, ...common(name, options) },
-      withSecrets(options, "privateKey", "passphrase", "privateKeyOutput"),
+      withSecrets(options, "privateKey", "passphrase", "privateKeyOutput", "login"),
       "mayfly",
       "SshKey",
     );

@@ -117,7 +117,7 @@ export class VM extends pulumi.dynamic.Resource {
     );
     const named = {
       image: Image.isInstance(image) ? image.imageName : image,
-      sshKey: secret(SshKey.isInstance(sshKey) ? halves(sshKey) : sshKey),
+      sshKey: secret(SshKey.isInstance(sshKey) ? sshKey.login : sshKey),
     };
     super(
       provider,
@@ -135,8 +135,4 @@ export class VM extends pulumi.dynamic.Resource {
   static override isInstance(object: unknown): object is VM {
     return isOfKind(object, "VM");
   }
-}
-
-function halves({ publicKey, privateKey, agentSocketPath }: SshKey): VMArgs["sshKey"] {
-  return { publicKey, privateKey, agentSocketPath };
 }

@@ -11,29 +11,43 @@ export interface SshKeyState {
   readonly privateKey?: string | undefined;
   /** As `ssh-keygen -l` prints it: `SHA256:…`. */
   readonly fingerprint: string;
+  /** All that logs in with it, for `sshKey` of a VM: one value, so that a part that is absent is not taken for unknown. */
+  readonly login: Pick<SshKeyState, "publicKey" | "privateKey"> & { readonly agentSocketPath?: string | undefined };
 }
+
+type Key = Omit<SshKeyState, "login">;
 
 /** The life of a key pair. It lives in Pulumi's state alone: there is nothing to look at, and nothing to remove. */
 export const sshKey: ResourceHandler<typeof sshKeySchema, SshKeyState> = {
   schema: sshKeySchema,
   // Not `privateKeyFile` and `agent`: another way to the same key is no new key. `sourceFingerprint` tells.
   replaceOnChanges: ["algorithm", "bits", "keepers", "privateKey", "publicKey", "sourceFingerprint"],
-  secretOutputs: () => ["privateKey"],
+  secretOutputs: () => ["privateKey", "login"],
 
   check: checkOwnKey,
   derive,
   async create(_id, inputs, context) {
     const { algorithm, bits, comment } = inputs;
     const made = () => context.ssh.makeKey({ algorithm, bits, comment });
-    return (await readOwnKey(inputs, context)) ?? context.step(`Making an ${algorithm} key`, made);
+    return withLogin(
+      (await readOwnKey(inputs, context)) ?? (await context.step(`Making an ${algorithm} key`, made)),
+      inputs,
+    );
   },
   // The same key under another comment; whatever makes another key replaces.
   async update(_id, state, inputs, context) {
     const { privateKey = "" } = state as SshKeyState; // the output; before it the inputs' of the same name
-    return (await readOwnKey(inputs, context)) ?? context.ssh.parseKey({ privateKey, comment: inputs.comment });
+    const key =
+      (await readOwnKey(inputs, context)) ?? (await context.ssh.parseKey({ privateKey, comment: inputs.comment }));
+    return withLogin(key, inputs);
   },
   delete: () => Promise.resolve(),
 };
+
+function withLogin(key: Key, { agentSocketPath }: SshKeySpec): SshKeyState {
+  const { publicKey, privateKey } = key;
+  return { ...key, login: { publicKey, privateKey, agentSocketPath } };
+}
 
 /** Which key lies where the program points to, and where its agent is today. */
 async function derive(inputs: SshKeySpec, look: CheckContext): Promise<Partial<SshKeySpec>> {

@@ -223,6 +223,7 @@ export class Ssh {
     setMaxListeners(0, signal); // hundreds of commands on one signal are no leak that Node should warn of
     for (let lost = 0; ;) {
       const connection = await this.#pool.session(endpoint, signal);
+      const begunAlone = connection.isAlone;
       try {
         return await this.#logs.run(connection, endpoint.log, kind, () => work(connection));
       } catch (error) {

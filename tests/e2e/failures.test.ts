@@ -27,7 +27,8 @@ type Fields = Readonly<Record<string, unknown>>;
 /** A program of VMs by name. */
 async function declare(vms: Readonly<Record<string, Fields>>): Promise<void> {
   const lines = Object.entries(vms).map(
-    ([name, fields]) => `new mayfly.VM("${name}", { memory: "512MiB", ...${JSON.stringify(fields)} });`,
+    ([name, fields]) =>
+      `new mayfly.VM("${name}", { memory: "512MiB", warmBoot: "never", ...${JSON.stringify(fields)} });`,
   );
   await program.write(['const image = new mayfly.Image("debian", { debian: {} });', ...lines].join("\n"));
 }

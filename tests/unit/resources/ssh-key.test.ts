@@ -45,7 +45,7 @@ describe("SshKey", () => {
     const changed = await sshKey.update("k", { ...inputs, ...made }, parse({ comment: "second" }), context);
     expect(changed.publicKey).toBe(made.publicKey.replace("first", "second"));
     expect(changed.fingerprint).toBe(made.fingerprint);
-    expect(sshKey.secretOutputs?.(made)).toEqual(["privateKey"]);
+    expect(sshKey.secretOutputs?.(made)).toEqual(["privateKey", "login"]);
     await sshKey.delete("k", { ...inputs, ...made }, context);
   });
 
@@ -154,7 +154,7 @@ describe("a public key alone", () => {
     const [, fingerprint] = execFileSync("ssh-keygen", ["-lf", join(folder, "own.pub")], { encoding: "utf8" }).split(
       " ",
     );
-    expect(taken).toEqual({ publicKey: publicKey.trim(), fingerprint });
+    expect(taken).toEqual({ publicKey: publicKey.trim(), fingerprint, login: { publicKey: publicKey.trim() } });
     const renamed = parse({ publicKey, comment: "other" });
     expect((await sshKey.update("k", { ...parse({ publicKey }), ...taken }, renamed, context)).publicKey).toBe(
       publicKey.trim().replace(/ mine$/, " other"),
@@ -169,7 +169,9 @@ describe("a key in an agent", () => {
     expect(await check({ agent: true, agentSocketPath })).toEqual([expect.stringMatching(/^agent: .*holds no key/)]);
     const one = agent.add("one");
     const only = await sshKey.create("k", await derived({ agent: true, agentSocketPath }), context);
-    expect(only).toEqual({ publicKey: one.publicKey, fingerprint: one.fingerprint });
+    const { publicKey: itsPublicKey, fingerprint } = one;
+    const login = { publicKey: itsPublicKey, agentSocketPath };
+    expect(only).toEqual({ publicKey: itsPublicKey, fingerprint, login });
     const two = agent.add("two");
     expect(await check({ agent: true, agentSocketPath })).toEqual([
       expect.stringMatching(/^agent: the agent at .* holds 2 such keys; name one of them: SHA256:\S+ \(one\), SHA256/),

@@ -33,6 +33,7 @@ beforeAll(async () => {
       imageName: "localhost/made",
       publicKeyOutput: "public",
       privateKeyOutput: "private",
+      login: { publicKey: "public", privateKey: "private" },
       acceleratorOutput: "tcg",
     };
     const connection = { host: "127.0.0.1", port: 4_022, user: "root", privateKey: "private", hostKey: "host" };
@@ -97,7 +98,7 @@ describe("a VM", () => {
 describe("an SshKey", () => {
   test("hides the key that it was given and the key that it gives", async () => {
     for (const field of ["privateKey", "passphrase"]) expect(isSecret(onTheWire("key")[field])).toBe(true);
-    const hidden = ["privateKey", "passphrase", "privateKeyOutput"];
+    const hidden = ["privateKey", "passphrase", "privateKeyOutput", "login"];
     expect(requests.get("key")?.getAdditionalsecretoutputsList()).toEqual(expect.arrayContaining(hidden));
     expect(await valueOf(key.privateKey)).toBe("private");
   });
@@ -148,7 +149,7 @@ test("every output is one from the start, before there is a value", () => {
       sshConfig: vm,
     },
     ...{ imageName: image, digest: image, sizeMiB: image, kernel: image },
-    ...{ publicKey: key, privateKey: key, fingerprint: key, agentSocketPath: key },
+    ...{ publicKey: key, privateKey: key, fingerprint: key, agentSocketPath: key, login: key },
     ...{ stdout: command, stderr: command, exitCode: command, durationSeconds: command },
     ...{ syncedAt: sync, files: sync, size: sync, sourceHash: sync },
   };
