@@ -13,7 +13,8 @@ const SIZE = 20;
 const SEQUENCE_NUMBERS = `
 use Socket;
 socket(my $sniffer, 17, 3, unpack("n", pack("S", 3))) or die "packet socket: $!";
-ioctl($sniffer, 0x8906, pack("qq", 0, 0)); # from the next packet on it has a stamp
+my $none = pack("qq", 0, 0);
+ioctl($sniffer, 0x8906, $none); # from the next packet on it has a stamp
 for my $port (40001, 40002) {
   socket(my $client, PF_INET, SOCK_STREAM, 0) or die;
   setsockopt($client, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -23,7 +24,8 @@ for my $port (40001, 40002) {
     recv($sniffer, my $packet, 2048, 0);
     my ($type, $source, $target, $sequence) = unpack("x12 n x20 n n N", $packet);
     next unless $type == 0x800 && $source == $port && $target == 9;
-    ioctl($sniffer, 0x8906, my $stamp = pack("qq", 0, 0));
+    my $stamp = $none;
+    ioctl($sniffer, 0x8906, $stamp) or die "no stamp: $!";
     my ($seconds, $microseconds) = unpack("qq", $stamp);
     print(($sequence - (($seconds * 1000000000 + $microseconds * 1000) >> 6)) & 0xffffffff, "\\n");
     last;
