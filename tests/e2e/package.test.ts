@@ -78,7 +78,9 @@ function filesIn(folder: string, recursive = true): string[] {
 }
 
 test("the tarball holds the compiled sources, the guest's files, the public types and the documents, no more", () => {
-  const sources = [...filesIn("sdk", false), ...filesIn("provider")].filter((path) => path.endsWith(".ts"));
+  const sources = [...filesIn("sdk", false), ...filesIn("provider"), ...filesIn("cli")].filter((path) =>
+    path.endsWith(".ts"),
+  );
   const compiled = sources.map((path) => join("dist", path.replace(/\.ts$/, ".js")));
   const isPublic = (path: string) =>
     path.startsWith("sdk/") ||
