@@ -3,7 +3,7 @@ import * as mayfly from "pulumi-mayfly";
 
 const key = new mayfly.SshKey("key");
 const image = new mayfly.Image("debian", { debian: {} });
-const vm = new mayfly.VM("web", { image, sshKey: key, memory: "1GiB", waitFor: "systemd" });
+const vm = new mayfly.VM("web", { image, sshKey: key, waitFor: "systemd" });
 const hello = new mayfly.SshCommand("hello", {
   vm,
   create: 'uname -sr; echo "up $(cut -d. -f1 /proc/uptime) s"; systemctl is-system-running || :',

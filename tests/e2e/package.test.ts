@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ts from "typescript";
+import { shareMachineParts } from "../support/shared";
 
 const ROOT = join(__dirname, "..", "..");
 
@@ -50,6 +51,7 @@ function versionOf(name: string): string {
 }
 
 beforeAll(async () => {
+  await shareMachineParts(data);
   const [tarball] = JSON.parse(await pack()) as [{ filename: string; files: readonly { path: string }[] }];
   packed = tarball.files.map(({ path }) => path);
   await mkdir(app);

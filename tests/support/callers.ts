@@ -19,11 +19,8 @@ export const self: Caller = {
   ...{ uid: ownUid, gid: ownGid, account: undefined },
 };
 
-/** Everybody that the core has to work for: root and an ordinary user, or only the latter where we have no root's rights. */
-export const callers: readonly Caller[] = ownUid === 0 ? [self, testUser()] : [self];
-
-/** The user that `scripts/setup/test-user.mjs` has made. Where it has not, using it fails and says so. */
-function testUser(): Caller {
+/** The user that `scripts/setup/test-user.mjs` has made. Where it has not, using it fails and says so. Only for root. */
+export function testUser(): Caller {
   const name = process.env["MAYFLY_TEST_USER"] ?? "";
   const [, uid, gid, home = ""] =
     new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):[^:]*:([^:]*):`, "m").exec(readFileSync("/etc/passwd", "utf8")) ?? [];

@@ -2,6 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { shareMachineParts } from "./shared";
 
 const ROOT = join(__dirname, "..", "..");
 const STACK = "e2e";
@@ -46,6 +47,7 @@ export class Program implements AsyncDisposable {
     await writeFile(join(program.folder, "Pulumi.yaml"), JSON.stringify(project));
     await writeFile(join(program.folder, "package.json"), JSON.stringify({ main: "index.js" }));
     await program.write("");
+    await shareMachineParts(program.data);
     await program.pulumi("stack", "init", STACK);
     return program;
   }

@@ -2,10 +2,11 @@ import { chmod, chown, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { asCaller, environmentOf, processesOf, self, type Caller } from "./callers";
+import { shareMachineParts } from "./shared";
 
 const ROOT = join(__dirname, "..", "..");
 
-/** One stack of an example, with a backend and a data folder of its own. Disposing it destroys what is left. */
+/** One stack of an example, with a backend and a data folder of its own, but for what {@link shareMachineParts} says. Disposing it destroys what is left. */
 export interface Project extends AsyncDisposable {
   /** Folder that stands in for the user's data folder. */
   readonly home: string;
@@ -30,6 +31,8 @@ export async function openExample(name: string, caller: Caller = self): Promise<
   const home = await mkdtemp(join(tmpdir(), "mayfly e2e "));
   await chmod(home, caller.uid === 0 ? 0o711 : 0o700); // as /var/lib/mayfly and ~/.local/share are
   await chown(home, caller.uid, caller.gid);
+  const data = join(home, "data");
+  await shareMachineParts(data, caller);
   const { execa } = await import("execa"); // ESM only
   const root = caller.account === undefined ? ROOT : join(home, "clone");
   const env = {
@@ -39,7 +42,7 @@ export async function openExample(name: string, caller: Caller = self): Promise<
     PULUMI_BACKEND_URL: `file://${home}`,
     PULUMI_CONFIG_PASSPHRASE: "",
     PULUMI_SKIP_UPDATE_CHECK: "1",
-    MAYFLY_HOME: join(home, "data"),
+    MAYFLY_HOME: data,
   };
   const run = async (...command: string[]) => {
     const [file = "", ...args] = asCaller(caller, command);

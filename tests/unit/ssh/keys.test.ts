@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { createPrivateKey } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -133,6 +134,24 @@ describe("says what is wrong with a key", () => {
     for (const { privateKey } of keys) {
       expect(await failureOf({ privateKey, passphrase: "wrong one" })).toContain("the passphrase is wrong");
       expect(await failureOf({ privateKey })).toContain("is encrypted and no passphrase was given");
+    }
+  });
+
+  test("a wrong passphrase that opens the padding by chance, and a cipher that nobody reads", async () => {
+    const { privateKey } = await byOpenssh("-t", "ecdsa", "-m", "PEM", "-N", "right one");
+    const byChance = (passphrase: string) => {
+      try {
+        createPrivateKey({ key: privateKey, passphrase });
+        return false;
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code === "ERR_OSSL_UNSUPPORTED";
+      }
+    };
+    const passphrase = Array.from({ length: 20_000 }, (_, index) => `wrong ${String(index)}`).find(byChance);
+    expect(await failureOf({ privateKey, passphrase: passphrase ?? "" })).toContain("the passphrase is wrong");
+    for (const cipher of ["DES-CBC,0011223344556677", "NONE-CBC,00"]) {
+      const unread = privateKey.replace(/DEK-Info: .*/, `DEK-Info: ${cipher}`);
+      expect(await failureOf({ privateKey: unread, passphrase: "right one" })).toContain("no longer reads");
     }
   });
 

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { chown, lstat, mkdir, readdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { expect, test } from "@jest/globals";
-import { callers } from "../support/callers";
-import { openExample } from "../support/project";
+import { expect } from "@jest/globals";
+import type { Caller } from "../../support/callers";
+import { openExample } from "../../support/project";
 
 interface Outputs {
   readonly connect: string;
@@ -20,7 +20,8 @@ async function greeting(address: string): Promise<string> {
   return text;
 }
 
-test.each(callers)("mounts, users, ports, a disk and no network: as $title", async (caller) => {
+/** Mounts, users, ports, a disk and no network. */
+export async function sandbox(caller: Caller): Promise<void> {
   await using project = await openExample("sandbox", caller);
   const share = join(project.home, "my share");
   await mkdir(share);
@@ -70,4 +71,4 @@ test.each(callers)("mounts, users, ports, a disk and no network: as $title", asy
   );
   expect(await greeting(outputs.address)).toBe("hello\n");
   expect(await guest("timeout 5 bash -c '</dev/tcp/10.53.0.2/2222' || echo closed")).toMatch(/closed$/);
-});
+}

@@ -2,11 +2,11 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { expect, test } from "@jest/globals";
-import { hostAddresses } from "../../provider/host/addresses";
-import { until } from "../../provider/host/until";
-import { callers } from "../support/callers";
-import { openExample } from "../support/project";
+import { expect } from "@jest/globals";
+import { hostAddresses } from "../../../provider/host/addresses";
+import { until } from "../../../provider/host/until";
+import type { Caller } from "../../support/callers";
+import { openExample } from "../../support/project";
 
 interface Outputs {
   readonly report: string;
@@ -28,9 +28,8 @@ async function listenEverywhere(): Promise<AsyncDisposable & { readonly port: nu
   return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: close };
 }
 
-const STORY = "up boots a real VM, a second up is a no-op, a killed qemu is healed, destroy leaves nothing";
-
-test.each(callers)(`${STORY}: as $title`, async (caller) => {
+/** Up boots a real VM, a second up is a no-op, a killed qemu is healed, destroy leaves nothing. */
+export async function quickstart(caller: Caller): Promise<void> {
   const leftovers: string[] = [];
   let id: string;
   {
@@ -84,4 +83,4 @@ test.each(callers)(`${STORY}: as $title`, async (caller) => {
     });
   }
   expect(leftovers.filter((name) => name !== "")).toEqual([]);
-});
+}
