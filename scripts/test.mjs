@@ -6,7 +6,7 @@ import { TEST_USER_STEPS } from "./setup/test-user.mjs";
 import { main } from "./terminal/failure.mjs";
 import { say } from "./terminal/say.mjs";
 import { runStage } from "./test/run-stage.mjs";
-import { readArguments } from "./test/stages.mjs";
+import { inTurn, readArguments } from "./test/stages.mjs";
 import { summary } from "./test/tally.mjs";
 
 await main(async () => {
@@ -14,9 +14,9 @@ await main(async () => {
   const asRoot = process.getuid?.() === 0 && stages.some(({ name }) => name === "e2e");
   const host = await setUp([...STEPS, testPackages, ...(asRoot ? TEST_USER_STEPS : [])]);
   const tallies = [];
-  for (const stage of stages) {
-    say(`\n── ${stage.name}`);
-    tallies.push(await runStage(host, stage, forJest));
+  for (const together of inTurn(stages)) {
+    say(`\n── ${together.map(({ name }) => name).join(", ")}`);
+    tallies.push(...(await Promise.all(together.map((stage) => runStage(host, stage, forJest)))));
   }
   for (const line of summary(tallies)) say(line);
   return tallies.some(({ failures }) => failures.length > 0) ? 1 : 0;

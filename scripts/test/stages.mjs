@@ -19,10 +19,7 @@ export const STAGES = [
   {
     name: "e2e",
     tests: "tests/e2e",
-    jest: [
-      "--setupFilesAfterEnv=<rootDir>/tests/support/retry-once.ts",
-      ...["--maxWorkers=2", "--testTimeout=600000"],
-    ],
+    jest: ["--setupFilesAfterEnv=<rootDir>/tests/support/retry-once.ts", ...["--maxWorkers=2", "--testTimeout=600000"]],
     deadlineMinutes: 30,
   },
 ];
@@ -39,4 +36,16 @@ export function readArguments(args) {
   const chosen = first === -1 ? args : args.slice(0, first);
   const stages = STAGES.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
   return { stages, forJest: first === -1 ? [] : args.slice(first) };
+}
+
+/**
+ * What runs at the same time: npm scripts, each of which keeps one core busy. A ring of tests is alone.
+ *
+ * @param {readonly Stage[]} stages In order.
+ * @returns {readonly (readonly Stage[])[]} One group after the other.
+ */
+export function inTurn(stages) {
+  const scripts = stages.filter(({ script }) => script !== undefined);
+  const rings = stages.filter(({ tests }) => tests !== undefined);
+  return [...(scripts.length > 0 ? [scripts] : []), ...rings.map((ring) => [ring])];
 }

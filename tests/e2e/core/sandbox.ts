@@ -33,10 +33,12 @@ export async function sandbox(caller: Caller): Promise<void> {
   await project.pulumi("up", "--yes", "--skip-preview");
 
   const outputs = await project.outputs<Outputs>();
+  // One login for all: each costs a second under emulation.
+  const shared = `-o ControlMaster=auto -o ControlPath='${join(project.home, "ssh")}' -o ControlPersist=60`;
   const guest = async (script: string) => {
     const file = join(project.home, "script");
     await writeFile(file, script, { mode: 0o644 });
-    return project.run("bash", "-c", `${outputs.connect} sh -s <"$0" 2>&1 || :`, file);
+    return project.run("bash", "-c", `${outputs.connect} ${shared} sh -s <"$0" 2>&1 || :`, file);
   };
 
   // Both sides write; on the host all of it is the caller's, whoever wrote it in the guest.
