@@ -7,6 +7,10 @@ const NO_DEFAULT_EXPORT = {
   selector: "ExportDefaultDeclaration",
   message: "Export by name: one word per thing, everywhere.",
 };
+const NO_REGEXP_AS_VALUE = {
+  selector: "CallExpression[callee.property.name='toMatchObject'] Property > Literal[regex]",
+  message: "toMatchObject takes any value for a regular expression: write expect.stringMatching(/…/).",
+};
 const NO_SLEEP = {
   // Only the bare sleep: a timer beside something else in a promise is a deadline.
   selector: ["CallExpression.body", "BlockStatement[body.length=1] > ExpressionStatement > CallExpression"]
@@ -68,7 +72,13 @@ export default defineConfig(
   },
   // Its text is what Pulumi serialises into users' state: calls of `require` by name, and nothing else.
   { files: ["sdk/trampoline.ts"], rules: { "@typescript-eslint/no-require-imports": "off" } },
-  { files: ["tests/**/*.ts"], rules: { "max-lines-per-function": "off" } },
+  {
+    files: ["tests/**/*.ts"],
+    rules: {
+      "max-lines-per-function": "off",
+      "no-restricted-syntax": ["error", NO_DEFAULT_EXPORT, NO_SLEEP, NO_EXIT, NO_REGEXP_AS_VALUE],
+    },
+  },
   {
     // Plain JavaScript, as the set-up must run before anything is installed. `npm run typecheck` checks its types.
     files: ["**/*.mjs"],

@@ -6,7 +6,6 @@ const share = new pulumi.Config().get("share") ?? "share";
 const image = new mayfly.Image("debian", { debian: {} });
 const vm = new mayfly.VM("sandbox", {
   image,
-  memory: "512MiB",
   disk: "1GiB",
   network: "isolated", // it reaches nothing; SSH and the port below reach it
   users: [{ name: "dev", sudo: true }],

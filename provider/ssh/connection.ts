@@ -10,11 +10,9 @@ const SESSIONS = 8;
 const PING_MS = 15_000;
 /** So many pings in a row without an answer, 60 s, and the connection is given up; as `ssh -o ServerAliveInterval=15`. */
 const PINGS_UNANSWERED = 4;
-/**
- * A server that does not even open a session within this time is not used for new ones. As long as for an unanswered
- * ping: of twenty guests that start together under emulation, one was seen to take 10 s for it.
- */
-const OPEN_MS = PING_MS * PINGS_UNANSWERED;
+/** A server that does not even open a session within this time, or that of so many logins, is not used for new ones. */
+const OPEN_MS = 10_000;
+const OPEN_LOGINS = 4;
 
 /** A session that did not come to be. Whatever was to run in it has certainly not begun. */
 export class NotStarted extends Error {
@@ -62,6 +60,8 @@ export class SshConnection {
   #open = true;
   #retired = false;
   #unanswered = 0;
+  /** See {@link OPEN_MS}: a guest that starts together with twenty others may take that long for a session. */
+  readonly #openMs: number;
   readonly #client: Client;
   readonly #carrier: Dialled["carrier"];
   readonly #ping: NodeJS.Timeout;
@@ -70,11 +70,12 @@ export class SshConnection {
 
   /** @param onChange Called when a session has become free, and when the connection has ended. */
   constructor(
-    { client, carrier, to, proof }: Dialled,
+    { client, carrier, to, proof, took }: Dialled,
     private readonly onChange: () => void,
   ) {
     this.to = to;
     this.proof = proof;
+    this.#openMs = Math.max(OPEN_MS, OPEN_LOGINS * took);
     this.#client = client;
     this.#carrier = carrier;
     this.#ping = setInterval(() => {
@@ -318,8 +319,10 @@ export class SshConnection {
       return await abortable<T>(signal, (resolve, reject) => {
         timer = setTimeout(() => {
           this.retire(); // what runs on it may still come to its end
-          reject(new NotStarted("lost", `the server did not open a session within ${String(OPEN_MS / 1_000)} s`));
-        }, OPEN_MS);
+          reject(
+            new NotStarted("lost", `the server did not open a session within ${(this.#openMs / 1_000).toFixed(0)} s`),
+          );
+        }, this.#openMs);
         const done: OnChannel<T> = (error, channel) => {
           if (channel === undefined) {
             reject(this.#notStarted(error));

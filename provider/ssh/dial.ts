@@ -25,6 +25,8 @@ export interface Dialled {
   readonly to: string;
   /** What the server has let us in by: a key's fingerprint, or `password`. */
   readonly proof: string | undefined;
+  /** Milliseconds from its opening to the end of the login: how quick the server is just now. */
+  readonly took: number;
 }
 
 /** How often and how patiently to dial. */
@@ -85,11 +87,12 @@ async function attemptOnce(hop: Hop, { open, signal }: DialOptions): Promise<Dia
     attempt.abort(signal.reason);
   };
   signal.addEventListener("abort", onAbort, { once: true });
+  const begun = performance.now();
   try {
     const carrier = await open(attempt.signal);
     try {
       const client = await logIn(hop, login, carrier.stream, attempt.signal);
-      return { client, carrier, to: nameOf(hop), proof: login.proof() };
+      return { client, carrier, to: nameOf(hop), proof: login.proof(), took: performance.now() - begun };
     } catch (error) {
       carrier.stream.destroy();
       carrier.release();

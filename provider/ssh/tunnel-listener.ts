@@ -1,6 +1,8 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { MayflyError } from "../errors";
 import { spell, type Place } from "./tunnel-spec";
 
@@ -92,6 +94,12 @@ function cannotListen(place: Place, cause: NodeJS.ErrnoException): MayflyError {
     return new MayflyError("PORT_TAKEN", `${name} is taken on this host`, {
       ...{ evidence: cause.message, cause },
       remedy: `see by whom (${who}), or take another hostPort; 0 finds a free one`,
+    });
+  }
+  if ("socket" in place && !existsSync(dirname(place.socket))) {
+    return new MayflyError("BAD_INPUT", `the folder of the socket ${name} does not exist`, {
+      ...{ evidence: cause.message, cause },
+      remedy: `make one that only you can enter: mkdir -p -m 700 '${dirname(place.socket)}'`,
     });
   }
   return new MayflyError("BAD_INPUT", `this user can't listen at ${name}`, {

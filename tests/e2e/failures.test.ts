@@ -193,7 +193,7 @@ describe("at up", () => {
   test("with the faults mended up works, and destroy leaves nothing", async () => {
     await program.write(`
 const image = new mayfly.Image("debian", { debian: {} });
-const vm = new mayfly.VM("hangs", { image, memory: "512MiB", ports: [{ guest: 80, host: ${String(port)} }] });
+const vm = new mayfly.VM("hangs", { image, ports: [{ guest: 80, host: ${String(port)} }] });
 exports.said = new mayfly.SshCommand("hello", { vm, create: "echo hello" }).stdout;
 `);
     // The port is still that of the VM that goes in the same run: preview says so.

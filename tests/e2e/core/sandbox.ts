@@ -34,7 +34,7 @@ export async function sandbox(caller: Caller): Promise<void> {
 
   const outputs = await project.outputs<Outputs>();
   // One login for all: each costs a second under emulation.
-  const shared = `-o ControlMaster=auto -o ControlPath='${join(project.home, "ssh")}' -o ControlPersist=60`;
+  const shared = `-o ControlMaster=auto -o 'ControlPath="${join(project.home, "ssh")}"' -o ControlPersist=60`;
   const guest = async (script: string) => {
     const file = join(project.home, "script");
     await writeFile(file, script, { mode: 0o644 });
