@@ -77,24 +77,39 @@ access() { # access: applies /etc/mayfly/access.next; says what went wrong
 # Goes on until the machine is as quiet as it will be, and leaves nothing in it that a clone must not share. Fails, with the
 # reason on the descriptor 4, where it never will be quiet: machines of this image then boot through their kernel.
 settle() {
-  [ "$init" = systemd ] || { echo "its init is not systemd" >&4 && return 1; }
+  case $init in
+  systemd | minimal) ;;
+  *) echo "its init is neither systemd nor Mayfly's own" >&4 && return 1 ;;
+  esac
   run_is_there
   prepare_door
+  until_"$init"_is_quiet || return 1
+  door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
+  rehearse
+  [ "$init" != systemd ] || hold_journal
+  : >/etc/machine-id
+  rm -f /etc/mayfly/template
+  sync
+}
+
+until_systemd_is_quiet() {
   state=$(timeout "$SETTLE_SECONDS" systemctl is-system-running --wait)
   case $state in
   running | degraded) ;;
   *) echo "systemd was still not settled after $SETTLE_SECONDS s" >&4 && return 1 ;;
   esac
-  door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
-  rehearse
+}
+
+until_minimal_is_quiet() { # the image's own program has not begun yet
+  until [ -p /etc/mayfly/begin ]; do sleep 0.05; done
+}
+
+hold_journal() {
   # journald keeps the boot id and machine-id that it was started with. Its sockets stay, so the first message starts it;
   # it then waits at our pipe (prepare.sh), as its start takes as much of the CPU as the first login.
   mkfifo -m 600 "$journal"
   [ ! -S /run/systemd/journal/socket ] || systemctl stop systemd-journald.service
   rm -rf /run/log/journal/* /var/log/journal/*
-  : >/etc/machine-id
-  rm -f /etc/mayfly/template
-  sync
 }
 
 # A template's sshd starts, but has no host key: it waits for one at a pipe in the key's place, and says by another one in
@@ -122,6 +137,13 @@ release_journal() {
   rm -f "$journal"
   echo >&5
   exec 5>&-
+}
+
+# Lets the image's own program begin: minimal-init.sh waits for it in a template.
+begin() {
+  [ -p /etc/mayfly/begin ] || return
+  echo >/etc/mayfly/begin
+  rm -f /etc/mayfly/begin
 }
 
 # Has the files in memory that a login reads, so that the first one does not wait for the disk. Without a real login:
@@ -164,6 +186,7 @@ while read -r verb id size <&3; do
     read -r said </etc/mayfly/said
     [ $code != 3 ] || { access && code=0; }
     answer "$id" $code "$said"
+    [ -s /etc/mayfly/mounts ] || begin
     [ ! -e /etc/mayfly/start-after ] || systemctl start --no-block "$(cat /etc/mayfly/start-after)"
     (sleep 20; release_journal) & # should the host have ended
     ;;
@@ -171,6 +194,7 @@ while read -r verb id size <&3; do
   mounts)
     said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
     answer "$id" $? "$said"
+    begin
     ;;
   esac
 done

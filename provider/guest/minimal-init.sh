@@ -75,6 +75,10 @@ launch() { # launch VARIABLE... PROGRAM ARGUMENT...
 }
 
 entrypoint() {
+  if [ -e /etc/mayfly/template ]; then # until the machine is somebody: see begin in agent.sh
+    mkfifo -m 600 /etc/mayfly/begin
+    read -r line </etc/mayfly/begin
+  fi
   . /usr/lib/mayfly/entrypoint
   [ -n "$program" ] || { echo "mayfly: the image has no entrypoint: nothing runs but the SSH server" && return; }
   become_whom

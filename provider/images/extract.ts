@@ -50,7 +50,7 @@ export async function extractImage(
   return {
     ...(kernel && { version: kernel.version }),
     ...(hasSshd ? {} : { lacksSshd: true }),
-    ...(init === "systemd" ? {} : { unfit: "its init is not systemd" }),
+    ...(init === "other" ? { unfit: "its init is neither systemd nor Mayfly's own" } : {}),
   };
 }
 
