@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { consoleText } from "../../provider/machines/console";
 import { ContainerImages } from "../support/container-images";
@@ -55,7 +54,7 @@ test("images of a few files become machines: commands, copies, the entrypoint's 
   await program.write('exports.image = new mayfly.Image("debian", { debian: {} }).imageName;');
   await program.up();
   const { image } = await program.outputs<{ image: string }>();
-  const applets = ["sh", "cat", "id", "head"].map((name) => [`bin/${name}`, "busybox"]);
+  const applets = ["sh", "cat", "id", "head"].map((name): [string, string] => [`bin/${name}`, "busybox"]);
   const [plain, single, glibc] = await Promise.all([
     images.make("busybox", {
       links: Object.fromEntries(applets),

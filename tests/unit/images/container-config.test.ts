@@ -7,12 +7,14 @@ const fileOf = (name: string, config: Parameters<typeof containerOf>[0]) =>
 
 /** What a shell that has read the file makes of it, one word a line. */
 const words = (config: Parameters<typeof containerOf>[0], text: string) =>
-  execFileSync("sh", ["-euc", `${fileOf("entrypoint", config)}\n${text}`], { encoding: "utf8" }).split("\n").slice(0, -1);
+  execFileSync("sh", ["-euc", `${fileOf("entrypoint", config)}\n${text}`], { encoding: "utf8" })
+    .split("\n")
+    .slice(0, -1);
 
 test("the shell gets program, arguments and variables word by word, whatever is in them", () => {
   const config = {
     Entrypoint: ["/bin/a b"],
-    Cmd: ["it's", "$HOME", "", "`id` \\ \"", "--"],
+    Cmd: ["it's", "$HOME", "", '`id` \\ "', "--"],
     Env: ["PATH=/opt/bin:/bin", "QUOTE='", "A.B=c=d"],
     User: "app:video",
     WorkingDir: "/srv/my site",
@@ -38,7 +40,5 @@ test("what an image does not say is as containers have it", () => {
 
 test("sessions get the image's variables, but for those that /etc/environment cannot hold, and busybox last in PATH", () => {
   const Env = ["LANG=C.UTF-8", "PATH=/opt/bin:/bin", "TWO=a\nb", "HASH=a#b", "A.B=c", "EMPTY="];
-  expect(fileOf("environment", { Env })).toBe(
-    'LANG="C.UTF-8"\nEMPTY=""\nPATH="/opt/bin:/bin:/usr/lib/mayfly/bin"\n',
-  );
+  expect(fileOf("environment", { Env })).toBe('LANG="C.UTF-8"\nEMPTY=""\nPATH="/opt/bin:/bin:/usr/lib/mayfly/bin"\n');
 });
