@@ -1,5 +1,11 @@
 /* Becomes a user by numbers, as no program of busybox does, and runs a program in this process's place. */
-enum { MOST_GROUPS = 64 };
+enum { MOST_GROUPS = 64, SIGNALS = 64 };
+
+/* A shell lets what it starts in the background ignore SIGINT and SIGQUIT, which may be what is to end it. */
+static void reset_signals(void) {
+  static const long by_default[8]; /* struct sigaction of the kernel, all zeroes */
+  for (int signal = 1; signal <= SIGNALS; signal++) call(RT_SIGACTION, signal, (long)by_default, 0, 8, 0);
+}
 
 static void run_as(const char *uid, const char *gid, const char *more, char **program, char **environment) {
   uint groups[MOST_GROUPS], count = 0; /* gid_t of the kernel */
@@ -9,6 +15,7 @@ static void run_as(const char *uid, const char *gid, const char *more, char **pr
     groups[count++] = value;
     if (*at == ',') at++;
   }
+  reset_signals();
   must(call(SETGROUPS, count, (long)groups, 0, 0, 0), "setgroups");
   must(call(SETGID, number(gid), 0, 0, 0, 0), "setgid");
   must(call(SETUID, number(uid), 0, 0, 0, 0), "setuid");
