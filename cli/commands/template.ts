@@ -25,7 +25,7 @@ const build = new Command("build")
     using session = openSession("mayfly template build");
     const { images, machines, signal, say, step, owner } = session;
     const image = await images.resolve(name, signal, say);
-    const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal));
+    const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
     const accelerator = await machines.chooseAccelerator("auto", signal);
     const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg };
     const spec = { ...size, accelerator, mounts: [], ports: [], isolated: true };

@@ -1,5 +1,6 @@
 # The guest agent: opens the door for SSH, tells the host how far the guest is, and applies what the host sends, over a
-# virtio-serial port. Started by init.sh with sshd's path; no child of the image's init.
+# virtio-serial port. Started by init.sh with sshd's path and the kind of init: systemd, minimal (ours) or other. No child
+# of the image's init.
 #
 # Guest to host, one line each: listening | waiting | unfit REASON | done ID | failed ID REASON.
 # Host to guest: VERB ID SIZE, then what the verb says. The host sends one message at a time and waits for its answer,
@@ -8,7 +9,12 @@
 #   identity  what `helper become` reads: the machine that this template's clone becomes
 #   verified  nothing, and gets no answer: the host has logged in, what was put off may begin
 #   mounts    nothing: mounts what the identity has declared; its devices are plugged in now
-sshd=$1
+sshd=$1 init=$2
+# A server that is lent to the image has rules and libraries of its own, and leaves port 22 to the image's programs.
+case $sshd in
+/usr/lib/mayfly/*) is_lent=yes rules="-f /etc/mayfly/sshd_config.lent" libraries=LD_LIBRARY_PATH=/usr/lib/mayfly/ssh/lib ;;
+*) is_lent= rules= libraries= ;;
+esac
 journal=/etc/mayfly/journal
 PATH=/usr/lib/mayfly/bin
 export PATH
@@ -26,8 +32,8 @@ serve() { # serve PIDFILE
   while :; do
     mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
     sh -c 'echo $$ >/etc/mayfly/sshd.pid; exec "$@"' sh \
-      env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-      "$sshd" -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
+      env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries \
+      "$sshd" $rules -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
     sleep 1 # somebody has ended it
   done
 }
@@ -39,11 +45,24 @@ listens() {
 
 # run_is_there: waits until the init has mounted /run, in which sshd has its folder.
 run_is_there() {
-  if [ -e /etc/systemd/system ]; then
-    until [ -S /run/systemd/private ]; do sleep 0.05; done
-  else
-    until listens 22; do sleep 0.05; done
-  fi
+  case $init:$is_lent in
+  systemd:*) until [ -S /run/systemd/private ]; do sleep 0.05; done ;;
+  minimal:*) ;; # mounts none
+  *:yes) ( # nothing tells whether it will mount one
+    seconds=0
+    while [ $seconds -lt 120 ]; do
+      [ -d /run/sshd ] || mkdir -p /run/sshd
+      seconds=$((seconds + 1))
+      sleep 1
+    done
+  ) & ;;
+  *) until listens 22; do sleep 0.05; done ;;
+  esac
+}
+
+# has_server: whether the image's init starts a server of the image's own.
+has_server() {
+  [ -z "$is_lent" ] && [ "$init" != minimal ]
 }
 
 answer() { # answer ID EXIT-CODE REASON
@@ -58,24 +77,39 @@ access() { # access: applies /etc/mayfly/access.next; says what went wrong
 # Goes on until the machine is as quiet as it will be, and leaves nothing in it that a clone must not share. Fails, with the
 # reason on the descriptor 4, where it never will be quiet: machines of this image then boot through their kernel.
 settle() {
-  [ -e /etc/systemd/system ] || { echo "its init is not systemd" >&4 && return 1; }
+  case $init in
+  systemd | minimal) ;;
+  *) echo "its init is neither systemd nor Mayfly's own" >&4 && return 1 ;;
+  esac
   run_is_there
   prepare_door
+  until_"$init"_is_quiet || return 1
+  door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
+  rehearse
+  [ "$init" != systemd ] || hold_journal
+  : >/etc/machine-id
+  rm -f /etc/mayfly/template
+  sync
+}
+
+until_systemd_is_quiet() {
   state=$(timeout "$SETTLE_SECONDS" systemctl is-system-running --wait)
   case $state in
   running | degraded) ;;
   *) echo "systemd was still not settled after $SETTLE_SECONDS s" >&4 && return 1 ;;
   esac
-  door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
-  rehearse
+}
+
+until_minimal_is_quiet() { # the image's own program has not begun yet
+  until [ -p /etc/mayfly/begin ]; do sleep 0.05; done
+}
+
+hold_journal() {
   # journald keeps the boot id and machine-id that it was started with. Its sockets stay, so the first message starts it;
   # it then waits at our pipe (prepare.sh), as its start takes as much of the CPU as the first login.
   mkfifo -m 600 "$journal"
   [ ! -S /run/systemd/journal/socket ] || systemctl stop systemd-journald.service
   rm -rf /run/log/journal/* /var/log/journal/*
-  : >/etc/machine-id
-  rm -f /etc/mayfly/template
-  sync
 }
 
 # A template's sshd starts, but has no host key: it waits for one at a pipe in the key's place, and says by another one in
@@ -105,11 +139,18 @@ release_journal() {
   exec 5>&-
 }
 
+# Lets the image's own program begin: minimal-init.sh waits for it in a template.
+begin() {
+  [ -p /etc/mayfly/begin ] || return
+  echo >/etc/mayfly/begin
+  rm -f /etc/mayfly/begin
+}
+
 # Has the files in memory that a login reads, so that the first one does not wait for the disk. Without a real login:
 # over TCP the kernel would draw its secret for sequence numbers, which all clones would share.
 rehearse() {
   for shell in /bin/bash /bin/sh; do [ ! -x "$shell" ] || "$shell" -lc true; done
-  cat "$sshd" /usr/lib/openssh/* /usr/libexec/openssh/* /lib/*/security/*.so /lib/security/*.so /etc/pam.d/* >/dev/null
+  cat "$sshd" /usr/lib/mayfly/ssh/*/* /usr/lib/openssh/* /usr/libexec/openssh/* /lib/*/security/*.so /lib/security/*.so /etc/pam.d/* >/dev/null
 }
 
 SETTLE_SECONDS=120 # a service that takes longer would keep everybody waiting who wants this template
@@ -126,7 +167,7 @@ else
   (
     run_is_there
     serve none &
-    until listens 22 && listens 64022 && [ ! -e /run/nologin ]; do sleep 0.05; done
+    until { ! has_server || listens 22; } && listens 64022 && [ ! -e /run/nologin ]; do sleep 0.05; done
     echo listening >&3
   ) &
 fi
@@ -145,6 +186,7 @@ while read -r verb id size <&3; do
     read -r said </etc/mayfly/said
     [ $code != 3 ] || { access && code=0; }
     answer "$id" $code "$said"
+    [ -s /etc/mayfly/mounts ] || begin
     [ ! -e /etc/mayfly/start-after ] || systemctl start --no-block "$(cat /etc/mayfly/start-after)"
     (sleep 20; release_journal) & # should the host have ended
     ;;
@@ -152,6 +194,7 @@ while read -r verb id size <&3; do
   mounts)
     said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
     answer "$id" $? "$said"
+    begin
     ;;
   esac
 done

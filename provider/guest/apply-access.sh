@@ -153,7 +153,7 @@ log_out() {
     process=${line#/proc/} title=
     read -r title 2>/dev/null <"$line"
     case $title in
-    "sshd: $1@"* | "sshd-session: $1@"*) kill -KILL $(tree "${process%/cmdline}") 2>/dev/null ;;
+    "sshd: $1@"* | "sshd-session: $1@"* | "mayfly-sshd: $1@"*) kill -KILL $(tree "${process%/cmdline}") 2>/dev/null ;;
     esac
   done
 }

@@ -3,7 +3,8 @@
 # the machine's identity, and hands over to the image's own init. Runs again at every reboot of the guest, so all that it
 # needs comes from the disks, never from a host program that might have ended.
 #
-# Disks, by serial number: mayfly-root (the image, erofs), mayfly-identity (a tar), mayfly-scratch (ext4, if any).
+# Disks, by serial number: mayfly-root (the image, erofs), mayfly-identity (a tar), mayfly-scratch (ext4, if any),
+# mayfly-parts (erofs, if the image lacks something: kernel modules, and an SSH server with its libraries).
 export PATH=/bin
 busybox mkdir -p /proc /sys /dev /lower /writable /newroot
 busybox mount -t devtmpfs dev /dev
@@ -40,6 +41,7 @@ mkdir -p /writable/upper /writable/work
 mount -t overlay -o lowerdir=/lower,upperdir=/writable/upper,workdir=/writable/work overlay /newroot ||
   fail "the image's kernel has no overlay filesystem"
 
+parts=$(disk mayfly-parts)
 identity=$(disk mayfly-identity) || fail "the identity disk is missing"
 rm -rf /newroot/etc/mayfly/access.next # what a lost power may have left half unpacked
 tar -x -f "$identity" -C /newroot || fail "the identity cannot be read"
@@ -54,6 +56,22 @@ in_guest() { # in_guest APPLET [ARG...]: runs one of our own programs with the g
 }
 in_guest --install -s /usr/lib/mayfly/bin
 
+if [ -n "$parts" ]; then
+  mkdir -p /newroot/usr/lib/mayfly/parts
+  mount -t erofs -o ro "/newroot$parts" /newroot/usr/lib/mayfly/parts || fail "the image's kernel cannot mount erofs"
+  ln -sfn parts/ssh /newroot/usr/lib/mayfly/ssh
+  modules=lib/modules/$(uname -r)
+  if [ -d "/newroot/usr/lib/mayfly/parts/${modules#lib/}" ] && ! in_guest test -e "/$modules"; then
+    in_guest mkdir -p /lib/modules
+    in_guest ln -sf "/usr/lib/mayfly/parts/${modules#lib/}" "/$modules"
+  fi
+fi
+sshd=$(in_guest sh -c 'command -v /usr/sbin/sshd || command -v /usr/bin/sshd || command -v /sbin/sshd')
+if [ -z "$sshd" ]; then
+  sshd=/usr/lib/mayfly/ssh/mayfly-sshd
+  in_guest test -x $sshd || fail "the image has no sshd: install openssh-server in it"
+fi
+
 ip link set lo up
 if [ -e /newroot/sys/class/net/eth0 ]; then # as machines/qemu-command.ts has it; static, as waiting for DHCP costs a second
   # A clone of a template gets another hardware address, and must say so: QEMU's network knows the old one.
@@ -64,7 +82,7 @@ if [ -e /newroot/sys/class/net/eth0 ]; then # as machines/qemu-command.ts has it
 fi
 
 # Each script says what it does. A template gets its identity, and its mounts, after the restore: see agent.sh.
-in_guest sh /usr/lib/mayfly/prepare.sh
+in_guest sh /usr/lib/mayfly/prepare.sh "$sshd"
 if [ ! -e /newroot/etc/mayfly/template ]; then
   said=$(chroot /newroot /usr/lib/mayfly/helper identity 2>&1) || fail "the identity cannot be applied: $said"
   problems=$(in_guest sh /usr/lib/mayfly/apply-access.sh 2>&1 | tee /newroot/dev/console | grep problem:)
@@ -72,17 +90,38 @@ if [ ! -e /newroot/etc/mayfly/template ]; then
   said=$(in_guest sh /usr/lib/mayfly/mount-all.sh) || fail "$said"
 fi
 
+# is_init PATH: whether the program is there, and has something to start. Images that are made of busybox have a link for
+# each of its programs, the init too; those are for containers.
+is_init() {
+  # A link is followed inside the image: readlink of the guest's own root, not of ours.
+  program=$(in_guest readlink -f "$1" 2>/dev/null) && [ -n "$program" ] && in_guest test -x "$program" || return
+  case ${program##*/} in *busybox*) ;; *) return 0 ;; esac
+  in_guest grep -q "^$TABLE" /etc/inittab 2>/dev/null && return 1
+  first=$(in_guest sed -n 's/^[^#:]*:[^:]*:sysinit:\([^ ]*\).*/\1/p' /etc/inittab 2>/dev/null | head -n 1)
+  in_guest test -x "${first:-/etc/init.d/rcS}"
+}
+
+TABLE="# Written by Mayfly" # begins the table of our own init, which a scratch disk keeps over a restart
 init=
 for path in /sbin/init /usr/sbin/init /lib/systemd/systemd /usr/lib/systemd/systemd /init; do
-  # A link is followed inside the image: readlink of the guest's own root, not of ours.
-  [ -n "$(in_guest readlink -f "$path" 2>/dev/null)" ] || continue
-  in_guest test -x "$path" && init=$path && break
+  is_init "$path" && init=$path && break
 done
-[ -n "$init" ] || fail "the image has no init: none of /sbin/init, /usr/lib/systemd/systemd, /init is there"
-sshd=$(in_guest sh -c 'command -v /usr/sbin/sshd || command -v /usr/bin/sshd || command -v /sbin/sshd')
-[ -n "$sshd" ] || fail "the image has no sshd: install openssh-server in it"
+case $program:$init in
+*:) kind=minimal ;;
+*/systemd:*) kind=systemd ;;
+*) kind=other ;;
+esac
 
 # Its root is the new one, and it is no child of the image's init: it works under any init, and survives a broken one.
-in_guest setsid /usr/lib/mayfly/busybox sh /usr/lib/mayfly/agent.sh "$sshd" </newroot/dev/null &
-echo "mayfly: starting $init"
-exec switch_root /newroot "$init"
+in_guest setsid /usr/lib/mayfly/busybox sh /usr/lib/mayfly/agent.sh "$sshd" $kind </newroot/dev/null &
+echo "mayfly: starting ${init:-a minimal init}"
+[ -z "$init" ] || exec switch_root /newroot "$init"
+do="/usr/lib/mayfly/busybox sh /usr/lib/mayfly/minimal-init.sh"
+in_guest sh -c 'cat >/etc/inittab' <<END
+$TABLE; inittab(5) of busybox.
+::sysinit:$do mounts
+::once:$do entrypoint
+::shutdown:$do stop
+::ctrlaltdel:/usr/lib/mayfly/busybox reboot
+END
+exec switch_root /newroot /usr/lib/mayfly/busybox init

@@ -1,27 +1,38 @@
 # Prepares the image's own files for a life as a machine, whichever that will be: sshd's rules, services, resolver. Runs
-# in the guest's root before its init does, at every boot, also at that of a template.
+# in the guest's root before its init does, at every boot, also at that of a template. Started with sshd's path.
 PATH=/usr/lib/mayfly/bin
 export PATH
 cd /etc/mayfly || exit 1
 
-rm -f journal sshd-listens # pipes of a template whose clone restarts itself
+rm -f journal sshd-listens begin # pipes of a template whose clone restarts itself
 
 keep() { # keep FILE NAME: the image's own text of a file that we write, as it was before our first boot
   [ -e "$2.image" ] || cat "$1" >"$2.image" 2>/dev/null || : >"$2.image"
 }
 keep /etc/hosts hosts
+case $1 in
+/usr/lib/mayfly/*) # it is lent: its sessions get what a container of the image gets
+  [ -e environment.image ] || cat /etc/environment /usr/lib/mayfly/environment >environment.image 2>/dev/null
+  ;;
+esac
 keep /etc/environment environment
 touch environment
 
-# The image's own settings stay, but sshd takes the first value that it reads for a keyword, and ours come first.
-config=/etc/ssh/sshd_config
-mkdir -p /etc/ssh
-keep "$config" sshd_config
-cat sshd_config sshd_config.image >"$config"
-# OpenSSH 9.8 shuts out an address after failed logins; here all logins come from one address, the host's.
-sshd=$(command -v /usr/sbin/sshd || command -v /usr/bin/sshd) && grep -q PerSourcePenalties "$sshd" &&
-  sed -i '1i PerSourcePenalties no' "$config"
-rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub # keys from the image are known to all who have the image
+# own_sshd SSHD: the image's own settings stay, but sshd takes the first value that it reads for a keyword, and ours come
+# first.
+own_sshd() {
+  config=/etc/ssh/sshd_config
+  mkdir -p /etc/ssh
+  keep "$config" sshd_config
+  cat sshd_config sshd_config.image >"$config"
+  # OpenSSH 9.8 shuts out an address after failed logins; here all logins come from one address, the host's.
+  grep -q PerSourcePenalties "$1" && sed -i '1i PerSourcePenalties no' "$config"
+  rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub # keys from the image are known to all who have the image
+}
+case $1 in
+/usr/lib/mayfly/*) sh /usr/lib/mayfly/lend-sshd.sh ;;
+*) own_sshd "$1" ;;
+esac
 
 # enable TARGET UNIT...: has systemd start the first of the units that the image has.
 enable() {

@@ -1,12 +1,16 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
-import { extractImage, type ImageKernel } from "./extract";
+import { checkArchitecture } from "./architecture";
+import { containerFiles } from "./container-config";
+import { extractImage, type ExtractedImage } from "./extract";
 import { guestFiles, packInitramfs } from "./initramfs";
+import { LENT_PARTS, makeLentParts } from "./lent-parts";
+import type { StoredImage } from "./store";
 
 /** What a machine boots from; read-only, shared by all machines of an image. */
 export interface BootArtefacts {
@@ -16,63 +20,132 @@ export interface BootArtefacts {
   readonly rootfs: string;
   readonly kernel: string;
   readonly initramfs: string;
-  /** Changes with what is in these files: the image, and our own part of the initramfs. */
+  /** A disk with what the image lacks: kernel modules and an SSH server. Absent for an image that has both. */
+  readonly parts: string | undefined;
+  /** Changes with what is in these files: the image, what is lent to it, and our own part of the initramfs. */
   readonly version: string;
   /** As `uname -r` says. */
   readonly kernelVersion: string;
+  /** Why no template can be made of its machines, where that is known without a boot. */
+  readonly unfit: string | undefined;
+}
+
+/** Where artefacts are made. */
+export interface ArtefactsWorkshop {
+  readonly paths: Paths;
+  readonly podman: Podman;
+  /** Finds or makes the image that lends a kernel and an SSH server to those that have none. */
+  readonly lender: () => Promise<StoredImage>;
+}
+
+/** An image whose parts lie in a folder. */
+interface Extracted extends ExtractedImage {
+  readonly id: string;
+  readonly folder: string;
 }
 
 /**
  * Makes the boot artefacts of an image, or finds those made before. One process makes them, others wait for it. They
  * appear by a rename, so a half-made set is never seen.
  *
- * @param image Id of an image in podman's store, without `sha256:`.
+ * @throws {MayflyError} `IMAGE_NOT_BOOTABLE`.
  */
 export async function bootArtefacts(
-  paths: Paths,
-  podman: Podman,
-  image: string,
+  workshop: ArtefactsWorkshop,
+  image: StoredImage,
   signal: AbortSignal,
 ): Promise<BootArtefacts> {
+  checkArchitecture(image.architecture);
+  const own = await extracted(workshop, image.id, signal);
+  const isWhole = own.version !== undefined && own.lacksSshd !== true;
+  const lender = isWhole ? undefined : await extracted(workshop, (await workshop.lender()).id, signal);
+  const kernelFrom = own.version !== undefined || lender === undefined ? own : lender;
+  const folder = lender === undefined ? own.folder : await completed(workshop, own, lender, kernelFrom, signal);
+  const extra = containerFiles(image.container);
   const guest = guestFiles();
-  const folder = join(paths.artefacts, image);
-  const initramfs = join(folder, `initramfs-${guest.version}.cpio`);
-  if (!existsSync(initramfs)) {
-    await withLock(paths.locks, `artefacts-${image}`, signal, async () => {
-      if (!existsSync(join(folder, "artefacts.json"))) {
-        await madeInScratch(paths, async (draft) => {
-          const kernel = await extractImage(podman, image, draft, signal);
-          await writeFile(join(draft, "artefacts.json"), JSON.stringify(kernel));
-          await rename(draft, folder);
-        });
-      }
-      if (existsSync(initramfs)) return;
-      await madeInScratch(paths, async (draft) => {
-        await cp(join(folder, "initramfs", "modules"), join(draft, "modules"), { recursive: true });
-        await packInitramfs(draft, `${draft}.cpio`, guest, signal);
-        await rename(`${draft}.cpio`, initramfs);
-      });
-    });
-  }
-  const { version } = JSON.parse(await readFile(join(folder, "artefacts.json"), "utf8")) as ImageKernel;
+  const name = `initramfs-${digest(guest.version, ...extra.values())}.cpio`;
+  const initramfs = join(folder, name);
+  await once(workshop, initramfs, signal, async (draft) => {
+    await cp(join(kernelFrom.folder, "initramfs", "modules"), join(draft, "modules"), { recursive: true });
+    await packInitramfs(draft, `${draft}.made`, { ...guest, extra }, signal);
+    return `${draft}.made`;
+  });
   return {
     folder,
     rootfs: join(folder, "rootfs.erofs"),
     kernel: join(folder, "kernel"),
     initramfs,
-    version: `${image}-${guest.version}`,
-    kernelVersion: version,
+    parts: lender && join(folder, LENT_PARTS),
+    version: [image.id, ...(lender ? [lender.id.slice(0, 12), LENT_PARTS] : []), guest.version].join("-"),
+    kernelVersion: kernelFrom.version ?? "",
+    unfit: own.unfit,
   };
 }
 
-/** Works in a folder that is gone afterwards, whatever happened, unless the work has moved it into place. */
-async function madeInScratch(paths: Paths, work: (draft: string) => Promise<void>): Promise<void> {
-  const draft = join(paths.scratch, randomBytes(8).toString("hex"));
-  await mkdir(draft, { mode: 0o700 });
-  try {
-    await work(draft);
-  } finally {
-    await rm(draft, { recursive: true, force: true });
-    await rm(`${draft}.cpio`, { force: true });
-  }
+function digest(...texts: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const text of texts) hash.update(text).update("\0");
+  return hash.digest("hex").slice(0, 12);
+}
+
+/** Takes an image apart, once. */
+async function extracted(workshop: ArtefactsWorkshop, id: string, signal: AbortSignal): Promise<Extracted> {
+  const folder = join(workshop.paths.artefacts, id);
+  await once(workshop, folder, signal, async (draft) => {
+    const image = await extractImage(workshop.podman, id, draft, signal);
+    await writeFile(join(draft, "artefacts.json"), JSON.stringify(image));
+    return draft;
+  });
+  const image = JSON.parse(await readFile(join(folder, "artefacts.json"), "utf8")) as ExtractedImage;
+  return { ...image, id, folder };
+}
+
+/** A folder with what an image has and what is lent to it. Names of the same files: it takes no room of its own. */
+async function completed(
+  workshop: ArtefactsWorkshop,
+  own: Extracted,
+  lender: Extracted,
+  kernelFrom: Extracted,
+  signal: AbortSignal,
+): Promise<string> {
+  const folder = join(workshop.paths.artefacts, `${own.id}-${lender.id.slice(0, 12)}`);
+  const parts = join(lender.folder, LENT_PARTS);
+  await once(workshop, parts, signal, async (draft) => {
+    await makeLentParts(workshop.podman, lender.id, join(draft, "parts"), `${draft}.made`, signal);
+    return `${draft}.made`;
+  });
+  await once(workshop, folder, signal, async (draft) => {
+    await link(join(own.folder, "rootfs.erofs"), join(draft, "rootfs.erofs"));
+    await link(join(kernelFrom.folder, "kernel"), join(draft, "kernel"));
+    await link(parts, join(draft, LENT_PARTS));
+    return draft;
+  });
+  return folder;
+}
+
+/**
+ * Makes a file or folder unless it is there; one process makes it, others wait. It is made in a scratch folder that is
+ * gone afterwards, whatever happened, and moved into its place as a whole.
+ *
+ * @param make Fills the draft; returns what is to be moved: the draft, or a file `DRAFT.made`.
+ */
+async function once(
+  { paths }: ArtefactsWorkshop,
+  place: string,
+  signal: AbortSignal,
+  make: (draft: string) => Promise<string>,
+): Promise<void> {
+  if (existsSync(place)) return;
+  const name = place.slice(paths.artefacts.length + 1).replaceAll("/", "-");
+  await withLock(paths.locks, `artefacts-${name}`, signal, async () => {
+    if (existsSync(place)) return;
+    const draft = join(paths.scratch, randomBytes(8).toString("hex"));
+    await mkdir(draft, { mode: 0o700 });
+    try {
+      await rename(await make(draft), place);
+    } finally {
+      await rm(draft, { recursive: true, force: true });
+      await rm(`${draft}.made`, { force: true });
+    }
+  });
 }

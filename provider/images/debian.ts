@@ -13,6 +13,9 @@ import { findImage } from "./store";
 /** A Debian root filesystem, as asked for. */
 export type DebianSpec = NonNullable<ImageSpec["debian"]>;
 
+/** The one that `debian: {}` means. It lends its kernel and its SSH server to images that have none. */
+export const DEFAULT_DEBIAN: DebianSpec = { suite: "bookworm", packages: [] };
+
 /** What a machine needs of Debian, beside what the user wants. */
 const BASE_PACKAGES: readonly string[] = [
   "systemd",

@@ -2,7 +2,7 @@ import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
 import { bootArtefacts, type BootArtefacts } from "./artefacts";
-import { makeDebianImage, type DebianSpec } from "./debian";
+import { DEFAULT_DEBIAN, makeDebianImage, type DebianSpec } from "./debian";
 import { findImage, resolveImage, type StoredImage } from "./store";
 
 /** The room of images: from what the user names to what a machine boots. */
@@ -28,8 +28,17 @@ export class Images {
     return resolveImage(this.podman, name, signal, say);
   }
 
-  /** What a machine boots from, made once per image. Throws `IMAGE_NOT_BOOTABLE`. */
-  async prepare(image: StoredImage, signal: AbortSignal): Promise<BootArtefacts> {
-    return bootArtefacts(this.paths, this.podman, image.id, signal);
+  /**
+   * What a machine boots from, made once per image. An image without a kernel or an SSH server gets those of the default
+   * Debian image, which is made if need be. Throws `IMAGE_NOT_BOOTABLE`.
+   */
+  async prepare(image: StoredImage, signal: AbortSignal, say: Say): Promise<BootArtefacts> {
+    const lender = async () => {
+      const name = await this.debian(DEFAULT_DEBIAN, signal, (text) => {
+        say(`the image lacks a kernel or an SSH server, so Debian's are made ready: ${text}`);
+      });
+      return this.resolve(name, signal, say);
+    };
+    return bootArtefacts({ paths: this.paths, podman: this.podman, lender }, image, signal);
   }
 }

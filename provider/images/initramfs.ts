@@ -76,11 +76,13 @@ function isDynamic(path: string): boolean {
 /**
  * Packs `folder` (with `modules/` in it) as an initramfs, uncompressed: under emulation reading 5 MB costs less than
  * unpacking 2.
+ *
+ * @param guest What goes into it; `extra` has texts by name in the guest's `/usr/lib/mayfly`.
  */
 export async function packInitramfs(
   folder: string,
   file: string,
-  guest: GuestFiles,
+  guest: GuestFiles & { readonly extra: ReadonlyMap<string, string> },
   signal: AbortSignal,
 ): Promise<void> {
   mkdirSync(join(folder, "bin"), { recursive: true });
@@ -89,6 +91,7 @@ export async function packInitramfs(
   cpSync(guest.busybox, join(folder, "bin", "busybox"));
   chmodSync(join(folder, "bin", "busybox"), 0o755);
   for (const [name, path] of guest.files) cpSync(path, join(folder, "mayfly", name));
+  for (const [name, text] of guest.extra) writeFileSync(join(folder, "mayfly", name), text);
   chmodSync(join(folder, "mayfly", "helper"), 0o755);
   cpSync(join(GUEST_FOLDER, "init.sh"), join(folder, "init"));
   chmodSync(join(folder, "init"), 0o755);

@@ -1,6 +1,7 @@
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
+import { containerOf, type ContainerConfig, type ImageConfig } from "./container-config";
 
 /** An image in podman's store. */
 export interface StoredImage {
@@ -10,13 +11,19 @@ export interface StoredImage {
   readonly digest: string;
   /** Bytes in the store, layers shared with other images included. */
   readonly bytes: number;
+  /** As Go names it: `amd64`. Empty where the image does not say. */
+  readonly architecture: string;
+  /** What a container of it would run. */
+  readonly container: ContainerConfig;
 }
 
 /** Looks an image up; `undefined` when the store has none by that name. */
 export async function findImage(podman: Podman, name: string, signal: AbortSignal): Promise<StoredImage | undefined> {
   try {
     const [image] = JSON.parse(await podman.run(["image", "inspect", name], { signal })) as PodmanImage[];
-    return image && { id: image.Id.replace(/^sha256:/, ""), digest: image.Digest, bytes: image.Size };
+    if (image === undefined) return undefined;
+    const { Id, Digest: digest, Size: bytes, Architecture: architecture = "", Config } = image;
+    return { id: Id.replace(/^sha256:/, ""), digest, bytes, architecture, container: containerOf(Config) };
   } catch (error) {
     // podman has one exit code for all failures of this command.
     if (error instanceof MayflyError && /no such image|image not known/i.test(error.evidence ?? "")) return undefined;
@@ -28,6 +35,8 @@ interface PodmanImage {
   readonly Id: string;
   readonly Digest: string;
   readonly Size: number;
+  readonly Architecture?: string;
+  readonly Config?: ImageConfig | null;
 }
 
 /**

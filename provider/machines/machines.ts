@@ -1,5 +1,5 @@
 import { chmod, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
@@ -121,8 +121,8 @@ export class Machines {
     signal: AbortSignal,
   ): Promise<void> {
     const folder = this.sharedFolder(id);
-    const initramfs = boot.initramfs.slice(boot.folder.length + 1);
-    const command = qemuCommand(containerName(id), spec, identity, { initramfs, start, slots });
+    const [initramfs, parts] = [basename(boot.initramfs), boot.parts && basename(boot.parts)];
+    const command = qemuCommand(containerName(id), spec, identity, { initramfs, parts, start, slots });
     const container = {
       ...{ id, owner, folder, command, start, template, machine: spec },
       ...{ artefacts: boot.folder, log: this.consoleLog(id) },

@@ -43,6 +43,8 @@ export type Start = "cold" | "template" | "warm";
 export interface QemuFiles {
   /** Name of the initramfs within the artefacts' folder. */
   readonly initramfs: string;
+  /** Name there of the disk with what the image lacks, if it lacks something. */
+  readonly parts?: string | undefined;
   readonly start: Start;
   /** Empty slots for devices that are plugged in later; a template has as many as the machines made of it. */
   readonly slots: number;
@@ -82,6 +84,7 @@ export function qemuCommand(
     ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
     ...(spec.scratchMiB === undefined ? [] : disk("scratch", `${machine}/scratch.img`, false)),
     ...slots(files.slots),
+    ...(files.parts === undefined ? [] : disk("parts", `${artefacts}/${files.parts}`, true)),
     // A device that talks to another process can't be part of a saved state: a warm machine gets it afterwards.
     ...(files.start === "cold" ? spec.mounts.flatMap((_, index) => mount(index)) : []),
   ];

@@ -44,6 +44,7 @@ export async function findOrMake(
   { signal, step }: Pick<Progress, "signal" | "step">,
 ): Promise<Template> {
   const { templates } = workshop;
+  if (plan.boot.unfit !== undefined) throw unfit(plan.boot.unfit);
   const shape = shapeOf(plan.spec, plan.boot);
   const key = Templates.key(shape);
   const found = await templates.find(key);

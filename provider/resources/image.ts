@@ -39,7 +39,7 @@ async function make({ reference, debian, warm }: ImageSpec, context: Context): P
       images.debian(debian ?? { suite: "bookworm", packages: [] }, signal, say),
     ));
   const stored = await images.resolve(name, signal, say);
-  const boot = await step("Preparing the image for boot", async () => images.prepare(stored, signal));
+  const boot = await step("Preparing the image for boot", async () => images.prepare(stored, signal, say));
   for (const shape of warm) await makeTemplate(shape, boot, context);
   return {
     imageName: name,

@@ -62,7 +62,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     const { images, machines, signal, step, say } = context;
     await step("Removing what a crash has left", async () => reap(context));
     const image = await step("Looking the image up", async () => images.resolve(inputs.image, signal, say));
-    const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal));
+    const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
     const accelerator = await machines.chooseAccelerator(inputs.accelerator, signal);
     const [keys, identity] = await step("Making keys", async () =>
       Promise.all([loginKeys(id, inputs, context), newIdentity(id, inputs, context)]),

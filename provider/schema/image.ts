@@ -25,7 +25,10 @@ const warmShape = z.strictObject({
 /** Inputs of {@link Image}: exactly one source. */
 export const imageSchema = z
   .strictObject({
-    /** An OCI image by name; pulled when podman's store lacks it. */
+    /**
+     * An OCI image by name; pulled when podman's store lacks it. A kernel, an init and an SSH server are lent to it where it
+     * has none: container images boot as well, and run their entrypoint.
+     */
     reference: imageName.optional(),
     /** Debian from its packages. */
     debian: debian.optional(),

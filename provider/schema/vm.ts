@@ -107,7 +107,7 @@ export const vmSchema = z
     hostname: hostname.optional(),
     /** Added to the kernel's command line. @default [] */
     kernelArgs,
-    /** Variables for every login session, by /etc/environment. @default {} */
+    /** Variables for every login session, by /etc/environment, and for a container image's entrypoint. @default {} */
     environment: environment.default({}),
     /**
      * Start from a template: the saved memory of a machine of the same shape (image, CPUs, memory, disk, kernel arguments)

@@ -63,7 +63,10 @@ export const NEEDS = [
 export const DOWNLOAD_NEEDS = [{ name: "curl", programs: ["curl"], packages: () => ["curl", "ca-certificates"] }];
 
 /** What only the tests need. @type {readonly Need[]} */
-export const TEST_NEEDS = [{ name: "sshd", programs: ["sshd"], packages: () => ["openssh-server"] }];
+export const TEST_NEEDS = [
+  { name: "sshd", programs: ["sshd"], packages: () => ["openssh-server"] },
+  { name: "musl", files: ["/lib/ld-musl-x86_64.so.1"], packages: () => ["musl"] },
+];
 
 /**
  * The needs that a host does not meet.

@@ -139,7 +139,8 @@ describe("at up", () => {
   test("each VM that fails says why, and leaves nothing; what did not fail is there", async () => {
     await declare({
       unknown: { image: "localhost/failures/no-such" },
-      plain: { image: images.withoutInit },
+      empty: { image: images.empty },
+      foreign: { image: images.foreign },
       panics: { image: images.silent, kernelArgs: ["test=panic"] },
       // Speaks from its first moment on, so that there is something to show on a slow host too.
       hangs: { image: images.silent, bootTimeout: "15s", kernelArgs: ["loglevel=7", "earlyprintk=serial,ttyS0"] },
@@ -156,7 +157,8 @@ describe("at up", () => {
       "podman's store has no image",
       "IMAGE_NOT_FOUND",
     );
-    parts("plain", "the image holds no init", "looked for /sbin/init", "IMAGE_NOT_BOOTABLE");
+    parts("empty", "the image is empty", "there is no file in its root folder", "IMAGE_NOT_BOOTABLE");
+    parts("foreign", "the image is for arm64", '"Architecture": "arm64"', "IMAGE_NOT_BOOTABLE");
     parts("panics", "the kernel panicked: Attempted to kill init!", /Kernel panic - not syncing/, "BOOT_FAILED");
     parts("hangs", "did not listen within 15 s", /last console lines:\n *\[ +\d+\.\d+\] \w/, "BOOT_TIMEOUT");
     parts("sudoless", "user ann: sudo is asked for, but the image has no sudo", "mayfly: cannot boot", "BOOT_FAILED");

@@ -22,40 +22,45 @@ cp -r "$root"/usr/lib/modules/. "$2/usr/lib/modules/"
 export interface SmallImages extends AsyncDisposable {
   /** Boots a real kernel, up to an init that starts no SSH server. */
   readonly silent: string;
-  /** Has all but an init. */
-  readonly withoutInit: string;
+  /** Has no file. */
+  readonly empty: string;
+  /** Is for another processor. */
+  readonly foreign: string;
 }
 
 /** Makes them in podman's store, with the kernel of an image that is there. */
 export async function makeSmallImages(program: Program, kernelFrom: string): Promise<SmallImages> {
-  const [silent, withoutInit] = ["silent", "without-init"].map((name) => `localhost/${program.name}/${name}`);
-  if (silent === undefined || withoutInit === undefined) throw new Error("there are two");
+  const nameOf = (name: string) => `localhost/${program.name}/${name}`;
+  const names = { silent: nameOf("silent"), empty: nameOf("empty"), foreign: nameOf("foreign") };
   const scratch = join(program.home, "images");
-  const make = async (name: string, fill: (root: string) => Promise<void>) => {
+  const make = async (name: string, fill: (root: string) => Promise<void>, ...options: readonly string[]) => {
     const root = join(scratch, "root");
-    await mkdir(join(root, "usr", "sbin"), { recursive: true });
-    await writeFile(join(root, "usr", "sbin", "sshd"), "", { mode: 0o755 });
+    await mkdir(root, { recursive: true });
     await fill(root);
     await program.run("tar", "-C", root, "-cf", join(scratch, "image.tar"), ".");
-    await program.run("podman", "import", "--quiet", join(scratch, "image.tar"), name);
+    await program.run("podman", "import", "--quiet", ...options, join(scratch, "image.tar"), name);
     await rm(scratch, { recursive: true });
   };
-  await make(silent, async (root) => {
+  await make(names.silent, async (root) => {
+    await mkdir(join(root, "usr", "sbin"), { recursive: true });
+    await writeFile(join(root, "usr", "sbin", "sshd"), "", { mode: 0o755 });
     const script = ["sh", "-euc", TAKE_KERNEL, "sh", kernelFrom, root];
     // Of a user's storage the files belong to other ids.
     await (process.getuid?.() === 0 ? program.run("env", ...script) : program.run("podman", "unshare", ...script));
     await mkdir(join(root, "sbin"));
     await writeFile(join(root, "sbin", "init"), INIT, { mode: 0o755 });
   });
-  await make(withoutInit, async (root) => {
-    const modules = join(root, "usr", "lib", "modules", "1.0");
-    await mkdir(modules, { recursive: true });
-    for (const file of ["vmlinuz", "modules.dep"]) await writeFile(join(modules, file), "");
-  });
+  await make(names.empty, async () => undefined);
+  await make(
+    names.foreign,
+    async (root) => writeFile(join(root, "program"), "for another processor"),
+    "--arch",
+    "arm64",
+  );
   return {
-    ...{ silent, withoutInit },
+    ...names,
     async [Symbol.asyncDispose]() {
-      await program.run("podman", "rmi", "--force", silent, withoutInit);
+      await program.run("podman", "rmi", "--force", ...Object.values(names));
     },
   };
 }

@@ -6,6 +6,7 @@
  *   helper become SIZE         makes a template's clone a machine of its own, from standard input: what `renew` needs
  *                              (renew.h), then SIZE bytes of a tar with the identity. Exit code 3: all but the users, which
  *                              are left to apply-access.sh.
+ *   helper as UID GID GROUPS PROGRAM [ARG...]   runs a program as a user; GROUPS are further ones, `5,20` or `-` (run-as.h).
  *
  * Built by `npm run build:helper`; the result is committed, so that no user needs a compiler.
  */
@@ -18,6 +19,7 @@ __attribute__((used, section(".rodata"))) static const char source[] = "source-s
 #include "system.h"
 #include "renew.h"
 #include "identity.h"
+#include "run-as.h"
 
 __attribute__((used)) void start(long *stack) {
   long count = stack[0], code = 0;
@@ -26,8 +28,10 @@ __attribute__((used)) void start(long *stack) {
     apply_identity();
   } else if (count == 3 && same(words[1], "become")) {
     code = become(number(words[2]));
+  } else if (count >= 6 && same(words[1], "as")) {
+    run_as(words[2], words[3], words[4], words + 5, words + count + 1);
   } else {
-    fail("usage: helper identity | helper become SIZE");
+    fail("usage: helper identity | helper become SIZE | helper as UID GID GROUPS PROGRAM");
   }
   call(EXIT, code, 0, 0, 0, 0);
 }

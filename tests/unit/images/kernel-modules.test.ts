@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { newestKernel } from "../../../provider/images/extract";
+import { newestKernel } from "../../../provider/images/look";
 import { modulesInOrder } from "../../../provider/images/kernel-modules";
 
 const DEP = `kernel/drivers/block/virtio_blk.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko

@@ -65,6 +65,16 @@ asRoot(
   },
 );
 
+asRoot("as runs a program as a user, with the groups and none of root's [host lacks: root's rights]", () => {
+  const run = (groups: string) =>
+    execFileSync(HELPER, ["as", "1234", "1235", groups, "/bin/sh", "-c", "echo $(id -u) $(id -G) $0", "x"]).toString();
+  expect([run("44,20"), run("-")]).toEqual(["1234 1235 20 44 x\n", "1234 1235 x\n"]);
+  const ignored = `trap "" QUIT TERM; exec ${HELPER} as 1 1 - /bin/grep SigIgn /proc/self/status`;
+  expect(execFileSync("sh", ["-c", ignored]).toString()).toMatch(/^SigIgn:\t0+$/m); // a background shell's are not passed on
+  const { status, stderr } = spawnSync(HELPER, ["as", "1", "1", "-", "/no/such"]);
+  expect([status, stderr.toString()]).toEqual([1, "helper: /no/such\n"]);
+});
+
 function expectIdentity(): void {
   expect(textOf("etc/hostname")).toBe("web\n");
   expect(textOf("etc/hosts")).toBe("127.0.0.1 localhost\n127.0.1.1 web\n::1 ip6-localhost\n");

@@ -1,0 +1,104 @@
+import { MayflyError } from "../errors";
+import type { Podman } from "../host/podman";
+
+/** Mounts the image at `$root` while the script runs. Every path of ours that a script names starts there or at `$2`. */
+export const WITH_IMAGE = `
+root=$(podman image mount "$1")
+trap 'podman image unmount "$1" >/dev/null 2>&1 || :' EXIT
+`;
+
+/**
+ * Prints `kernel VERSION FILE MODULES` for each kernel in the image (bootc's place, then Debian's and Fedora's), `init
+ * FILE`, `systemd FILE`, `sshd FILE`, and `file NAME` for one of its files. A link may point outside of what is mounted
+ * here, so being a link is enough.
+ *
+ * Images that are made of busybox have a link for each of its programs, the init too: `init` is there only where it has
+ * something to start. `guest/init.sh` decides by the same rule.
+ */
+const LOOK = `${WITH_IMAGE}
+cd "$root"
+first() {
+  what=$1
+  shift
+  for file in "$@"; do
+    if [ -e "$file" ] || [ -L "$file" ]; then echo "$what $file" && return; fi
+  done
+}
+first file * .[!.]*
+first systemd usr/lib/systemd/systemd lib/systemd/systemd
+first sshd usr/sbin/sshd usr/bin/sshd sbin/sshd
+init=$(first init sbin/init usr/sbin/init usr/lib/systemd/systemd lib/systemd/systemd init)
+case $(readlink "\${init#init }") in
+*busybox*)
+  start=$(sed -n 's/^[^#:]*:[^:]*:sysinit:\\([^ ]*\\).*/\\1/p' etc/inittab 2>/dev/null | head -n 1)
+  start=\${start:-/etc/init.d/rcS}
+  [ ! -e ".$start" ] && [ ! -L ".$start" ] || echo "$init"
+  ;;
+*) echo "$init" ;;
+esac
+for modules in usr/lib/modules/* lib/modules/*; do
+  version=\${modules##*/}
+  [ -e "$modules/modules.dep" ] || continue
+  for kernel in "$modules/vmlinuz" "boot/vmlinuz-$version" "boot/vmlinux-$version"; do
+    [ -f "$kernel" ] && echo "kernel $version $kernel $modules" && break
+  done
+done
+`;
+
+/** A kernel in an image. */
+export interface FoundKernel {
+  /** As `uname -r` says. */
+  readonly version: string;
+  /** Path within the image. */
+  readonly kernel: string;
+  /** Path within the image of its modules' folder. */
+  readonly modules: string;
+}
+
+/** What an image holds of what a machine needs. The rest is lent to it. */
+export interface FoundParts {
+  readonly kernel: FoundKernel | undefined;
+  readonly init: "systemd" | "other" | "none";
+  readonly hasSshd: boolean;
+}
+
+/**
+ * Looks into an image.
+ *
+ * @throws {MayflyError} `IMAGE_NOT_BOOTABLE` when there is nothing in it, or podman cannot show what is.
+ */
+export async function look(podman: Podman, image: string, signal: AbortSignal): Promise<FoundParts> {
+  let lines: string;
+  try {
+    lines = await podman.script(LOOK, [image], { signal });
+  } catch (error) {
+    if (!(error instanceof MayflyError) || error.code !== "TOOL_FAILED") throw error;
+    throw new MayflyError("IMAGE_NOT_BOOTABLE", "podman cannot show the image's files", {
+      evidence: error.evidence,
+      remedy: "it is broken, or no image of a root filesystem: remove it (`podman rmi`) and pull or build it again",
+      cause: error,
+    });
+  }
+  const seen = new Set(lines.split("\n").map((line) => line.split(" ")[0]));
+  if (!seen.has("file")) {
+    throw new MayflyError("IMAGE_NOT_BOOTABLE", "the image is empty", {
+      evidence: "there is no file in its root folder",
+      remedy: "check how it was built (`podman history NAME`); a machine needs at least one program in it",
+    });
+  }
+  return {
+    kernel: newestKernel(lines),
+    init: !seen.has("init") ? "none" : seen.has("systemd") ? "systemd" : "other",
+    hasSshd: seen.has("sshd"),
+  };
+}
+
+/** Reads the lines about kernels; the highest version wins, as a boot loader would have it. */
+export function newestKernel(lines: string): FoundKernel | undefined {
+  const kernels = lines.split("\n").flatMap((line) => {
+    const [what, version, kernel, modules] = line.split(" ");
+    return what === "kernel" && version && kernel && modules ? [{ version, kernel, modules }] : [];
+  });
+  const newestFirst = (a: FoundKernel, b: FoundKernel) => b.version.localeCompare(a.version, "en", { numeric: true });
+  return kernels.sort(newestFirst)[0];
+}

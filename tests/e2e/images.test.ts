@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { consoleText } from "../../provider/machines/console";
+import { ContainerImages } from "../support/container-images";
+import { Program } from "../support/program";
+
+// Container images, none with a kernel, an init or an SSH server: one of busybox and musl, whose program ends; one that is
+// a single file, without shell and accounts; one with Debian's C library, whose containers run nothing.
+
+const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path)) ?? "";
+const MUSL = "/lib/ld-musl-x86_64.so.1";
+
+/** What makes a container image of a Debian that is a whole machine. */
+const MACHINE_PARTS = ["boot", "usr/lib/modules", "usr/lib/systemd", "usr/sbin/init", "usr/sbin/sshd", "etc/ssh"];
+
+/** Prints all that a container gives its program, one a line. */
+const ENTRYPOINT = `#!/bin/sh
+printf 'given %s|' "$@"; echo
+echo "as $(id -u):$(id -g) $(id -G) in $(pwd) of $HOME"
+echo "with $GREETING, $TWO and $PATH"
+${MUSL} --version 2>&1 | head -n 1 >/dev/stderr
+exit 3
+`;
+
+let program: Program;
+let images: ContainerImages;
+
+beforeAll(async () => {
+  program = await Program.open("images");
+  images = new ContainerImages(program);
+});
+afterAll(async () => {
+  await using _ = program;
+  await images[Symbol.asyncDispose]();
+});
+
+interface Outputs {
+  readonly vms: Readonly<Record<string, { readonly log: string; readonly config: string; readonly port: number }>>;
+  readonly said: Readonly<Record<string, string>>;
+}
+
+const consoleOf = ({ vms }: Outputs, name: string) => consoleText(readFileSync(vms[name]?.log ?? "", "utf8"));
+
+async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`not within a minute: ${what}`);
+    await sleep(100);
+  }
+}
+
+test("images of a few files become machines: commands, copies, the entrypoint's output, an orderly end", async () => {
+  await program.write('exports.image = new mayfly.Image("debian", { debian: {} }).imageName;');
+  await program.up();
+  const { image } = await program.outputs<{ image: string }>();
+  const applets = ["sh", "cat", "id", "head"].map((name): [string, string] => [`bin/${name}`, "busybox"]);
+  const [plain, single, glibc] = await Promise.all([
+    images.make("busybox", {
+      links: Object.fromEntries(applets),
+      files: {
+        "bin/busybox": { from: BUSYBOX },
+        [MUSL.slice(1)]: { from: MUSL },
+        "entry.sh": ENTRYPOINT,
+        "etc/passwd": "app:x:1234:1235::/home/app:/bin/sh",
+        "etc/group": "app:x:1235:\nvideo:x:44:app\n",
+      },
+      config: [
+        `ENTRYPOINT ["/entry.sh", "a b"]`,
+        `CMD ["it's", "$HOME"]`,
+        ...["ENV GREETING=good day", "ENV TWO=2", "USER app", "WORKDIR /work/here"],
+      ],
+    }),
+    images.make("static", {
+      files: { "busybox-server": { from: BUSYBOX }, "www/index.html": "from a single file\n" },
+      config: [`CMD ["/busybox-server", "httpd", "-f", "-p", "8080", "-h", "/www"]`],
+    }),
+    images.without("glibc", image, MACHINE_PARTS, []),
+  ]);
+  const vms = {
+    plain: { image: plain, warmBoot: "required", users: [{ name: "ann" }], environment: { TWO: "two" } },
+    single: { image: single, warmBoot: "never", ports: [{ guest: 8_080 }] },
+    glibc: { image: glibc, warmBoot: "never" },
+  };
+  const LOOK =
+    'whoami; pwd; echo "$GREETING/$TWO"; cat /copied; modprobe loop && grep -c ^loop /proc/modules; uname -s';
+  await program.write(`
+exports.vms = {};
+exports.said = {};
+for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
+  const vm = new mayfly.VM(name, { memory: "256MiB", ...fields });
+  const copy = new mayfly.CopyFile(name + "-copy", { vm, content: "by SFTP", remotePath: "/copied" });
+  const command = { vm, create: ${JSON.stringify(LOOK)}, logging: "none" };
+  const look = new mayfly.SshCommand(name + "-look", command, { dependsOn: copy });
+  exports.vms[name] = { log: vm.consoleLog, config: vm.sshConfig, port: vm.publishedPorts.apply(([port]) => port?.host) };
+  exports.said[name] = look.stdout;
+}
+`);
+  await program.pulumi("up", "--yes", "--skip-preview");
+  const outputs = await program.outputs<Outputs>();
+  const seen = (greeting: string) => `root\n/root\n${greeting}\nby SFTP1\nLinux`;
+  expect(outputs.said).toEqual({ plain: seen("good day/two"), single: seen("/"), glibc: seen("/") });
+
+  await eventually("the entrypoint ends", () => consoleOf(outputs, "plain").includes("exited with status"));
+  expect(consoleOf(outputs, "plain")).toContain(
+    [
+      "given a b|given it's|given $HOME|",
+      "as 1234:1235 1235 44 in /work/here of /home/app",
+      "with good day, two and /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      "musl libc (x86_64)",
+      "mayfly: entrypoint exited with status 3",
+    ].join("\n"),
+  );
+  expect(consoleOf(outputs, "glibc")).toContain("mayfly: the image has no entrypoint");
+  const url = `http://127.0.0.1:${String(outputs.vms["single"]?.port)}/`;
+  await eventually("the web server answers", async () => (await fetch(url).catch(() => undefined))?.ok === true);
+  expect(await (await fetch(url)).text()).toBe("from a single file\n");
+
+  const ssh = (name: string, command: string) =>
+    program.run("ssh", "-F", outputs.vms[name]?.config ?? "", name, command).catch(String);
+  await ssh("plain", "reboot");
+  await eventually("it has restarted", () => consoleOf(outputs, "plain").split("exited with status 3").length === 3);
+  await eventually("SSH answers again", async () => (await ssh("plain", "echo $GREETING")) === "good day");
+  await ssh("plain", "poweroff");
+  const [id] = (outputs.vms["plain"]?.log ?? "").split("/").slice(-2);
+  await eventually("it is off", async () =>
+    (
+      await program.run("podman", "ps", "--all", "--filter", `name=mayfly-${id ?? ""}`, "--format", "{{.Status}}")
+    ).startsWith("Exited (0)"),
+  );
+
+  await program.pulumi("destroy", "--yes", "--skip-preview");
+  expect(await program.leftovers()).toEqual([]);
+});
