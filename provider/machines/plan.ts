@@ -30,6 +30,8 @@ export interface StartedMachine {
   readonly ports: readonly PortSpec[];
   /** Path of the console's log. */
   readonly consoleLog: string;
+  /** Its address in each of its private networks. */
+  readonly addresses: readonly string[];
   /** Whether it started from a template. */
   readonly warm: boolean;
 }
