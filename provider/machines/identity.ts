@@ -10,6 +10,11 @@ export interface Belongings {
   readonly seats?: readonly Seat[];
 }
 
+/** What a machine keeps of itself beside the disk made of it. */
+export interface KeptIdentity extends Belongings {
+  readonly identity: Identity;
+}
+
 /** Hex digits of a new machine-id: random, version 4 as machine-id(5) wants it. */
 export function newMachineId(): string {
   const bytes = randomBytes(16);

@@ -14,15 +14,15 @@ import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, removeContainers, startContainer, type ContainerState } from "./container";
 import { startExpiry, stopExpiry } from "./expiry";
 import { IDENTITY_DISK, makeFolder } from "./folder";
-import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId, type Belongings } from "./identity";
+import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
-import { obstacles, type Demand, type Obstacle, type PortClaim } from "./obstacles";
+import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
-import type { MachinePlan, Progress, StartedMachine } from "./plan";
+import type { LaunchPlan, MachinePlan, Progress, SeatedPlan, StartedMachine } from "./plan";
 import type { MachineRecord } from "./record";
 import { restore } from "./snapshot";
 import type { Accelerator, Access, Identity, MachineSpec, PortSpec } from "./spec";
-import { takeSeats, type AddressClaim, type Seat } from "./seats";
+import { takeSeats, type Seat } from "./seats";
 import { plugSegment } from "./segments";
 import { findOrMake, type TemplatePlan, type Workshop } from "./template-maker";
 import { Templates, type ListedTemplate, type Template } from "./templates";
@@ -31,10 +31,8 @@ import { isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
 /** The room of machines: one container with qemu in it each, its folder, and its record. */
 export class Machines {
   private readonly records: Records<MachineRecord>;
-  /** Ports that resources have asked for in this process, which sees one program. */
-  private readonly claims: PortClaim[] = [];
-  /** Likewise addresses in private networks. */
-  private readonly addressClaims: AddressClaim[] = [];
+  /** What resources have asked for in this process, which sees one program. */
+  private readonly claims: Omit<Others, "records"> = { claims: [], addressClaims: [] };
   private readonly templates: Templates;
   private readonly admission = new Admission();
   private readonly workshop: Workshop;
@@ -48,7 +46,7 @@ export class Machines {
     this.templates = new Templates(paths);
     this.workshop = {
       ...{ podman, templates: this.templates },
-      begin: async (id, plan, signal) => void (await this.begin(id, plan, signal)),
+      begin: async (id, plan, signal) => this.begin(id, plan, signal),
       launch: async (id, plan, how, signal) =>
         this.launch(id, { ...plan, identity: { mac: newMac() }, seats: [] }, how, signal),
       booting: (id) => this.booting(id),
@@ -69,8 +67,7 @@ export class Machines {
 
   /** What stands in the way of a new machine on this host, all of it. Changes nothing. */
   async obstacles(demand: Demand, signal: AbortSignal): Promise<Obstacle[]> {
-    const { claims, addressClaims } = this;
-    return obstacles(demand, this.paths, { records: await this.records.list(), claims, addressClaims }, signal);
+    return obstacles(demand, this.paths, { records: await this.records.list(), ...this.claims }, signal);
   }
 
   /**
@@ -369,19 +366,6 @@ export class Machines {
     return join(this.paths.machines, id, "console.log");
   }
 }
-
-/** What a machine keeps of itself beside the disk made of it. */
-interface KeptIdentity extends Belongings {
-  readonly identity: Identity;
-}
-
-/** A machine to be made that has its places in private networks. */
-interface SeatedPlan extends MachinePlan {
-  readonly seats: readonly Seat[];
-}
-
-/** The part of it that qemu is started by. */
-type LaunchPlan = Pick<SeatedPlan, "owner" | "spec" | "boot" | "seats"> & { readonly identity: Pick<Identity, "mac"> };
 
 const IDENTITY_FILE = "identity.json"; // in the machine's folder, out of its container's sight
 const REMOVAL_MS = 60_000; // takes 0.3 s; a host that swaps takes longer

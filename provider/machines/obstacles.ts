@@ -136,7 +136,12 @@ async function oldQemu({ networks }: Demand, signal: AbortSignal): Promise<Obsta
   const said = await run("qemu-system-x86_64", ["--version"], { signal });
   const [, version = "", major, minor] = /version ((\d+)\.(\d+)\S*)/.exec(said) ?? [];
   if (major === undefined || Number(major) * 100 + Number(minor) >= 702) return [];
-  return [{ about: "networks", reason: `need QEMU 7.2 or newer; this host has ${version} (Debian 12 and Ubuntu 24.04 have it)` }];
+  return [
+    {
+      about: "networks",
+      reason: `need QEMU 7.2 or newer; this host has ${version} (Debian 12 and Ubuntu 24.04 have it)`,
+    },
+  ];
 }
 
 /** A port that a living machine of the same owner has is no obstacle: it goes before the new one comes. */

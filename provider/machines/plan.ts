@@ -1,5 +1,6 @@
 import type { Context, Owner } from "../context";
 import type { BootArtefacts } from "../images/artefacts";
+import type { Seat } from "./seats";
 import type { Access, Identity, MachineSpec, PortSpec } from "./spec";
 
 /** A machine to be made. */
@@ -18,6 +19,16 @@ export interface MachinePlan {
   /** Seconds until a guest that does not come up is given up. */
   readonly bootTimeout: number;
 }
+
+/** A machine to be made that has its places in private networks. */
+export interface SeatedPlan extends MachinePlan {
+  readonly seats: readonly Seat[];
+}
+
+/** The part of it that qemu is started by. */
+export type LaunchPlan = Pick<SeatedPlan, "owner" | "spec" | "boot" | "seats"> & {
+  readonly identity: Pick<Identity, "mac">;
+};
 
 /** How work tells of itself, and how long it may take. */
 export type Progress = Pick<Context, "signal" | "step" | "say">;

@@ -49,15 +49,13 @@ export async function takeSeats(
  * @param records All machines. Those that are dead hold nothing any more.
  * @throws {MayflyError} `ADDRESS_TAKEN`
  */
-export function giveSeats(
-  segments: readonly SegmentSpec[],
-  records: ReadonlyMap<string, MachineRecord>,
-): Seat[] {
+export function giveSeats(segments: readonly SegmentSpec[], records: ReadonlyMap<string, MachineRecord>): Seat[] {
   return segments.map((segment) => {
     const { network, names, address, subnet } = segment;
     const holders = holdersOf(network, records);
     const holder = address === undefined ? undefined : holders.get(address);
-    if (holder !== undefined) throw taken(segment, `VM "${holder.resource}" of ${holder.project}/${holder.stack} has it`);
+    if (holder !== undefined)
+      throw taken(segment, `VM "${holder.resource}" of ${holder.project}/${holder.stack} has it`);
     const given = address ?? freeAddress(subnet, names[0] ?? "", new Set(holders.keys()));
     if (given === undefined) throw taken(segment, `all ${String(holders.size)} addresses are given out`);
     return { network, address: given, prefix: parseSubnet(subnet)?.prefix ?? 0, mac: newMac(), names };
@@ -121,7 +119,8 @@ export function contested(
     claims.push({ owner, network: name, address });
     const holder = id === undefined ? undefined : holdersOf(id, records).get(address);
     const choose = "; choose another, or leave it out";
-    if (rival !== undefined) return [{ index, reason: `${address} is wanted by VM "${rival.owner.resource}" as well${choose}` }];
+    if (rival !== undefined)
+      return [{ index, reason: `${address} is wanted by VM "${rival.owner.resource}" as well${choose}` }];
     if (holder === undefined || sameOwner(holder, owner)) return []; // a VM's own goes before the new one comes
     return [{ index, reason: `${address} is taken by VM "${holder.resource}"${choose}` }];
   });

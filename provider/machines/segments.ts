@@ -37,5 +37,9 @@ export async function plugSegment(
   await qmp.execute("device_add", device, signal);
   const backend = { type: "pipe", data: { device: namesPath(index) } };
   await qmp.execute("chardev-add", { id: port, backend }, signal);
-  await qmp.execute("device_add", { driver: "virtserialport", id: port, chardev: port, name: `mayfly.${port}` }, signal);
+  await qmp.execute(
+    "device_add",
+    { driver: "virtserialport", id: port, chardev: port, name: `mayfly.${port}` },
+    signal,
+  );
 }

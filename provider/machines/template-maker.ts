@@ -19,7 +19,7 @@ export interface Workshop {
   readonly podman: Podman;
   readonly templates: Templates;
   /** Puts a machine on record, before there is anything of it. */
-  readonly begin: (id: string, plan: TemplatePlan, signal: AbortSignal) => Promise<void>;
+  readonly begin: (id: string, plan: TemplatePlan, signal: AbortSignal) => Promise<unknown>;
   readonly launch: (
     id: string,
     plan: TemplatePlan,

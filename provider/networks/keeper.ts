@@ -90,25 +90,24 @@ export class Keeper {
 
   /** Has a cable to each machine that has a place in the network and is not dead, and tells them the names. */
   #rewire(records: ReadonlyMap<string, MachineRecord>): void {
-    const found = new Set<string>();
-    for (const [id, record] of records) {
-      const index = (record.seats ?? []).findIndex(({ network }) => network === this.id);
-      const seat = record.seats?.[index];
-      if (seat === undefined || !isAlive(record.qemu ?? record.madeBy)) continue;
-      found.add(id);
-      const { address, names, mac } = seat;
-      const { createdAt } = record;
-      const end = { folder: sharedFolder(this.paths, id), index, mac };
-      const cable = this.#members.get(id)?.cable ?? new Cable(end, this.#eventsOf(id, names.join(" ")));
-      this.#members.set(id, { address, names, createdAt, isUp: record.phase !== "starting", cable });
-    }
     for (const [id, { cable }] of this.#members) {
-      if (found.has(id)) continue;
+      const record = records.get(id);
+      if (record !== undefined && lives(record)) continue;
       this.#members.delete(id);
       cable.close();
     }
+    for (const [id, record] of records) if (lives(record)) this.#wire(id, record);
     const lines = nameLines([...this.#members.values()]);
     for (const { cable } of this.#members.values()) cable.tell(lines);
+  }
+
+  #wire(id: string, { seats = [], phase, createdAt }: MachineRecord): void {
+    for (const [index, { network, address, names, mac }] of seats.entries()) {
+      if (network !== this.id) continue;
+      const end = { folder: sharedFolder(this.paths, id), index, mac };
+      const cable = this.#members.get(id)?.cable ?? new Cable(end, this.#eventsOf(id, names.join(" ")));
+      this.#members.set(id, { address, names, createdAt, isUp: phase !== "starting", cable });
+    }
   }
 
   #eventsOf(id: string, name: string): CableEvents {
@@ -138,6 +137,11 @@ export class Keeper {
     for (const { cable } of this.#members.values()) cable.close();
     say(`ends, as it ${why}`);
   }
+}
+
+/** Whether its qemu runs, or it is just being made. */
+function lives({ qemu, madeBy }: MachineRecord): boolean {
+  return isAlive(qemu ?? madeBy);
 }
 
 function say(text: string): void {

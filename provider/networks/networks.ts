@@ -38,7 +38,13 @@ export class Networks {
   async create(id: string, owner: Owner, subnet: string, signal: AbortSignal): Promise<void> {
     const madeBy = identifyProcess(process.pid);
     if (madeBy === undefined) throw new Error("this process is not in /proc: is it mounted?");
-    await this.records.write(id, { owner, phase: "starting", madeBy, createdAt: Math.floor(Date.now() / 1_000), subnet });
+    await this.records.write(id, {
+      owner,
+      phase: "starting",
+      madeBy,
+      createdAt: Math.floor(Date.now() / 1_000),
+      subnet,
+    });
     try {
       await this.ensure(id, signal);
       const record = await this.records.read(id);

@@ -7,7 +7,8 @@ export interface Subnet {
 /** Reads `10.80.0.5` as a number; `undefined` when the text is no IPv4 address. */
 export function parseAddress(text: string): number | undefined {
   const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1);
-  if (parts === undefined || parts.some((part) => Number(part) > 255 || String(Number(part)) !== part)) return undefined;
+  if (parts === undefined || parts.some((part) => Number(part) > 255 || String(Number(part)) !== part))
+    return undefined;
   return parts.reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 

@@ -77,7 +77,10 @@ export const memberships = z
       if (former.some((other) => other.network === network))
         complain("network", `"${network}" is named twice: a VM has one place in a network`);
       else if (former.some((other) => meet(other.subnet, range)))
-        complain("network", `has the addresses of another network of this VM (${range}): give one of them another subnet`);
+        complain(
+          "network",
+          `has the addresses of another network of this VM (${range}): give one of them another subnet`,
+        );
     });
   });
 
@@ -88,5 +91,3 @@ function meet(one: string, other: string): boolean {
 
 /** What a program may write. */
 export type NetworkInputs = z.input<typeof networkSchema>;
-/** Checked, defaults filled in. */
-export type NetworkSpec = z.output<typeof networkSchema>;

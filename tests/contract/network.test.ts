@@ -128,20 +128,30 @@ test("one that takes nothing, and one that speaks nonsense, stand in nobody's wa
 test("what cannot be is said at preview, by field, with networks that are not known yet", async () => {
   await using plugin = await Plugin.start();
   for (const subnet of ["10.80.0.0", "10.80.0.1/24", "10.80.0.0/8", "8.8.8.0/24", "10.53.0.0/16"])
-    expect((await plugin.check({ ...sentBy("Network"), subnet })).failures).toEqual([expect.stringMatching(/^subnet: must /)]);
+    expect((await plugin.check({ ...sentBy("Network"), subnet })).failures).toEqual([
+      expect.stringMatching(/^subnet: must /),
+    ]);
   const place = (more = {}) => ({ network: "net", subnet: "10.80.0.0/24", ...more });
   const networks = [
     place({ address: "10.81.0.5" }),
     place({ address: "10.84.0.255", network: "other", subnet: "10.84.0.0/24" }),
     place({ aliases: ["no name"], subnet: "10.82.0.0/24", network: "third" }),
   ];
-  const { failures } = await plugin.check({ ...sentBy("VM"), image: UNKNOWN, networks, networkIds: networks.map(() => UNKNOWN) });
+  const { failures } = await plugin.check({
+    ...sentBy("VM"),
+    image: UNKNOWN,
+    networks,
+    networkIds: networks.map(() => UNKNOWN),
+  });
   expect(failures.map((failure) => failure.split(":")[0]).sort()).toEqual([
     ...["networks[0].address", "networks[1].address", "networks[2].aliases[0]"],
   ]);
   const twice = [place(), place(), place({ network: "other" })];
   const again = await plugin.check({ ...sentBy("VM"), image: UNKNOWN, networks: twice, networkIds: UNKNOWN });
-  expect(again.failures.map((failure) => failure.split(":")[0])).toEqual(["networks[1].network", "networks[2].network"]);
+  expect(again.failures.map((failure) => failure.split(":")[0])).toEqual([
+    "networks[1].network",
+    "networks[2].network",
+  ]);
   const many = Array.from({ length: 9 }, (_, index) => ({ network: `n${index}`, subnet: `10.8${index}.0.0/24` }));
   expect((await plugin.check({ ...sentBy("VM"), image: UNKNOWN, networks: many })).failures).toEqual([
     "networks: must be at most 8 networks",
@@ -171,7 +181,10 @@ test("a VM is made anew with its network, and before it lets go of an address it
   expect(await plugin.diff("web-1", inputs, { ...inputs, networkIds: [UNKNOWN] })).toEqual({
     ...{ changes: true, replaces: ["networkIds"] },
   });
-  const fixed = (subnet: string) => ({ ...inputs, networks: [{ network: "net", subnet, address: "10.80.0.5", aliases: [] }] });
+  const fixed = (subnet: string) => ({
+    ...inputs,
+    networks: [{ network: "net", subnet, address: "10.80.0.5", aliases: [] }],
+  });
   const [old, next] = [fixed("10.80.0.0/24"), { ...fixed("10.80.0.0/24"), memory: 2_048 }];
   expect(await plugin.diff("web-1", old, next)).toEqual({ changes: true, replaces: ["memory"], deleteFirst: true });
 });

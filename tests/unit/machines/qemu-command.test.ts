@@ -64,6 +64,9 @@ test("mounts and private networks have a slot each", () => {
   const mount = { source: "/a", target: "/b", readOnly: true, ownerId: 0 };
   const segment = { network: "net-1", subnet: "10.80.0.0/24", address: undefined, names: ["web"] };
   const slots = (mounts: number, segments: number) =>
-    slotCount({ mounts: Array.from({ length: mounts }, () => mount), segments: Array.from({ length: segments }, () => segment) });
+    slotCount({
+      mounts: Array.from({ length: mounts }, () => mount),
+      segments: Array.from({ length: segments }, () => segment),
+    });
   expect([slots(0, 0), slots(4, 4), slots(4, 5)]).toEqual([8, 8, 16]);
 });

@@ -31,8 +31,12 @@ describe("an address that is given", () => {
     expect(taken.size).toBe(6);
     expect(taken).not.toContain("none");
     expect(freeAddress(subnet, "web", taken)).toBeUndefined();
-    const records = Object.fromEntries([...taken].map((address, index) => [`vm-${String(index)}`, machine("vm", address)]));
-    expect(() => addressOf("web", records)).toThrow("the address in 10.80.0.0/29 cannot be had\nall 6 addresses are given");
+    const records = Object.fromEntries(
+      [...taken].map((address, index) => [`vm-${String(index)}`, machine("vm", address)]),
+    );
+    expect(() => addressOf("web", records)).toThrow(
+      "the address in 10.80.0.0/29 cannot be had\nall 6 addresses are given",
+    );
   });
 
   test("may be that of a machine that is dead, not of one that is being made", () => {
@@ -69,7 +73,9 @@ describe("at preview", () => {
   test("an address that two of one program want is named for the second, however often each asks", () => {
     const claims: AddressClaim[] = [];
     const ask = (name: string, address?: string) => contested(owner(name), wanted(address), new Map(), claims);
-    expect([...ask("web", "10.80.0.5"), ...ask("web", "10.80.0.5"), ...ask("db"), ...ask("db", "10.80.0.6")]).toEqual([]);
+    expect([...ask("web", "10.80.0.5"), ...ask("web", "10.80.0.5"), ...ask("db"), ...ask("db", "10.80.0.6")]).toEqual(
+      [],
+    );
     expect(ask("pollux", "10.80.0.5")).toEqual([
       { index: 0, reason: '10.80.0.5 is wanted by VM "web" as well; choose another, or leave it out' },
     ]);
