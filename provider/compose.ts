@@ -3,6 +3,7 @@ import { openPaths } from "./host/paths";
 import { Podman } from "./host/podman";
 import { Images } from "./images/images";
 import { Machines } from "./machines/machines";
+import { Networks } from "./networks/networks";
 import { ClientFiles } from "./ssh/client-files";
 import { Ssh } from "./ssh/ssh";
 import { Tunnels } from "./ssh/tunnels";
@@ -14,6 +15,7 @@ export function compose(environment: NodeJS.ProcessEnv = process.env): Rooms {
   return {
     images: new Images(paths, podman),
     machines: new Machines(paths, podman),
+    networks: new Networks(paths),
     ssh: new Ssh(),
     clientFiles: new ClientFiles(paths, environment["HOME"]),
     tunnels: new Tunnels(paths),

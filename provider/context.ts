@@ -1,5 +1,6 @@
 import type { Images } from "./images/images";
 import type { Machines } from "./machines/machines";
+import type { Networks } from "./networks/networks";
 import type { ClientFiles } from "./ssh/client-files";
 import type { Ssh } from "./ssh/ssh";
 import type { Tunnels } from "./ssh/tunnels";
@@ -19,6 +20,7 @@ export interface Owner {
 export interface Rooms {
   readonly images: Images;
   readonly machines: Machines;
+  readonly networks: Networks;
   readonly ssh: Ssh;
   readonly clientFiles: ClientFiles;
   readonly tunnels: Tunnels;

@@ -1,5 +1,6 @@
 /** Stable names of failures, one heading each in `docs/errors.md`. Callers branch on the code, never on the message. */
 export const ERROR_CODES = [
+  "ADDRESS_TAKEN",
   "BAD_INPUT",
   "BAD_KEY",
   "BOOT_FAILED",
@@ -16,6 +17,7 @@ export const ERROR_CODES = [
   "KVM_UNUSABLE",
   "LOCK_TIMEOUT",
   "MOUNT_SOURCE_MISSING",
+  "NETWORK_FAILED",
   "NO_MEMORY",
   "NO_TEMPLATE",
   "NOT_FOUND",

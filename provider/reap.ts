@@ -3,21 +3,23 @@ import { isAlive } from "./host/process-identity";
 import { sameOwner, type MachineRecord } from "./machines/record";
 
 /**
- * Removes what a crash has left: machines whose maker died before they were finished, machines whose time is over, and
- * machines of the same resource that were finished but that Pulumi never heard of. Runs before a machine is made.
+ * Removes what a crash has left: machines and networks whose maker died before they were finished, machines whose time is
+ * over, and what was finished for the same resource but Pulumi never heard of. Runs before a machine or a network is made.
  */
-export async function reap({ machines, owner, known, signal, say }: Context): Promise<void> {
-  for (const [id, record] of await machines.list()) {
-    const reason = leftover(record, Date.now() / 1_000, known.has(id), sameOwner(record.owner, owner));
-    if (reason === undefined) continue;
-    say(`removing ${id}: ${reason}`);
-    await machines.remove(id, signal);
+export async function reap({ machines, networks, owner, known, signal, say }: Context): Promise<void> {
+  for (const room of [machines, networks]) {
+    for (const [id, record] of await room.list()) {
+      const reason = leftover(record, Date.now() / 1_000, known.has(id), sameOwner(record.owner, owner));
+      if (reason === undefined) continue;
+      say(`removing ${id}: ${reason}`);
+      await room.remove(id, signal);
+    }
   }
 }
 
-/** Why a machine is nobody's any more; `undefined` when it is somebody's. Pure but for the look at its maker. */
+/** Why a thing is nobody's any more; `undefined` when it is somebody's. Pure but for the look at its maker. */
 export function leftover(
-  record: MachineRecord,
+  record: Pick<MachineRecord, "phase" | "madeBy" | "expiresAt">,
   now: number,
   known: boolean,
   ownersNext: boolean,

@@ -2,13 +2,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type { VMInputs } from "../provider/schema/vm";
 import { Image } from "./image";
 import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
+import type { Network } from "./network";
 import { SshKey } from "./ssh-key";
 import { trampoline } from "./trampoline";
 
 const provider = trampoline("VM"); // one object a kind: Pulumi serialises it once
 
 /** Arguments of {@link VM}. */
-export interface VMArgs extends Omit<Inputs<VMInputs>, "image" | "sshKey"> {
+export interface VMArgs extends Omit<Inputs<VMInputs>, "image" | "sshKey" | "networks" | "networkIds"> {
   /** What to boot: a name in podman's store or a registry, or an {@link Image}. */
   image: pulumi.Input<string> | Image;
   /**
@@ -24,6 +25,25 @@ export interface VMArgs extends Omit<Inputs<VMInputs>, "image" | "sshKey"> {
         agentSocketPath?: pulumi.Input<string | undefined>;
       }>
     | undefined;
+  /**
+   * Private networks that the VM is in, beside its way out (`network`): `{ network, address?, aliases? }` each, at most 8.
+   * The VMs of a network find each other by host name and by `aliases`. `address` is the VM's own there, by default a free
+   * one; see the output `addresses`. @default []
+   */
+  networks?: Membership[] | undefined;
+}
+
+/** A VM's place in a {@link Network}. */
+export interface Membership {
+  /** The network. */
+  network: Network;
+  /**
+   * The VM's address in it. Fails with `ADDRESS_TAKEN` when another VM has it.
+   * @default a free one, out of the host name, so that it is mostly the same again
+   */
+  address?: pulumi.Input<string> | undefined;
+  /** Names beside the host name by which the network's VMs find this one. @default [] */
+  aliases?: pulumi.Input<pulumi.Input<string>[]> | undefined;
 }
 
 /** What an SSH client needs; the field names are those of `remote.Command` in `@pulumi/command`. */
@@ -100,6 +120,8 @@ export class VM extends pulumi.dynamic.Resource {
   declare readonly status: pulumi.Output<string>;
   /** The declared ports, each with the host port that it got. */
   declare readonly publishedPorts: pulumi.Output<PublishedPort[]>;
+  /** Its address in each of `networks`, in their order. */
+  declare readonly addresses: pulumi.Output<string[]>;
   /**
    * Path of the log of Mayfly's own SSH sessions on it: one JSON object a line, who connected, with which key, for which
    * resource, how much, and how it ended. Of commands it has a hash, never the text.
@@ -110,10 +132,10 @@ export class VM extends pulumi.dynamic.Resource {
 
   /** @param args At least the image. */
   constructor(name: string, args: VMArgs, options?: pulumi.CustomResourceOptions) {
-    const { image, sshKey, ...rest } = args;
+    const { image, sshKey, networks, ...rest } = args;
     const outputs = pending(
       ...["host", "port", "user", "hostKey", "connection", "imageDigest", "acceleratorOutput", "warm", "bootSeconds"],
-      ...["machineId", "consoleLog", "status", "publishedPorts", "sessionLog", "sshConfig"],
+      ...["machineId", "consoleLog", "status", "publishedPorts", "addresses", "sessionLog", "sshConfig"],
     );
     const named = {
       image: Image.isInstance(image) ? image.imageName : image,
@@ -122,7 +144,7 @@ export class VM extends pulumi.dynamic.Resource {
     super(
       provider,
       name,
-      { ...outputs, ...rest, ...named, ...common(name, options) },
+      { ...outputs, ...rest, ...named, ...places(networks), ...common(name, options) },
       withSecrets(options, "connection", "sshKey"),
       "mayfly",
       "VM",
@@ -135,4 +157,15 @@ export class VM extends pulumi.dynamic.Resource {
   static override isInstance(object: unknown): object is VM {
     return isOfKind(object, "VM");
   }
+}
+
+/** The wire's form of a VM's networks: what is known of them at preview, and apart from that their ids, which are not. */
+function places(networks: readonly Membership[] | undefined): Record<string, unknown> {
+  return {
+    networks: networks?.map(({ network, address, aliases }) => ({
+      network: network.urn.apply((urn) => urn.slice(urn.lastIndexOf("::") + 2)),
+      ...{ subnet: network.subnet, address, aliases },
+    })),
+    networkIds: networks?.map(({ network }) => network.id),
+  };
 }

@@ -28,7 +28,7 @@ const build = new Command("build")
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
     const accelerator = await machines.chooseAccelerator("auto", signal);
     const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg };
-    const spec = { ...size, accelerator, mounts: [], ports: [], isolated: true };
+    const spec = { ...size, accelerator, mounts: [], segments: [], ports: [], isolated: true };
     print(await machines.ensureTemplate({ owner, spec, boot, bootTimeout: BOOT_SECONDS }, session));
   });
 

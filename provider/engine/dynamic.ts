@@ -37,6 +37,7 @@ export class Dynamic {
   readonly #known = new KnownIds();
   readonly #life = new Life(() => {
     this.#opened?.machines.commitSync(this.#known.made);
+    this.#opened?.networks.commitSync(this.#known.made);
     this.#opened?.ssh.recordEnd();
   });
   #rooms: Promise<Rooms> | undefined;

@@ -9,6 +9,7 @@
 #   identity  what `helper become` reads: the machine that this template's clone becomes
 #   verified  nothing, and gets no answer: the host has logged in, what was put off may begin
 #   mounts    nothing: mounts what the identity has declared; its devices are plugged in now
+#   networks  likewise, the private networks
 sshd=$1 init=$2
 # A server that is lent to the image has rules and libraries of its own, and leaves port 22 to the image's programs.
 case $sshd in
@@ -63,6 +64,28 @@ run_is_there() {
 # has_server: whether the image's init starts a server of the image's own.
 has_server() {
   [ -z "$is_lent" ] && [ "$init" != minimal ]
+}
+
+# hear_names: keeps up with the names of the private networks, each in a process of its own. See names.sh.
+hear_names() {
+  [ -e /etc/mayfly/networks ] || return
+  cd /etc/mayfly && rm -rf names.lock names.[0-9]* list.[0-9]* # of the last boot
+  while read -r index rest; do
+    setsid sh /usr/lib/mayfly/names.sh "$index" 3>&- </dev/null >/dev/null 2>&1 &
+  done <networks
+}
+
+# join_networks: takes the machine's places in its private networks, and waits until it knows the names there.
+join_networks() {
+  said=$(sh /usr/lib/mayfly/join-networks.sh wait 2>&1) || return 1
+  hear_names
+  tries=0
+  until [ "$(ls /etc/mayfly | grep -c '^names\.[0-9]')" = "$(grep -c . /etc/mayfly/networks)" ]; do
+    tries=$((tries + 1))
+    said="the network's switch does not tell the names"
+    [ $tries -lt 200 ] || return 1
+    sleep 0.05
+  done
 }
 
 answer() { # answer ID EXIT-CODE REASON
@@ -153,6 +176,7 @@ rehearse() {
   cat "$sshd" /usr/lib/mayfly/ssh/*/* /usr/lib/openssh/* /usr/libexec/openssh/* /lib/*/security/*.so /lib/security/*.so /etc/pam.d/* >/dev/null
 }
 
+[ -e /etc/mayfly/template ] || hear_names
 SETTLE_SECONDS=120 # a service that takes longer would keep everybody waiting who wants this template
 if [ -e /etc/mayfly/template ]; then
   # By `exec`: for a call alone the shell keeps a copy of the descriptor, which the door would inherit and never close.
@@ -195,6 +219,10 @@ while read -r verb id size <&3; do
     said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
     answer "$id" $? "$said"
     begin
+    ;;
+  networks)
+    join_networks
+    answer "$id" $? "$said"
     ;;
   esac
 done

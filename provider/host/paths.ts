@@ -12,6 +12,8 @@ export interface Paths {
   readonly templates: string;
   /** One folder per machine: sockets, console log, keys, scratch disk. */
   readonly machines: string;
+  /** One folder per private network: the log of its switch. */
+  readonly networks: string;
   /** What we own, written before it exists. */
   readonly records: string;
   /** Locks between processes. */
@@ -38,6 +40,7 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
     artefacts: join(home, "artefacts"),
     templates: join(home, "templates"),
     machines: join(home, "machines"),
+    networks: join(home, "networks"),
     records: join(home, "records"),
     locks: join(home, "locks"),
     verdicts: join(home, "verdicts"),
@@ -59,4 +62,19 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
 function defaultHome(environment: NodeJS.ProcessEnv): string {
   if (process.getuid?.() === 0) return "/var/lib/mayfly";
   return join(environment["XDG_DATA_HOME"] ?? join(environment["HOME"] ?? homedir(), ".local", "share"), "mayfly");
+}
+
+/** The part of a machine's folder that its container shares. */
+export function sharedFolder({ machines }: Pick<Paths, "machines">, id: string): string {
+  return join(machines, id, "shared");
+}
+
+/** In that folder: where qemu listens for the switch of the machine's private network number `index`. */
+export function segmentSocket(index: number): string {
+  return `segment${String(index)}.sock`;
+}
+
+/** Likewise the two pipes, to the guest and from it, over which it hears that network's names. */
+export function namesPipes(index: number): readonly [toGuest: string, fromGuest: string] {
+  return [`names${String(index)}.in`, `names${String(index)}.out`];
 }

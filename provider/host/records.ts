@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readFileIfExists, writeFileAtomic } from "./files";
@@ -41,5 +42,15 @@ export class Records<T extends object> {
 
   private file(id: string): string {
     return join(this.folder, `${id}.json`);
+  }
+}
+
+/** Marks a finished thing as known to Pulumi's state, in its record's file. Synchronous: for a process's last moments. */
+export function commitSync(file: string): void {
+  try {
+    const record = JSON.parse(readFileSync(file, "utf8")) as { readonly phase?: string };
+    if (record.phase === "ready") writeFileSync(file, JSON.stringify({ ...record, phase: "committed" }, null, 2));
+  } catch {
+    // Gone meanwhile, or no record of this kind: nothing to mark.
   }
 }

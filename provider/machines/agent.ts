@@ -65,6 +65,15 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     await this.tell("mounts", [], 0, signal);
   }
 
+  /**
+   * Has the guest take its places in private networks, and waits until it knows the names there.
+   *
+   * @throws {MayflyError} `NETWORK_FAILED` with the guest's words.
+   */
+  async joinNetworks(signal: AbortSignal): Promise<void> {
+    await this.tell("networks", [], 0, signal);
+  }
+
   /** Tells the guest that it can be logged in to: what it has put off for that may begin. Waits for no answer. */
   async tellVerified(): Promise<void> {
     await new Promise((resolve) => this.toGuest.write("verified - 0\n", resolve)); // a guest that is gone needs no telling
@@ -76,8 +85,10 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     this.toGuest.write(Buffer.concat([Buffer.from(`${verb} ${id} ${String(size)}\n`), ...parts]));
     const line = await answer;
     if (line.startsWith("done")) return;
+    const evidence = line.slice(`failed ${id} `.length);
+    if (verb === "networks") throw networkFailed(evidence);
     throw new MayflyError("TOOL_FAILED", FAILURES[verb] ?? `the guest could not do: ${verb}`, {
-      evidence: line.slice(`failed ${id} `.length),
+      evidence,
       remedy: "mend what it names (a package to install, a shell that does not exist) and run `pulumi up` again",
     });
   }
@@ -87,6 +98,13 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     this.toGuest.destroy();
     this.fromGuest.destroy();
   }
+}
+
+function networkFailed(evidence: string): MayflyError {
+  return new MayflyError("NETWORK_FAILED", "the guest could not join a private network", {
+    evidence,
+    remedy: "run `pulumi up` again, which also starts a switch that has died; see the Network's output `log`",
+  });
 }
 
 /** What the user reads when the guest could not do something. */

@@ -4,6 +4,8 @@ import { PASSABLE } from "../host/paths";
 import { run } from "../host/run";
 import { AGENT_PIPES } from "./agent";
 import { asDisk } from "./identity";
+import type { Seat } from "./seats";
+import { makeNamesPipes } from "./segments";
 
 /** Files in the folder that a machine's container shares. */
 export const IDENTITY_DISK = "identity.tar";
@@ -18,6 +20,8 @@ interface Contents {
   readonly log: string;
   /** The identity, a tar. */
   readonly disk: Buffer;
+  /** Places in private networks. */
+  readonly seats: readonly Seat[];
   /** Size of the scratch disk; none without. */
   readonly scratchMiB: number | undefined;
   /** Scratch disk of the template to start from; a new, empty one without. */
@@ -31,6 +35,7 @@ export async function makeFolder(contents: Contents, signal: AbortSignal): Promi
   await writeFile(log, "", { mode: 0o600 });
   await writeFile(join(folder, IDENTITY_DISK), asDisk(disk), { mode: 0o600 });
   await run("mkfifo", ["-m", "600", ...AGENT_PIPES.map((name) => join(folder, name))], { signal });
+  await makeNamesPipes(folder, contents.seats, signal);
   if (scratchMiB === undefined) return;
   const target = join(folder, SCRATCH);
   if (scratch === undefined) await makeScratch(target, scratchMiB, signal);

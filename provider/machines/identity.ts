@@ -1,6 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { pack, type Pack } from "tar-stream";
+import type { Seat } from "./seats";
 import type { Access, Identity, MountSpec } from "./spec";
+
+/** What a machine is given from outside, beside its identity. */
+export interface Belongings {
+  readonly mounts: readonly MountSpec[];
+  /** Places in private networks. Absent in what former versions kept. */
+  readonly seats?: readonly Seat[];
+}
+
+/** What a machine keeps of itself beside the disk made of it. */
+export interface KeptIdentity extends Belongings {
+  readonly identity: Identity;
+}
 
 /** Hex digits of a new machine-id: random, version 4 as machine-id(5) wants it. */
 export function newMachineId(): string {
@@ -38,7 +51,8 @@ MaxStartups 100:30:200
 `;
 
 /** The identity disk: a tar that the initramfs unpacks over the image's files. */
-export async function identityTar(identity: Identity, access: Access, mounts: readonly MountSpec[]): Promise<Buffer> {
+export async function identityTar(identity: Identity, access: Access, belongings: Belongings): Promise<Buffer> {
+  const { mounts, seats = [] } = belongings;
   const tar = pack();
   const file = (name: string, text: string, mode = 0o644) => {
     tar.entry({ name: `etc/mayfly/${name}`, mode }, text);
@@ -51,6 +65,7 @@ export async function identityTar(identity: Identity, access: Access, mounts: re
   file("mac", `${identity.mac}\n`);
   file("environment", environmentFile(identity.environment));
   file("mounts", mounts.map(mountLine).join(""));
+  file("networks", seats.map(networkLine).join(""));
   addAccess(tar, access);
   return finish(tar);
 }
@@ -98,6 +113,11 @@ function userLine({ name, uid, anyUid, groups, sudo, shell, home }: Access["user
 /** One line of the table that `init.sh` reads. */
 function mountLine({ target, readOnly }: MountSpec, index: number): string {
   return `${mountTag(index)}\t${target}\t${readOnly ? "ro" : "rw"}\n`;
+}
+
+/** One line of the table that `join-networks.sh` reads. */
+function networkLine({ mac, address, prefix }: Seat, index: number): string {
+  return `${String(index)}\t${mac}\t${address}/${String(prefix)}\n`;
 }
 
 /** Name of a mount on the virtiofs device. */

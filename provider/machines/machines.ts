@@ -1,10 +1,10 @@
 import { chmod, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { MayflyError } from "../errors";
-import type { Paths } from "../host/paths";
+import { sharedFolder, type Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifyProcess, isAlive } from "../host/process-identity";
-import { Records } from "../host/records";
+import { commitSync, Records } from "../host/records";
 import { span } from "../host/trace";
 import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
@@ -14,22 +14,25 @@ import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, removeContainers, startContainer, type ContainerState } from "./container";
 import { startExpiry, stopExpiry } from "./expiry";
 import { IDENTITY_DISK, makeFolder } from "./folder";
-import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId } from "./identity";
+import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
-import { obstacles, type Demand, type Obstacle, type PortClaim } from "./obstacles";
+import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
-import type { MachinePlan, Progress, StartedMachine } from "./plan";
-import { commitSync, type MachineRecord } from "./record";
+import type { LaunchPlan, MachinePlan, Progress, SeatedPlan, StartedMachine } from "./plan";
+import type { MachineRecord } from "./record";
 import { restore } from "./snapshot";
-import type { Accelerator, Access, Identity, MachineSpec, MountSpec, PortSpec } from "./spec";
+import type { Accelerator, Access, Identity, MachineSpec, PortSpec } from "./spec";
+import { takeSeats, type Seat } from "./seats";
+import { plugSegment } from "./segments";
 import { findOrMake, type TemplatePlan, type Workshop } from "./template-maker";
 import { Templates, type ListedTemplate, type Template } from "./templates";
+import { isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
 
 /** The room of machines: one container with qemu in it each, its folder, and its record. */
 export class Machines {
   private readonly records: Records<MachineRecord>;
-  /** Ports that resources have asked for in this process, which sees one program. */
-  private readonly claims: PortClaim[] = [];
+  /** What resources have asked for in this process, which sees one program. */
+  private readonly claims: Omit<Others, "records"> = { claims: [], addressClaims: [] };
   private readonly templates: Templates;
   private readonly admission = new Admission();
   private readonly workshop: Workshop;
@@ -43,8 +46,9 @@ export class Machines {
     this.templates = new Templates(paths);
     this.workshop = {
       ...{ podman, templates: this.templates },
-      begin: async (id, plan) => this.begin(id, plan),
-      launch: async (id, plan, how, signal) => this.launch(id, { ...plan, identity: { mac: newMac() } }, how, signal),
+      begin: async (id, plan, signal) => this.begin(id, plan, signal),
+      launch: async (id, plan, how, signal) =>
+        this.launch(id, { ...plan, identity: { mac: newMac() }, seats: [] }, how, signal),
       booting: (id) => this.booting(id),
       discard: async (id) => this.remove(id, AbortSignal.timeout(REMOVAL_MS)),
       inUse: async () => this.templatesInUse(),
@@ -63,18 +67,19 @@ export class Machines {
 
   /** What stands in the way of a new machine on this host, all of it. Changes nothing. */
   async obstacles(demand: Demand, signal: AbortSignal): Promise<Obstacle[]> {
-    return obstacles(demand, this.paths, { records: await this.records.list(), claims: this.claims }, signal);
+    return obstacles(demand, this.paths, { records: await this.records.list(), ...this.claims }, signal);
   }
 
   /**
    * Brings a machine up until its guest's sshd can be asked: from a template where that is possible and wanted, else
    * through its kernel. On failure nothing of it is left.
    *
-   * @throws {MayflyError} `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `PORT_TAKEN`, and podman's own.
+   * @throws {MayflyError} `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `PORT_TAKEN`,
+   * `ADDRESS_TAKEN`, `NETWORK_FAILED`, and podman's own.
    */
-  async start(id: string, plan: MachinePlan, { signal, step, say }: Progress): Promise<StartedMachine> {
-    const { owner } = plan;
-    await this.begin(id, plan);
+  async start(id: string, asked: MachinePlan, { signal, step, say }: Progress): Promise<StartedMachine> {
+    const { owner } = asked;
+    const plan = { ...asked, seats: await this.begin(id, asked, signal) };
     return this.orRemove(id, async () => {
       const template = await span("template", () => this.templateFor(plan, { signal, step, say }));
       await span("folder", () => this.furnish(id, plan, template, signal));
@@ -104,25 +109,29 @@ export class Machines {
 
   private async begin(
     id: string,
-    { owner, lifetime, spec: { ports } }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime">>,
-  ): Promise<void> {
+    { owner, lifetime, spec }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime">>,
+    signal: AbortSignal,
+  ): Promise<readonly Seat[]> {
     const madeBy = identifyProcess(process.pid);
     if (madeBy === undefined) throw new Error("this process is not in /proc: is it mounted?");
     const createdAt = Math.floor(Date.now() / 1_000);
     const expiresAt = lifetime === undefined ? {} : { expiresAt: createdAt + lifetime };
-    await this.records.write(id, { owner, phase: "starting", madeBy, createdAt, ports, ...expiresAt });
+    const { ports, segments } = spec;
+    return takeSeats(segments, { locks: this.paths.locks, records: this.records }, signal, async (seats) =>
+      this.records.write(id, { owner, phase: "starting", madeBy, createdAt, ports, seats, ...expiresAt }),
+    );
   }
 
   /** Starts the machine's containers; the guest runs from then on. */
   private async launch(
     id: string,
-    { owner, spec, identity, boot }: Pick<MachinePlan, "owner" | "spec" | "boot"> & { identity: Pick<Identity, "mac"> },
+    { owner, spec, identity: { mac }, seats, boot }: LaunchPlan,
     { start, template, slots }: { readonly start: Start; readonly template?: string; readonly slots: number },
     signal: AbortSignal,
   ): Promise<void> {
     const folder = this.sharedFolder(id);
     const [initramfs, parts] = [basename(boot.initramfs), boot.parts && basename(boot.parts)];
-    const command = qemuCommand(containerName(id), spec, identity, { initramfs, parts, start, slots });
+    const command = qemuCommand(containerName(id), spec, { mac, seats }, { initramfs, parts, start, slots });
     const container = {
       ...{ id, owner, folder, command, start, template, machine: spec },
       ...{ artefacts: boot.folder, log: this.consoleLog(id) },
@@ -135,17 +144,21 @@ export class Machines {
   }
 
   /** Restores the template in a machine that was launched from it, and makes it a machine of its own. */
-  private async handOver(id: string, plan: MachinePlan, signal: AbortSignal): Promise<void> {
-    const { identity, access, spec } = plan;
+  private async handOver(id: string, plan: SeatedPlan, signal: AbortSignal): Promise<void> {
+    const { identity, access, seats } = plan;
+    const { mounts } = plan.spec;
     const wait = { what: "the restored guest did not answer", seconds: plan.bootTimeout, signal };
     await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
       using agent = new Agent(this.sharedFolder(id));
       await span("restore", () => restore(qmp, during));
-      const tar = await identityTar(identity, access, spec.mounts);
+      const tar = await identityTar(identity, access, { mounts, seats });
       await span("identity", () => agent.giveIdentity(tar, during));
-      if (spec.mounts.length === 0) return;
-      await Promise.all(spec.mounts.map(async (_, index) => plugMount(qmp, index, during)));
-      await agent.mountAll(during);
+      await Promise.all([
+        ...mounts.map(async (_, index) => plugMount(qmp, index, during)),
+        ...seats.map(async (seat, index) => plugSegment(qmp, index, seat, mounts.length + index, during)),
+      ]);
+      if (mounts.length > 0) await agent.mountAll(during);
+      if (seats.length > 0) await span("networks", () => agent.joinNetworks(during));
     });
   }
 
@@ -155,9 +168,7 @@ export class Machines {
     try {
       return await findOrMake(this.workshop, plan, progress);
     } catch (error) {
-      // An image that can't boot won't do so on the other road either; only the template's own troubles are passed over.
-      const isOwn = !(error instanceof MayflyError) || TEMPLATE_TROUBLES.has(error.code);
-      if (progress.signal.aborted || !isOwn || plan.warmBoot === "required") throw error;
+      if (progress.signal.aborted || !isOnlyTheTemplates(error) || plan.warmBoot === "required") throw error;
       progress.say(`boots through its kernel, as there is no template: ${reasonOf(error)}`);
       return undefined;
     }
@@ -208,14 +219,14 @@ export class Machines {
   /** Makes the machine's folder and all files that its container needs. */
   private async furnish(
     id: string,
-    { identity, access, spec }: MachinePlan,
+    { identity, access, spec: { mounts, scratchMiB }, seats }: SeatedPlan,
     template: Template | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const disk = await identityTar(identity, access, spec.mounts);
+    const disk = await identityTar(identity, access, { mounts, seats });
     const scratch = template === undefined ? undefined : join(template.folder, TEMPLATE_FILES.scratch);
-    await makeFolder({ ...this.booting(id), disk, scratchMiB: spec.scratchMiB, scratch }, signal);
-    await this.keepFile(id, IDENTITY_FILE, JSON.stringify({ identity, mounts: spec.mounts } satisfies KeptIdentity));
+    await makeFolder({ ...this.booting(id), disk, seats, scratchMiB, scratch }, signal);
+    await this.keepFile(id, IDENTITY_FILE, JSON.stringify({ identity, mounts, seats } satisfies KeptIdentity));
     if (template !== undefined) await this.change(id, { template: template.key });
   }
 
@@ -225,7 +236,7 @@ export class Machines {
 
   private async started(
     id: string,
-    { spec: { ports }, lifetime }: MachinePlan,
+    { spec: { ports }, lifetime, seats }: SeatedPlan,
     warm: boolean,
     container: ContainerState | undefined,
   ): Promise<StartedMachine> {
@@ -245,6 +256,7 @@ export class Machines {
       sshPort,
       ports: ports.map((port, index) => ({ ...port, host: hostPort(port, index) })),
       consoleLog: this.consoleLog(id),
+      addresses: seats.map(({ address }) => address),
       warm,
     };
   }
@@ -271,8 +283,8 @@ export class Machines {
   async changeAccess(id: string, access: Access, signal: AbortSignal): Promise<void> {
     using agent = new Agent(this.sharedFolder(id));
     await agent.applyAccess(await accessTar(access), signal);
-    const { identity, mounts } = JSON.parse(await readFile(this.file(id, IDENTITY_FILE), "utf8")) as KeptIdentity;
-    const disk = asDisk(await identityTar(identity, access, mounts));
+    const kept = JSON.parse(await readFile(this.file(id, IDENTITY_FILE), "utf8")) as KeptIdentity;
+    const disk = asDisk(await identityTar(kept.identity, access, kept));
     await writeFile(join(this.sharedFolder(id), IDENTITY_DISK), disk, { flag: "r+" }); // qemu has it open: no new file
   }
 
@@ -347,7 +359,7 @@ export class Machines {
   }
 
   private sharedFolder(id: string): string {
-    return join(this.paths.machines, id, "shared");
+    return sharedFolder(this.paths, id);
   }
 
   private consoleLog(id: string): string {
@@ -355,25 +367,5 @@ export class Machines {
   }
 }
 
-/** What a machine keeps of itself beside the disk made of it. */
-interface KeptIdentity {
-  readonly identity: Identity;
-  readonly mounts: readonly MountSpec[];
-}
-
 const IDENTITY_FILE = "identity.json"; // in the machine's folder, out of its container's sight
 const REMOVAL_MS = 60_000; // takes 0.3 s; a host that swaps takes longer
-
-/** What keeps a template from being made, and not the image from booting. */
-const TEMPLATE_TROUBLES: ReadonlySet<string> = new Set(["NO_TEMPLATE", "TOOL_FAILED", "DISK_FULL"]);
-
-/** Whether a boot through the kernel may go better: not where a port is taken, or a user cannot be made. */
-function isTemplatesFault(error: unknown): boolean {
-  return !(error instanceof MayflyError) || error.code === "BOOT_FAILED" || error.code === "BOOT_TIMEOUT";
-}
-
-/** What went wrong, without a remedy: there is nothing for the user to do. */
-function reasonOf(error: unknown): string {
-  if (error instanceof MayflyError) return error.evidence ?? error.message;
-  return error instanceof Error ? error.message : String(error);
-}

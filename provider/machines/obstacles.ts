@@ -7,7 +7,9 @@ import { portProblem } from "../host/ports";
 import { isAlive } from "../host/process-identity";
 import { toolMissing } from "../host/tool-error";
 import { chooseAccelerator } from "./accelerator";
+import { run } from "../host/run";
 import { sameOwner, type MachineRecord } from "./record";
+import { contested, type AddressClaim } from "./seats";
 import type { Accelerator, PortSpec } from "./spec";
 
 /** What a machine would ask of this host. */
@@ -17,12 +19,23 @@ export interface Demand {
   readonly memoryMiB: number;
   readonly scratchMiB: number | undefined;
   readonly ports: readonly PortSpec[];
+  readonly networks: readonly NetworkDemand[];
+}
+
+/** A private network that it would be in. */
+interface NetworkDemand {
+  /** Name of its resource. */
+  readonly name: string;
+  /** Its id; absent where there is none yet. */
+  readonly id: string | undefined;
+  /** The address that is asked for. */
+  readonly address: string | undefined;
 }
 
 /** Something that this host cannot give. */
 export interface Obstacle {
-  /** What asks for it, `ports` with its index; absent where it is the host itself that lacks something. */
-  readonly about?: "accelerator" | "memory" | "scratch" | readonly ["ports", number];
+  /** What asks for it, lists with an index; absent where it is the host itself that lacks something. */
+  readonly about?: "accelerator" | "memory" | "scratch" | "networks" | readonly ["ports" | "networks", number];
   readonly reason: string;
   /** It may go well all the same. */
   readonly isWarning?: boolean;
@@ -39,6 +52,8 @@ export interface Others {
   readonly records: ReadonlyMap<string, MachineRecord>;
   /** Ports of the machines of one program, of which none may be there yet. The demand's own are added. */
   readonly claims: PortClaim[];
+  /** Likewise addresses in their private networks. */
+  readonly addressClaims: AddressClaim[];
 }
 
 /** What stands in the way of a new machine on this host, all of it. Changes nothing; quick but for the first proof of KVM. */
@@ -53,7 +68,11 @@ export async function obstacles(
     tooLittleSpace(demand, paths.home),
     missing.length > 0 ? Promise.resolve([]) : noKvm(demand, paths, signal), // the proof itself needs qemu
     portsTaken(demand, others, signal),
+    missing.length > 0 ? Promise.resolve([]) : oldQemu(demand, signal),
   ]);
+  const { owner, networks } = demand;
+  const addresses = contested(owner, networks, others.records, others.addressClaims);
+  looks.push(addresses.map(({ index, reason }): Obstacle => ({ about: ["networks", index], reason })));
   return [...missing, ...tooLittleMemory(demand), ...looks.flat()];
 }
 
@@ -109,6 +128,20 @@ async function noKvm({ accelerator }: Demand, paths: Paths, signal: AbortSignal)
       return [{ about: "accelerator", reason: error.message }];
     throw error;
   }
+}
+
+/** Frames over a unix socket are new in QEMU 7.2. */
+async function oldQemu({ networks }: Demand, signal: AbortSignal): Promise<Obstacle[]> {
+  if (networks.length === 0) return [];
+  const said = await run("qemu-system-x86_64", ["--version"], { signal });
+  const [, version = "", major, minor] = /version ((\d+)\.(\d+)\S*)/.exec(said) ?? [];
+  if (major === undefined || Number(major) * 100 + Number(minor) >= 702) return [];
+  return [
+    {
+      about: "networks",
+      reason: `need QEMU 7.2 or newer; this host has ${version} (Debian 12 and Ubuntu 24.04 have it)`,
+    },
+  ];
 }
 
 /** A port that a living machine of the same owner has is no obstacle: it goes before the new one comes. */

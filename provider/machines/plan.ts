@@ -1,5 +1,6 @@
 import type { Context, Owner } from "../context";
 import type { BootArtefacts } from "../images/artefacts";
+import type { Seat } from "./seats";
 import type { Access, Identity, MachineSpec, PortSpec } from "./spec";
 
 /** A machine to be made. */
@@ -19,6 +20,16 @@ export interface MachinePlan {
   readonly bootTimeout: number;
 }
 
+/** A machine to be made that has its places in private networks. */
+export interface SeatedPlan extends MachinePlan {
+  readonly seats: readonly Seat[];
+}
+
+/** The part of it that qemu is started by. */
+export type LaunchPlan = Pick<SeatedPlan, "owner" | "spec" | "boot" | "seats"> & {
+  readonly identity: Pick<Identity, "mac">;
+};
+
 /** How work tells of itself, and how long it may take. */
 export type Progress = Pick<Context, "signal" | "step" | "say">;
 
@@ -30,6 +41,8 @@ export interface StartedMachine {
   readonly ports: readonly PortSpec[];
   /** Path of the console's log. */
   readonly consoleLog: string;
+  /** Its address in each of its private networks. */
+  readonly addresses: readonly string[];
   /** Whether it started from a template. */
   readonly warm: boolean;
 }

@@ -1,4 +1,6 @@
 import { mountTag } from "./identity";
+import { namesPipes, segmentSocket } from "../host/paths";
+import type { Seat } from "./seats";
 import type { Identity, MachineSpec } from "./spec";
 
 /** Where things are inside a machine's container. */
@@ -54,7 +56,7 @@ export interface QemuFiles {
 export function qemuCommand(
   name: string,
   spec: MachineSpec,
-  identity: Pick<Identity, "mac">,
+  identity: Pick<Identity, "mac"> & { readonly seats: readonly Seat[] },
   files: QemuFiles,
 ): string[] {
   const { machine, artefacts } = INSIDE;
@@ -86,7 +88,7 @@ export function qemuCommand(
     ...slots(files.slots),
     ...(files.parts === undefined ? [] : disk("parts", `${artefacts}/${files.parts}`, true)),
     // A device that talks to another process can't be part of a saved state: a warm machine gets it afterwards.
-    ...(files.start === "cold" ? spec.mounts.flatMap((_, index) => mount(index)) : []),
+    ...(files.start === "cold" ? [...spec.mounts.flatMap((_, i) => mount(i)), ...identity.seats.flatMap(segment)] : []),
   ];
 }
 
@@ -135,9 +137,9 @@ function prelude({ mounts }: MachineSpec, start: Start): string[] {
 /** How many devices a machine can be given while it runs, at least. */
 const SLOTS = 8;
 
-/** How many slots a machine gets. */
-export function slotCount({ mounts }: Pick<MachineSpec, "mounts">): number {
-  return Math.max(1, Math.ceil(mounts.length / SLOTS)) * SLOTS;
+/** How many slots a machine gets: its mounts take the first, then come its private networks. */
+export function slotCount({ mounts, segments }: Pick<MachineSpec, "mounts" | "segments">): number {
+  return Math.max(1, Math.ceil((mounts.length + segments.length) / SLOTS)) * SLOTS;
 }
 
 /** Empty PCI Express slots, eight functions of one device each. */
@@ -193,6 +195,31 @@ function mount(index: number): string[] {
 /** Path in the machine's container of the socket of a mount's virtiofsd. */
 export function mountSocket(index: number): string {
   return `${INSIDE.machine}/${mountTag(index)}/socket`;
+}
+
+function segment({ mac }: Seat, index: number): string[] {
+  const { card, port } = segmentName(index);
+  return [
+    ...["-netdev", `stream,id=${card},server=on,addr.type=unix,addr.path=${segmentPath(index)}`],
+    ...["-device", `virtio-net-pci,netdev=${card},mac=${mac},romfile=`],
+    ...["-chardev", `pipe,id=${port},path=${namesPath(index)}`],
+    ...["-device", `virtserialport,chardev=${port},name=mayfly.${port}`],
+  ];
+}
+
+/** What qemu calls a machine's card in its private network number `index`, and the port for that network's names. */
+export function segmentName(index: number): { readonly card: string; readonly port: string } {
+  return { card: `segment${String(index)}`, port: `names${String(index)}` };
+}
+
+/** Path in the machine's container of the socket that carries that card's frames. */
+export function segmentPath(index: number): string {
+  return `${INSIDE.machine}/${segmentSocket(index)}`;
+}
+
+/** Path there of the pipes for the names, as qemu's pipe chardev wants it: without the directions. */
+export function namesPath(index: number): string {
+  return `${INSIDE.machine}/${namesPipes(index)[0].replace(/\.in$/, "")}`;
 }
 
 /** Memory that a machine's container may use beside the guest's own: qemu itself, its translations, its buffers. */

@@ -1,6 +1,6 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import type { Owner } from "../context";
 import type { ProcessIdentity } from "../host/process-identity";
+import type { Seat } from "./seats";
 import type { PortSpec } from "./spec";
 
 /** What is on disk about a machine, from before it exists until it is gone. */
@@ -21,6 +21,8 @@ export interface MachineRecord {
   readonly expiry?: ProcessIdentity;
   /** Ports that it has on the host, as declared. Absent in records of former versions. */
   readonly ports?: readonly PortSpec[];
+  /** Its places in private networks, whose switches read them here. Absent in records of former versions. */
+  readonly seats?: readonly Seat[];
   /** qemu's process, once it runs. */
   readonly qemu?: ProcessIdentity;
   /** Key of the template that it runs from. */
@@ -30,14 +32,4 @@ export interface MachineRecord {
 /** Whether two things were asked for by the same resource of the same stack. */
 export function sameOwner(one: Owner, other: Owner): boolean {
   return one.project === other.project && one.stack === other.stack && one.resource === other.resource;
-}
-
-/** Marks a finished machine as known to Pulumi's state, in its record's file. */
-export function commitSync(file: string): void {
-  try {
-    const record = JSON.parse(readFileSync(file, "utf8")) as MachineRecord;
-    if (record.phase === "ready") writeFileSync(file, JSON.stringify({ ...record, phase: "committed" }, null, 2));
-  } catch {
-    // Gone meanwhile, or no machine's record: nothing to mark.
-  }
 }

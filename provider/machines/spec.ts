@@ -6,7 +6,9 @@ export interface MachineSpec {
   readonly scratchMiB: number | undefined;
   readonly mounts: readonly MountSpec[];
   readonly ports: readonly PortSpec[];
-  /** The guest reaches nothing outside; SSH and `ports` still reach it. */
+  /** The private networks that it is in. */
+  readonly segments: readonly SegmentSpec[];
+  /** The guest reaches nothing outside but its private networks; SSH and `ports` still reach it. */
   readonly isolated: boolean;
   readonly kernelArgs: readonly string[];
   readonly accelerator: Accelerator;
@@ -23,6 +25,18 @@ export interface MountSpec {
   readonly readOnly: boolean;
   /** Guest user id that is taken for the owner of `source`. */
   readonly ownerId: number;
+}
+
+/** A private network that a machine is to be in. */
+export interface SegmentSpec {
+  /** Id of the network. */
+  readonly network: string;
+  /** Its addresses, as `10.80.0.0/24`. */
+  readonly subnet: string;
+  /** The machine's address in it; absent: any that is free. */
+  readonly address: string | undefined;
+  /** By which the network's machines find this one. */
+  readonly names: readonly string[];
 }
 
 /** A port of the guest on the host. */

@@ -19,7 +19,7 @@ export interface Workshop {
   readonly podman: Podman;
   readonly templates: Templates;
   /** Puts a machine on record, before there is anything of it. */
-  readonly begin: (id: string, plan: TemplatePlan) => Promise<void>;
+  readonly begin: (id: string, plan: TemplatePlan, signal: AbortSignal) => Promise<unknown>;
   readonly launch: (
     id: string,
     plan: TemplatePlan,
@@ -81,13 +81,13 @@ async function bootAndSave(
   signal: AbortSignal,
 ): Promise<void> {
   const id = `template-${key.slice(0, 8)}-${randomBytes(4).toString("hex")}`;
-  // Mounts and ports come after the restore, and nobody is to talk to it.
-  const spec = { ...plan.spec, mounts: [], ports: [], isolated: true };
-  await workshop.begin(id, { ...plan, spec });
+  // Mounts, networks and ports come after the restore, and nobody is to talk to it.
+  const spec = { ...plan.spec, mounts: [], segments: [], ports: [], isolated: true };
+  await workshop.begin(id, { ...plan, spec }, signal);
   try {
     const machine = workshop.booting(id);
     const { scratchMiB } = spec;
-    await makeFolder({ ...machine, disk: await templateTar(), scratchMiB, scratch: undefined }, signal);
+    await makeFolder({ ...machine, disk: await templateTar(), seats: [], scratchMiB, scratch: undefined }, signal);
     const how = { start: "template", template: draft, slots: slotCount(plan.spec) } as const;
     await workshop.launch(id, { ...plan, spec }, how, signal);
     const wait = { what: "the guest that is to become a template did not settle", seconds: plan.bootTimeout, signal };

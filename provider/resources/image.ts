@@ -58,6 +58,6 @@ async function makeTemplate(
   const { machines, owner, signal } = context;
   const accelerator = await machines.chooseAccelerator("auto", signal);
   const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs };
-  const spec = { ...size, accelerator, mounts: [], ports: [], isolated: true };
+  const spec = { ...size, accelerator, mounts: [], segments: [], ports: [], isolated: true };
   await machines.ensureTemplate({ owner, spec, boot, bootTimeout: BOOT_SECONDS }, context);
 }

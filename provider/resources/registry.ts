@@ -28,6 +28,7 @@ type IgnoresByInputs = { bivariant(inputs: Record<string, unknown>): readonly st
 const HANDLERS = {
   VM: async () => erase((await import("./vm.js")).vm),
   Image: async () => erase((await import("./image.js")).image),
+  Network: async () => erase((await import("./network.js")).network),
   SshConfig: async () => erase((await import("./ssh-config.js")).sshConfig),
   SshKey: async () => erase((await import("./ssh-key.js")).sshKey),
   CopyFile: async () => erase((await import("./copy-file.js")).copyFile),

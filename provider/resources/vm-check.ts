@@ -41,7 +41,11 @@ async function checkKeyPair({ sshKey }: VMSpec, { openRooms }: CheckContext): Pr
 async function checkHost(inputs: VMSpec, { owner, openRooms, signal, say }: CheckContext): Promise<InputFailure[]> {
   const { machines } = await openRooms();
   const { accelerator, memory: memoryMiB, disk: scratchMiB, ports } = inputs;
-  const found = await machines.obstacles({ owner, accelerator, memoryMiB, scratchMiB, ports }, signal);
+  const networks = inputs.networks.map(({ network, address }, index) => ({
+    ...{ name: network, address },
+    id: inputs.networkIds[index],
+  }));
+  const found = await machines.obstacles({ owner, accelerator, memoryMiB, scratchMiB, ports, networks }, signal);
   for (const obstacle of found.filter(({ isWarning }) => isWarning === true))
     say(`warning: ${fieldOf(obstacle)}: ${obstacle.reason}`);
   return found
@@ -51,12 +55,27 @@ async function checkHost(inputs: VMSpec, { owner, openRooms, signal, say }: Chec
 
 function fieldOf({ about }: Obstacle): string {
   if (about === undefined) return "";
-  if (typeof about !== "string") return `ports[${String(about[1])}].host`;
+  if (typeof about !== "string")
+    return about[0] === "ports" ? `ports[${String(about[1])}].host` : `networks[${String(about[1])}].address`;
   return about === "scratch" ? "disk" : about;
 }
 
-/** A port of the host that both have: the old VM must let go of it before the new one can have it. */
-export function sharePort(old: VMSpec, next: VMSpec): boolean {
+/** A port of the host, or an address, that both have: the old VM must let go of it before the new one can have it. */
+export function haveInCommon(old: VMSpec, next: VMSpec): boolean {
+  return sharePort(old, next) || shareAddress(old, next);
+}
+
+function shareAddress(old: VMSpec, next: VMSpec): boolean {
+  return next.networks.some(
+    ({ address }, index) =>
+      address !== undefined &&
+      old.networks.some(
+        (other, place) => other.address === address && old.networkIds[place] === next.networkIds[index],
+      ),
+  );
+}
+
+function sharePort(old: VMSpec, next: VMSpec): boolean {
   const fixed = next.ports.filter(({ host }) => host !== 0);
   return fixed.some(({ host, protocol }) =>
     old.ports.some((other) => other.host === host && other.protocol === protocol),

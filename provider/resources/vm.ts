@@ -6,7 +6,7 @@ import { reap } from "../reap";
 import { vmSchema, type VMSpec } from "../schema/vm";
 import type { ResourceHandler } from "./resource";
 import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginProof } from "./vm-access";
-import { checkVM, sharePort } from "./vm-check";
+import { checkVM, haveInCommon } from "./vm-check";
 import { keepConnection, sessionLog } from "./vm-connection";
 
 /** What is known of a VM. */
@@ -28,6 +28,8 @@ interface VMState {
   readonly consoleLog: string;
   readonly status: "running";
   readonly publishedPorts: readonly PortSpec[];
+  /** Its address in each of `networks`. */
+  readonly addresses: readonly string[];
   /** Path of the log of our SSH sessions on it. */
   readonly sessionLog: string;
   /** Path of an OpenSSH client configuration with everything that `ssh -F` needs. */
@@ -49,25 +51,27 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
   schema: vmSchema,
   replaceOnChanges: [
     ...(["image", "cpus", "memory", "disk", "mounts", "ports", "network", "hostname", "kernelArgs"] as const),
-    ...(["environment", "accelerator"] as const),
+    ...(["environment", "accelerator", "networks", "networkIds"] as const),
   ],
+  identityInputs: ["networkIds"],
   ignoreChanges: ["bootTimeout", "waitFor", "warmBoot"],
   deadlines: { create: 1_800, update: 120, read: 60, delete: 120 },
   secretOutputs: () => ["connection"],
 
   check: checkVM,
-  deleteFirst: sharePort,
+  deleteFirst: haveInCommon,
 
   async create(id, inputs, context) {
-    const { images, machines, signal, step, say } = context;
+    const { images, machines, networks, signal, step, say } = context;
     await step("Removing what a crash has left", async () => reap(context));
+    for (const network of inputs.networkIds) await networks.ensure(network, signal);
     const image = await step("Looking the image up", async () => images.resolve(inputs.image, signal, say));
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
     const accelerator = await machines.chooseAccelerator(inputs.accelerator, signal);
     const [keys, identity] = await step("Making keys", async () =>
       Promise.all([loginKeys(id, inputs, context), newIdentity(id, inputs, context)]),
     );
-    const spec = machineSpec(inputs, accelerator);
+    const spec = machineSpec(inputs, accelerator, identity.hostname);
     return machines.inTurn(spec, context, async () => {
       const begun = performance.now();
       const plan = {
@@ -92,6 +96,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
           consoleLog: started.consoleLog,
           status: "running" as const,
           publishedPorts: started.ports,
+          addresses: started.addresses,
           sessionLog: sessionLog(id, context).file,
         };
       });
@@ -147,7 +152,7 @@ async function newIdentity(id: string, inputs: VMSpec, { machines, ssh, owner }:
   };
 }
 
-function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"]): MachineSpec {
+function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], hostname: string): MachineSpec {
   const ids = userIds(inputs.users);
   return {
     cpus: inputs.cpus,
@@ -158,6 +163,10 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"]): M
       ownerId: ids.get(owner) ?? 0,
     })),
     ports: inputs.ports,
+    segments: inputs.networks.map(({ subnet, address, aliases }, index) => ({
+      ...{ network: inputs.networkIds[index] ?? "", subnet, address },
+      names: [...new Set([hostname, ...aliases])],
+    })),
     isolated: inputs.network === "isolated",
     kernelArgs: inputs.kernelArgs,
     accelerator,
@@ -199,9 +208,9 @@ async function keepClientFiles(
 
 function outputsOf(state: VMState): VMState {
   const { host, port, user, hostKey, connection, imageDigest, accelerator, warm, bootSeconds, machineId } = state;
-  const { consoleLog, status, publishedPorts, sessionLog, sshConfig } = state;
+  const { consoleLog, status, publishedPorts, addresses, sessionLog, sshConfig } = state;
   return {
     ...{ host, port, user, hostKey, connection, imageDigest, accelerator, warm, bootSeconds, machineId },
-    ...{ consoleLog, status, publishedPorts, sessionLog, sshConfig },
+    ...{ consoleLog, status, publishedPorts, addresses, sessionLog, sshConfig },
   };
 }

@@ -12,6 +12,7 @@ import {
   userName,
 } from "./fields";
 import { cpus, disk, kernelArgs, memory } from "./machine-shape";
+import { memberships } from "./network";
 
 /**
  * A directory of the host, seen in the guest through virtiofs. The guest can't make device files in it, nor files with
@@ -77,8 +78,16 @@ export const vmSchema = z
     mounts: z.array(mount).default([]),
     /** Guest ports on the host, beside SSH. @default [] */
     ports: z.array(publishedPort).default([]),
-    /** `user`: the guest reaches out, nothing reaches in but what is declared. `isolated`: only SSH and `ports`. @default "user" */
+    /**
+     * The way out. `user`: the guest reaches out, nothing reaches in but what is declared. `isolated`: only SSH and `ports`.
+     * Neither has to do with `networks`: an isolated VM that is in one talks to the VMs in it, and to nobody else.
+     * @default "user"
+     */
     network: z.enum(["user", "isolated"], 'must be "user" or "isolated"').default("user"),
+    /** Private networks that the VM is in, beside its way out. At most 8. @default [] */
+    networks: memberships.default([]),
+    /** Ids of these networks, in the same order; the SDK fills them in. @default [] */
+    networkIds: z.array(text).default([]),
     /** Users beside root. Changes apply to the running VM. @default [] */
     users: z.array(user).default([]),
     /** More public keys that may log in as root, beside the VM's own. Changes apply to the running VM. @default [] */

@@ -37,6 +37,7 @@ describe("every kind", () => {
       { remotePath: "/x", deleteExtra: false, exclude: [], method: "auto", removeOnDelete: false },
     ],
     ["PortForward", { connection, guestPort: 80 }, { type: "local", hostAddress: "127.0.0.1" }],
+    ["Network", {}, { subnet: "10.80.0.0/24" }],
     ["SshConfig", { connection, alias: "web" }, { include: false }],
     ["SshCommand", { connection }, { allowedExitCodes: [0], timeout: 3_600, environment: {} }],
   ];

@@ -110,7 +110,7 @@ export class Program implements AsyncDisposable {
   async leftovers(): Promise<string[]> {
     const filter = `label=mayfly.project=${this.name}`;
     const containers = await this.run("podman", "ps", "--all", "--filter", filter, "--format", "container {{.Names}}");
-    const folders = ["machines", "records/machines", "scratch"].map(async (folder) => {
+    const folders = ["machines", "records/machines", "networks", "records/networks", "scratch"].map(async (folder) => {
       const names = await readdir(join(this.data, folder)).catch(() => []);
       return names.map((name) => `${folder}/${name}`);
     });

@@ -58,7 +58,7 @@ const asRoot = process.getuid?.() === 0 ? test : test.skip;
 asRoot(
   "identity puts the files of an identity into force; become, which also sets the clock, is for tests/e2e [host lacks: root's rights for a host name]",
   async () => {
-    execFileSync("tar", ["-x", "-C", root], { input: await identityTar(identity, access, []) });
+    execFileSync("tar", ["-x", "-C", root], { input: await identityTar(identity, access, { mounts: [] }) });
     const { status, stderr } = spawnSync("unshare", [...INSIDE, ENTER, "sh", root, "/helper", "identity"]);
     expect([status, stderr.toString()]).toEqual([0, ""]);
     expectIdentity();

@@ -11,7 +11,7 @@ import { obstacles, type Demand, type PortClaim } from "../../../provider/machin
 import type { MachineRecord } from "../../../provider/machines/record";
 
 const owner = { project: "shop", stack: "dev", resource: "web" };
-const modest: Demand = { owner, accelerator: "auto", memoryMiB: 512, scratchMiB: undefined, ports: [] };
+const modest: Demand = { owner, accelerator: "auto", memoryMiB: 512, scratchMiB: undefined, ports: [], networks: [] };
 let paths: Paths;
 
 beforeAll(() => {
@@ -22,7 +22,7 @@ afterAll(() => {
 });
 
 const find = async (demand: Partial<Demand>, records = new Map<string, MachineRecord>(), claims: PortClaim[] = []) =>
-  obstacles({ ...modest, ...demand }, paths, { records, claims }, AbortSignal.timeout(5_000));
+  obstacles({ ...modest, ...demand }, paths, { records, claims, addressClaims: [] }, AbortSignal.timeout(5_000));
 
 test("nothing stands in the way of a modest machine", async () => {
   expect(

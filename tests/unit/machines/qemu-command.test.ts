@@ -1,16 +1,17 @@
 import { expect, test } from "@jest/globals";
-import { qemuCommand, type Start } from "../../../provider/machines/qemu-command";
+import { qemuCommand, slotCount, type Start } from "../../../provider/machines/qemu-command";
+import type { Seat } from "../../../provider/machines/seats";
 import type { MachineSpec } from "../../../provider/machines/spec";
 
 const spec: MachineSpec = {
   ...{ cpus: 2, memoryMiB: 512, scratchMiB: undefined, mounts: [], ports: [], isolated: false, kernelArgs: ["quux=1"] },
-  accelerator: "tcg",
+  ...{ segments: [], accelerator: "tcg" },
 };
-const command = (change: Partial<MachineSpec> = {}, start: Start = "cold") =>
+const command = (change: Partial<MachineSpec> = {}, start: Start = "cold", seats: readonly Seat[] = []) =>
   qemuCommand(
     "mayfly-web",
     { ...spec, ...change },
-    { mac: "52:54:00:01:02:03" },
+    { mac: "52:54:00:01:02:03", seats },
     { initramfs: "initramfs-1.cpio", start, slots: start === "cold" ? 0 : 8 },
   ).join(" ");
 
@@ -48,4 +49,24 @@ test("the accelerator decides over CPU and mitigations, never over the user's ke
   expect(command()).toMatch(/-accel tcg,.* -cpu max .*mitigations=off quux=1/);
   expect(command({ accelerator: "kvm" })).toMatch(/-accel kvm -cpu host /);
   expect(command({ accelerator: "kvm" })).not.toContain("mitigations=off");
+});
+
+test("a private network is a card and a port from the start of a cold machine; a warm one gets them later", () => {
+  const seat = { network: "net-1", address: "10.80.0.5", prefix: 24, mac: "52:54:00:0a:0b:0c", names: ["web"] };
+  const cold = command({}, "cold", [seat]);
+  expect(cold).toContain("-netdev stream,id=segment0,server=on,addr.type=unix,addr.path=/machine/segment0.sock");
+  expect(cold).toContain("-device virtio-net-pci,netdev=segment0,mac=52:54:00:0a:0b:0c");
+  expect(cold).toContain("-chardev pipe,id=names0,path=/machine/names0");
+  for (const start of ["warm", "template"] as const) expect(command({}, start, [seat])).not.toContain("segment0");
+});
+
+test("mounts and private networks have a slot each", () => {
+  const mount = { source: "/a", target: "/b", readOnly: true, ownerId: 0 };
+  const segment = { network: "net-1", subnet: "10.80.0.0/24", address: undefined, names: ["web"] };
+  const slots = (mounts: number, segments: number) =>
+    slotCount({
+      mounts: Array.from({ length: mounts }, () => mount),
+      segments: Array.from({ length: segments }, () => segment),
+    });
+  expect([slots(0, 0), slots(4, 4), slots(4, 5)]).toEqual([8, 8, 16]);
 });

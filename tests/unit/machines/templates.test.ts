@@ -22,6 +22,7 @@ afterEach(() => {
 
 const spec: MachineSpec = {
   ...{ cpus: 2, memoryMiB: 512, scratchMiB: undefined, mounts: [], ports: [], isolated: false, kernelArgs: [] },
+  segments: [],
   accelerator: "tcg",
 };
 const shape = shapeOf(spec, { version: "image-1" });

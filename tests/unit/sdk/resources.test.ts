@@ -25,6 +25,7 @@ let key: mayfly.SshKey;
 let image: mayfly.Image;
 let command: mayfly.SshCommand;
 let sync: mayfly.DirectorySync;
+let net: mayfly.Network;
 
 beforeAll(async () => {
   const newResource = (args: MockResourceArgs) => {
@@ -49,6 +50,8 @@ beforeAll(async () => {
   new mayfly.SshCommand("hidden", { vm, create: pulumi.secret("echo geheim") });
   new mayfly.SshCommand("far", { connection: { host: "h", privateKey: "p", hostKey: "k" }, create: "true" });
   new mayfly.VM("plain", { image: "localhost/x" });
+  net = new mayfly.Network("net", { subnet: "10.81.0.0/24" });
+  new mayfly.VM("member", { image, networks: [{ network: net, address: "10.81.0.5", aliases: ["db"] }] });
   sync = new mayfly.DirectorySync("folder", { vm, source: "site", remotePath: "/srv", exclude: [pulumi.output("*~")] });
   await pulumi.runtime.disconnect(); // returns when all of them have been sent
   for (const [request] of send.mock.calls as unknown as [Request][]) requests.set(request.getName(), request);
@@ -66,6 +69,7 @@ test.each([
   ["web", "VM"],
   ["run", "SshCommand"],
   ["folder", "DirectorySync"],
+  ["net", "Network"],
 ])("%s has the type that is part of its URN for ever", (name, kind) => {
   expect(sent.get(name)?.type).toBe(`pulumi-nodejs:dynamic/mayfly:${kind}`);
   expect(inputs(name)["__provider"]).toContain(`require("pulumi-mayfly/runtime")`);
@@ -80,6 +84,15 @@ describe("a VM", () => {
     });
     expect(inputs("plain")).not.toHaveProperty("sshKey");
     expect(inputs("plain")["image"]).toBe("localhost/x");
+  });
+
+  test("names its networks by what is known of them at preview, and comes after them", async () => {
+    expect(inputs("member")).toMatchObject({
+      networks: [{ network: "net", subnet: "10.81.0.0/24", address: "10.81.0.5", aliases: ["db"] }],
+      networkIds: ["net-1"],
+    });
+    expect(requests.get("member")?.getDependenciesList()).toContain(await valueOf(net.urn));
+    expect(inputs("plain")).not.toHaveProperty("networkIds");
   });
 
   test("hides its key and its connection", () => {
@@ -145,12 +158,14 @@ test("every output is one from the start, before there is a value", () => {
       consoleLog: vm,
       status: vm,
       publishedPorts: vm,
+      addresses: vm,
       sessionLog: vm,
       sshConfig: vm,
     },
     ...{ imageName: image, digest: image, sizeMiB: image, kernel: image },
     ...{ publicKey: key, privateKey: key, fingerprint: key, agentSocketPath: key, login: key },
     ...{ stdout: command, stderr: command, exitCode: command, durationSeconds: command },
+    ...{ subnet: net, log: net },
     ...{ syncedAt: sync, files: sync, size: sync, sourceHash: sync },
   };
   const missing = Object.entries(names).filter(
@@ -168,4 +183,5 @@ test("objects are told apart by their kind", () => {
   expect(mayfly.DirectorySync.isInstance(sync)).toBe(true);
   expect(mayfly.DirectorySync.isInstance(command)).toBe(false);
   expect(mayfly.SshCommand.isInstance(undefined)).toBe(false);
+  expect(mayfly.Network.isInstance(net)).toBe(true);
 });

@@ -1,0 +1,36 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as mayfly from "pulumi-mayfly";
+
+const names = ["node1", "node2", "node3"];
+
+const image = new mayfly.Image("debian", { debian: {} });
+const net = new mayfly.Network("net", { subnet: "10.80.0.0/24" });
+const nodes = names.map(
+  (name) =>
+    new mayfly.VM(name, {
+      image,
+      memory: "512MiB",
+      network: "isolated", // no way out: it talks to the other nodes, and to nobody else
+      networks: [{ network: net }],
+    }),
+);
+
+// Finds each by its name, and hears what its SSH server says first.
+const hello = new mayfly.SshCommand(
+  "hello",
+  {
+    vm: nodes[0],
+    create: `for node in ${names.join(" ")}; do
+      read -r greeting <"/dev/tcp/$node/22"
+      echo "$(getent hosts "$node"): $greeting"
+    done`,
+  },
+  { dependsOn: nodes },
+);
+
+/** What the first node has heard of all three. */
+export const report = hello.stdout;
+/** Their addresses in the network. */
+export const addresses = nodes.map((vm) => vm.addresses.apply(([address]) => address));
+/** How to log in to each. */
+export const connect = nodes.map((vm, index) => pulumi.interpolate`ssh -F '${vm.sshConfig}' ${names[index]}`);

@@ -1,0 +1,53 @@
+import { expect, test } from "@jest/globals";
+import { self } from "../support/callers";
+import { Program } from "../support/program";
+import { cluster } from "./core/cluster";
+
+test("three nodes find and reach each other by name and nothing else, with a new switch too; destroy leaves nothing", () =>
+  cluster(self));
+
+interface Outputs {
+  readonly said: string;
+  readonly addresses: readonly string[];
+}
+
+/** Two VMs in a network, and one in another with the very same addresses. */
+const program = (version: string) => `
+  const image = new mayfly.Image("debian", { debian: {} });
+  const [net, other] = ["net", "other"].map((name) => new mayfly.Network(name));
+  const vm = (name, network, more) =>
+    new mayfly.VM(name, { image, memory: "512MiB", network: "isolated", networks: [{ network, ...more }] });
+  const web = vm("web", net, { address: "10.80.0.20" });
+  const db = new mayfly.VM("db", {
+    ...{ image, memory: "512MiB", networks: [{ network: net, address: "10.80.0.30", aliases: ["primary"] }] },
+    environment: { VERSION: "${version}" },
+  });
+  const stranger = vm("stranger", other, { address: "10.80.0.40" });
+  const hello = (name) => \`timeout 10 bash -c 'read -r x </dev/tcp/\${name}/22 && echo \${name}: \${x%%-*}' 2>&1 || echo no \${name}\`;
+  const ask = (name, vm, ...names) =>
+    new mayfly.SshCommand(name, { vm, create: names.map(hello).join("; "), triggers: [db.id] }, { dependsOn: [web, db, stranger] });
+  exports.said = ask("from-web", web, "db", "primary", "10.80.0.30", "10.80.0.40").stdout;
+  exports.foreign = ask("from-stranger", stranger, "web", "10.80.0.20", "10.80.0.30").stdout;
+  exports.addresses = [web, db, stranger].map((one) => one.addresses[0]);
+`;
+
+test("who is not in it neither hears nor reaches it; a VM that is replaced has its address and names again", async () => {
+  let leftovers: string[];
+  {
+    await using project = await Program.open("network");
+    await project.write(program("1"));
+    await project.up();
+    expect(await project.outputs<Outputs>()).toMatchObject({
+      said: expect.stringMatching(/^db: SSH\nprimary: SSH\n10\.80\.0\.30: SSH\n(?:.*\n)*no 10\.80\.0\.40$/),
+      foreign: expect.not.stringContaining("SSH"),
+      addresses: ["10.80.0.20", "10.80.0.30", "10.80.0.40"],
+    });
+
+    await project.write(program("2"));
+    await project.up();
+    expect((await project.outputs<Outputs>()).said).toMatch(/^db: SSH\nprimary: SSH\n10\.80\.0\.30: SSH\n/);
+    await project.pulumi("destroy", "--yes", "--skip-preview");
+    leftovers = await project.leftovers();
+  }
+  expect(leftovers).toEqual([]);
+});

@@ -1,0 +1,63 @@
+import { expect, test } from "@jest/globals";
+import { Switch } from "../../../provider/networks/switch";
+import { packet } from "../../support/packets";
+
+const BROADCAST = "ff:ff:ff:ff:ff:ff";
+const MULTICAST = "33:33:00:00:00:01";
+const BEHIND = "02:00:00:00:00:aa"; // of a container in a VM
+
+const [a, b, c] = ["52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"].map((mac) => ({ mac })) as [
+  { mac: string },
+  { mac: string },
+  { mac: string },
+];
+
+function threePorts() {
+  const machine = new Switch<{ mac: string }>();
+  for (const port of [a, b, c]) machine.add(port);
+  const route = (from: { mac: string }, to: string, source = from.mac) => [...machine.route(from, packet(to, source))];
+  return { machine, route };
+}
+
+test("a machine's card is known before it has said anything", () => {
+  const { route } = threePorts();
+  expect(route(a, b.mac)).toEqual([b]);
+});
+
+test("broadcast, multicast and unknown addresses go to all others", () => {
+  const { route } = threePorts();
+  for (const to of [BROADCAST, MULTICAST, BEHIND]) expect(route(a, to)).toEqual([b, c]);
+});
+
+test("an address behind a card is learned, moves with who has it, and goes with the cable", () => {
+  const { machine, route } = threePorts();
+  expect(route(b, a.mac, BEHIND)).toEqual([a]);
+  expect(route(a, BEHIND)).toEqual([b]);
+  route(c, BROADCAST, BEHIND);
+  expect(route(a, BEHIND)).toEqual([c]);
+  machine.remove(c);
+  expect(route(a, BEHIND)).toEqual([b]); // which is all others
+  machine.add(c);
+  expect(route(a, BEHIND)).toEqual([b, c]);
+});
+
+test("a frame for where it came from goes nowhere", () => {
+  const { route } = threePorts();
+  route(a, BROADCAST, BEHIND);
+  expect(route(a, BEHIND)).toEqual([]);
+  expect(route(a, a.mac)).toEqual([]);
+});
+
+test("nobody speaks, or listens, as another machine", () => {
+  const { route } = threePorts();
+  expect(route(c, BROADCAST, b.mac)).toEqual([]);
+  expect(route(a, b.mac)).toEqual([b]);
+  expect(route(c, a.mac, BROADCAST)).toEqual([]); // no card has such an address
+});
+
+test("addresses without end make it forget, not grow", () => {
+  const { route } = threePorts();
+  for (let i = 0; i < 10_000; i += 1) route(a, b.mac, `02:00:00:00:${(i >> 8).toString(16)}:${(i & 255).toString(16)}`);
+  expect(route(c, "02:00:00:00:0:1")).toEqual([a, b]); // forgotten
+  expect(route(c, "02:00:00:00:27:0f")).toEqual([a]); // learned since
+});
