@@ -13,7 +13,7 @@ const vm = new mayfly.VM("ci", {
 // Root of a machine of its own: it may load modules, mount, reboot.
 const tests = new mayfly.SshCommand("tests", {
   vm,
-  create: "mkdir /tmp/results && sh test.sh >/tmp/results/report.tap",
+  create: "mkdir -p /tmp/results && sh test.sh >/tmp/results/report.tap",
   directory: "/src",
   timeout: "30m",
 });
