@@ -21,7 +21,7 @@ const hello = new mayfly.SshCommand(
   {
     vm: nodes[0],
     create: `for node in ${names.join(" ")}; do
-      read -r greeting <"/dev/tcp/$node/22"
+      greeting=$(head -n 1 <"/dev/tcp/$node/22" | tr -d '\\r')
       echo "$(getent hosts "$node"): $greeting"
     done`,
   },

@@ -12,11 +12,11 @@ until [ -n "$port" ]; do # of a clone of a template it was just plugged in
   [ -e "$port" ] || { port= && sleep 0.02; }
 done
 
-# One at a time: each network has a loop of its own. Other lines of the file stay. Ours come first, so that a machine's own
-# name is its address in the network, and not the loopback's.
+# One at a time: each network has a loop of its own. Other lines of the file stay, but for the one that makes the
+# machine's own name a loopback address: what it tells the others of itself must hold for them too.
 merge() {
   until mkdir names.lock 2>/dev/null; do sleep 0.05; done
-  { cat names.[0-9]* && grep -v '# mayfly network$' /etc/hosts || :; } >hosts.new && chmod 644 hosts.new &&
+  { cat names.[0-9]* && grep -v -e '# mayfly network$' -e '^127\.0\.1\.1 ' /etc/hosts || :; } >hosts.new && chmod 644 hosts.new &&
     mv hosts.new /etc/hosts
   rmdir names.lock
 }

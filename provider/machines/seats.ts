@@ -5,7 +5,6 @@ import { withLock } from "../host/locks";
 import { isAlive } from "../host/process-identity";
 import type { Records } from "../host/records";
 import { parseSubnet, sizeOf, spellAddress } from "../schema/ipv4";
-import { newMac } from "./identity";
 import { sameOwner, type MachineRecord } from "./record";
 import type { SegmentSpec } from "./spec";
 
@@ -58,7 +57,7 @@ export function giveSeats(segments: readonly SegmentSpec[], records: ReadonlyMap
       throw taken(segment, `VM "${holder.resource}" of ${holder.project}/${holder.stack} has it`);
     const given = address ?? freeAddress(subnet, names[0] ?? "", new Set(holders.keys()));
     if (given === undefined) throw taken(segment, `all ${String(holders.size)} addresses are given out`);
-    return { network, address: given, prefix: parseSubnet(subnet)?.prefix ?? 0, mac: newMac(), names };
+    return { network, address: given, prefix: parseSubnet(subnet)?.prefix ?? 0, mac: macOf(given), names };
   });
 }
 
@@ -67,6 +66,15 @@ function taken({ subnet, address }: SegmentSpec, why: string): MayflyError {
     evidence: why,
     remedy: "choose another `networks[].address`, or leave it out; a Network with a larger subnet has more of them",
   });
+}
+
+/**
+ * The card of an address: a locally administered one that is made of it. Who takes over the address has the same card
+ * then, so that the others, who remember a card by its address for a while, reach it at once.
+ */
+function macOf(address: string): string {
+  const parts = address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
+  return ["02", "4d", ...parts].join(":");
 }
 
 /** Who has which address. */

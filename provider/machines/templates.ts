@@ -181,7 +181,8 @@ export class Templates {
 
   /** Removes a template. Machines that run from it keep its memory as long as they need it. */
   async remove(key: string): Promise<void> {
-    await rm(this.folder(key), { recursive: true, force: true });
+    // Again, should the note that it is on the disk come into it meanwhile (see settle).
+    await rm(this.folder(key), { recursive: true, force: true, maxRetries: 5 });
   }
 
   private async finish(key: string, shape: Shape, draft: string): Promise<void> {

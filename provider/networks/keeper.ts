@@ -75,7 +75,11 @@ export class Keeper {
   }
 
   async #look(): Promise<void> {
-    if (this.#isLooking || this.#isOver) return;
+    if (this.#isOver) return;
+    if (this.#isLooking) {
+      this.#lookSoon(); // what has changed may have been read already
+      return;
+    }
     this.#isLooking = true;
     try {
       const own = await this.#networks.read(this.id);

@@ -24,8 +24,9 @@ export class Switch<P extends Port> {
 
   /** Pulls it out, and forgets what was behind it. */
   remove(port: P): void {
-    this.#ports.delete(parseMac(port.mac));
-    for (const [address, place] of this.#places) if (place === port) this.#places.delete(address);
+    const address = parseMac(port.mac);
+    if (this.#ports.get(address) === port) this.#ports.delete(address); // else it has a successor
+    for (const [behind, place] of this.#places) if (place === port) this.#places.delete(behind);
   }
 
   /** Where a frame goes, given with its length before it; nowhere when it should not have come. */

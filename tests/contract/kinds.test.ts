@@ -246,5 +246,5 @@ test("a VM whose root may not log in needs a user who may", async () => {
 });
 
 test("a kind of a newer version is refused, with what to do", async () => {
-  await expect(plugin.check(sentBy("Network"))).rejects.toThrow(/"Network"; .*npm install pulumi-mayfly/);
+  await expect(plugin.check(sentBy("Snapshot"))).rejects.toThrow(/"Snapshot"; .*npm install pulumi-mayfly/);
 });

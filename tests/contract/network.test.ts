@@ -82,6 +82,34 @@ test("a network outlives the process that made it, heals when its switch dies, a
   }
 });
 
+test("one that Pulumi never heard of goes when its resource is made again, and no other", async () => {
+  const home = mkdtempSync(join(tmpdir(), "mayfly network "));
+  const environment = { MAYFLY_HOME: home };
+  const other = { ...sentBy("Network"), owner: { project: "shop", stack: "dev", resource: "other" } };
+  try {
+    const made: string[] = [];
+    {
+      await using killed = await Plugin.start({ environment }); // by SIGKILL, with all that it has made
+      for (const fields of [sentBy("Network"), other]) {
+        const { inputs } = await killed.check(fields);
+        made.push((await killed.create(inputs)).id);
+      }
+    }
+    const [lost = "", kept = ""] = made;
+    const before = switchOf(home, lost);
+    await using plugin = await Plugin.start({ environment });
+    const { inputs } = await plugin.check(sentBy("Network"));
+    const { id, outs } = await plugin.create(inputs);
+    expect(isAlive(before)).toBe(false);
+    const records = readdirSync(join(home, "records", "networks"));
+    expect(records.sort()).toEqual([`${kept}.json`, `${id}.json`].sort());
+    for (const one of [id, kept]) await plugin.delete(one, outs);
+    expect(readdirSync(join(home, "records", "networks"))).toEqual([]);
+  } finally {
+    rmSync(home, { recursive: true });
+  }
+});
+
 test("one that takes nothing, and one that speaks nonsense, stand in nobody's way", async () => {
   const home = mkdtempSync(join(tmpdir(), "mayfly network "));
   try {

@@ -64,6 +64,7 @@ const engine = new Dynamic({
   handlerOf: () => Promise.resolve(thing),
   openRooms: () =>
     Promise.resolve({
+      networks: { commitSync: () => undefined },
       machines: { commitSync: (ids) => note(`commits ${ids.join(" ")}`) },
       ssh: { recordEnd: () => undefined },
     }),

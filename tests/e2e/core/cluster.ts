@@ -14,7 +14,7 @@ interface Outputs {
   readonly connect: readonly string[];
 }
 
-const HELLO = "read -r greeting </dev/tcp/node3/22 && echo $greeting";
+const HELLO = "head -n 1 </dev/tcp/node3/22 | tr -d '\\r'";
 
 /** Three nodes find and reach each other by name and nothing else, with a new switch too; destroy leaves nothing. */
 export async function cluster(caller: Caller): Promise<void> {

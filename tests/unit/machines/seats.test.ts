@@ -61,6 +61,12 @@ test("an address that is declared is given, but not twice", () => {
   );
 });
 
+test("who takes over an address has the same card, so that the neighbours need not ask", () => {
+  const macOf = (name: string, address: string) => giveSeats([wish(name, address)], new Map())[0]?.mac;
+  expect(macOf("db", "10.80.0.5")).toBe("02:4d:0a:50:00:05");
+  expect(macOf("web", "10.80.0.5")).toBe(macOf("db", "10.80.0.5"));
+});
+
 test("each place has a card of its own", () => {
   const seats = giveSeats([wish("web"), { ...wish("web"), network: "net-2", subnet: "10.81.0.0/16" }], new Map());
   expect(seats.map(({ prefix }) => prefix)).toEqual([29, 16]);

@@ -41,6 +41,14 @@ test("an address behind a card is learned, moves with who has it, and goes with 
   expect(route(a, BEHIND)).toEqual([b, c]);
 });
 
+test("a card whose successor is there already leaves that alone", () => {
+  const { machine, route } = threePorts();
+  const next = { mac: a.mac };
+  machine.add(next);
+  machine.remove(a);
+  expect(route(b, a.mac)).toEqual([next]);
+});
+
 test("a frame for where it came from goes nowhere", () => {
   const { route } = threePorts();
   route(a, BROADCAST, BEHIND);
