@@ -69,8 +69,8 @@ asRoot("as runs a program as a user, with the groups and none of root's [host la
   const run = (groups: string) =>
     execFileSync(HELPER, ["as", "1234", "1235", groups, "/bin/sh", "-c", "echo $(id -u) $(id -G) $0", "x"]).toString();
   expect([run("44,20"), run("-")]).toEqual(["1234 1235 20 44 x\n", "1234 1235 x\n"]);
-  const ignored = `trap "" QUIT TERM; exec ${HELPER} as 1 1 - /bin/grep SigIgn /proc/self/status`;
-  expect(execFileSync("sh", ["-c", ignored]).toString()).toMatch(/^SigIgn:\t0+$/m); // a background shell's are not passed on
+  const ignored = `trap "" QUIT TERM; exec "$0" as 1 1 - /bin/grep SigIgn /proc/self/status`;
+  expect(execFileSync("sh", ["-c", ignored, HELPER]).toString()).toMatch(/^SigIgn:\t0+$/m); // a background shell's are not passed on
   const { status, stderr } = spawnSync(HELPER, ["as", "1", "1", "-", "/no/such"]);
   expect([status, stderr.toString()]).toEqual([1, "helper: /no/such\n"]);
 });
