@@ -9,7 +9,6 @@ const nodes = names.map(
   (name) =>
     new mayfly.VM(name, {
       image,
-      memory: "512MiB",
       network: "isolated", // no way out: it talks to the other nodes, and to nobody else
       networks: [{ network: net }],
     }),

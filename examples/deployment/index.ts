@@ -13,7 +13,7 @@ const deployed = Array.from({ length: count }, (_, index) => {
   const vm = new mayfly.VM(`app${index}`, { image, network: "isolated" });
   const release = new mayfly.DirectorySync(`release${index}`, {
     vm,
-    source: "release",
+    source: `releases/${version}`,
     remotePath: `/srv/app/releases/${version}`,
   });
   const activated = new mayfly.SshCommand(

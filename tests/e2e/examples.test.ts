@@ -57,14 +57,20 @@ test("deployment: one VM after the other gets the release, and one that is no go
   expect(await project.outputs()).toEqual({ running: ["app0 runs 1", "app1 runs 1"] });
 
   await project.pulumi("config", "set", "version", "2");
-  await writeFile(join(project.folder, "release", "bin", "check"), "#!/bin/sh\necho it is broken >&2\nexit 1\n");
+  const check = join(project.folder, "releases", "2", "bin", "check");
+  const good = await readFile(check);
+  await writeFile(check, "#!/bin/sh\necho it is broken >&2\nexit 1\n");
   const failed = project.pulumi("up", "--yes", "--skip-preview");
   await expect(failed).rejects.toThrow(/SshCommand "activate0"[^]*it is broken/);
   await expect(failed).rejects.not.toThrow(/SshCommand "activate1"/);
 
-  await writeFile(join(project.folder, "release", "bin", "check"), "#!/bin/sh\n");
+  await writeFile(check, good);
   await project.pulumi("up", "--yes", "--skip-preview");
   expect(await project.outputs()).toEqual({ running: ["app0 runs 2", "app1 runs 2"] });
+
+  await project.pulumi("config", "set", "version", "1");
+  await project.pulumi("up", "--yes", "--skip-preview");
+  expect(await project.outputs()).toEqual({ running: ["app0 runs 1", "app1 runs 1"] });
 });
 
 test("key-rotation: other keys, the same VM", async () => {

@@ -18,10 +18,11 @@ const program = (version: string) => `
   const image = new mayfly.Image("debian", { debian: {} });
   const [net, other] = ["net", "other"].map((name) => new mayfly.Network(name));
   const vm = (name, network, more) =>
-    new mayfly.VM(name, { image, memory: "512MiB", network: "isolated", networks: [{ network, ...more }] });
+    new mayfly.VM(name, { image, network: "isolated", networks: [{ network, ...more }] });
   const web = vm("web", net, { address: "10.80.0.20" });
   const db = new mayfly.VM("db", {
-    ...{ image, memory: "512MiB", networks: [{ network: net, address: "10.80.0.30", aliases: ["primary"] }] },
+    image,
+    networks: [{ network: net, address: "10.80.0.30", aliases: ["primary"] }],
     environment: { VERSION: "${version}" },
   });
   const stranger = vm("stranger", other, { address: "10.80.0.40" });
