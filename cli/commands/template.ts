@@ -27,9 +27,8 @@ const build = new Command("build")
     const image = await images.resolve(name, signal, say);
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
     const accelerator = await machines.chooseAccelerator("auto", signal);
-    const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg };
-    const spec = { ...size, accelerator, mounts: [], segments: [], ports: [], isolated: true };
-    print(await machines.ensureTemplate({ owner, spec, boot, bootTimeout: BOOT_SECONDS }, session));
+    const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg, accelerator };
+    print(await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, session));
   });
 
 const list = new Command("ls")

@@ -121,6 +121,9 @@ until_systemd_is_quiet() {
   running | degraded) ;;
   *) echo "systemd was still not settled after $SETTLE_SECONDS s" >&4 && return 1 ;;
   esac
+  # No unit waits for the last drivers, such as kvm's: each clone would load them once more.
+  command -v udevadm >/dev/null || return 0
+  udevadm settle --timeout="$SETTLE_SECONDS" || { echo "udev was still busy after $SETTLE_SECONDS s" >&4 && return 1; }
 }
 
 until_minimal_is_quiet() { # the image's own program has not begun yet

@@ -1,3 +1,5 @@
+import { quote } from "../host/shell";
+
 /** The part of an image's configuration that says what a container of it runs; the OCI image specification has it. */
 export interface ImageConfig {
   readonly Entrypoint?: readonly string[] | null;
@@ -44,7 +46,7 @@ export function containerFiles(container: ContainerConfig): ReadonlyMap<string, 
   ]);
 }
 
-/** Shell text for `run-entrypoint.sh`. Functions instead of variables: they keep a list of any words as it is. */
+/** Shell text for `minimal-init.sh`. Functions instead of variables: they keep a list of any words as it is. */
 function entrypointFile({ command, environment, user, directory, stopSignal }: ContainerConfig): string {
   const [program = "", ...rest] = command;
   const words = (texts: readonly string[]) => texts.map((text) => ` ${quote(text)}`).join("");
@@ -69,9 +71,4 @@ function sessionEnvironment({ environment }: ContainerConfig): string {
 
 function pathOf(environment: readonly string[]): string {
   return environment.findLast((pair) => pair.startsWith("PATH="))?.slice("PATH=".length) ?? DEFAULT_PATH;
-}
-
-/** A text as one word of a shell. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -13,9 +13,9 @@ export class Images {
     private readonly podman: Podman,
   ) {}
 
-  /** Makes a Debian image unless it is there; returns its name. */
-  async debian(spec: DebianSpec, signal: AbortSignal, say: Say): Promise<string> {
-    return makeDebianImage(this.paths, this.podman, spec, signal, say);
+  /** Makes a Debian image unless it is there, without a spec the default one; returns its name. */
+  async debian(spec: DebianSpec | undefined, signal: AbortSignal, say: Say): Promise<string> {
+    return makeDebianImage(this.paths, this.podman, spec ?? DEFAULT_DEBIAN, signal, say);
   }
 
   /** Looks an image up in podman's store; `undefined` when it is not there. */
@@ -34,7 +34,7 @@ export class Images {
    */
   async prepare(image: StoredImage, signal: AbortSignal, say: Say): Promise<BootArtefacts> {
     const lender = async () => {
-      const name = await this.debian(DEFAULT_DEBIAN, signal, (text) => {
+      const name = await this.debian(undefined, signal, (text) => {
         say(`the image lacks a kernel or an SSH server, so Debian's are made ready: ${text}`);
       });
       return this.resolve(name, signal, say);

@@ -21,10 +21,10 @@ import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FIL
 import type { LaunchPlan, MachinePlan, Progress, SeatedPlan, StartedMachine } from "./plan";
 import type { MachineRecord } from "./record";
 import { restore } from "./snapshot";
-import type { Accelerator, Access, Identity, MachineSpec, PortSpec } from "./spec";
+import { bareSpec, type Accelerator, type Access, type Identity, type PortSpec } from "./spec";
 import { takeSeats, type Seat } from "./seats";
 import { plugSegment } from "./segments";
-import { findOrMake, type TemplatePlan, type Workshop } from "./template-maker";
+import { findOrMake, type SizedTemplatePlan, type Workshop } from "./template-maker";
 import { Templates, type ListedTemplate, type Template } from "./templates";
 import { isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
 
@@ -78,13 +78,12 @@ export class Machines {
    * `ADDRESS_TAKEN`, `NETWORK_FAILED`, and podman's own.
    */
   async start(id: string, asked: MachinePlan, { signal, step, say }: Progress): Promise<StartedMachine> {
-    const { owner } = asked;
     const plan = { ...asked, seats: await this.begin(id, asked, signal) };
     return this.orRemove(id, async () => {
       const template = await span("template", () => this.templateFor(plan, { signal, step, say }));
       await span("folder", () => this.furnish(id, plan, template, signal));
       const slots = plan.warmBoot === "never" ? 0 : slotCount(plan.spec);
-      const title = `Booting ${owner.resource} (${plan.spec.accelerator})`;
+      const title = `Booting ${plan.owner.resource} (${plan.spec.accelerator})`;
       if (template !== undefined) {
         try {
           await this.launch(id, plan, { start: "warm", template: template.folder, slots }, signal);
@@ -175,8 +174,9 @@ export class Machines {
   }
 
   /** Makes sure that there is a template for machines like this one; returns its key. See {@link findOrMake}. */
-  async ensureTemplate(plan: TemplatePlan, progress: Progress): Promise<string> {
-    return (await this.inTurn(plan.spec, progress, () => findOrMake(this.workshop, plan, progress))).key;
+  async ensureTemplate({ size, ...rest }: SizedTemplatePlan, progress: Progress): Promise<string> {
+    const make = () => findOrMake(this.workshop, { ...rest, spec: bareSpec(size) }, progress);
+    return (await this.inTurn(size.memoryMiB, progress, make)).key;
   }
 
   /** All templates, the most recently used first, and how many machines run from each. */
@@ -194,7 +194,7 @@ export class Machines {
   }
 
   /** Starts a machine when it is its turn: see {@link Admission}. */
-  async inTurn<T>({ memoryMiB }: MachineSpec, progress: Progress, work: () => Promise<T>): Promise<T> {
+  async inTurn<T>(memoryMiB: number, progress: Progress, work: () => Promise<T>): Promise<T> {
     return this.admission.inTurn(memoryMiB, progress, work);
   }
 

@@ -14,6 +14,15 @@ export interface MachineSpec {
   readonly accelerator: Accelerator;
 }
 
+/** What of a machine its template has already; the rest comes after the restore. */
+export type MachineSize = Pick<MachineSpec, "cpus" | "memoryMiB" | "scratchMiB" | "kernelArgs" | "accelerator">;
+
+/** A machine of that size that nobody talks to and that talks to nobody. */
+export function bareSpec({ cpus, memoryMiB, scratchMiB, kernelArgs, accelerator }: MachineSize): MachineSpec {
+  const size = { cpus, memoryMiB, scratchMiB, kernelArgs, accelerator };
+  return { ...size, mounts: [], segments: [], ports: [], isolated: true };
+}
+
 /** How the guest's instructions are run: by the processor, or by emulation. */
 export type Accelerator = "kvm" | "tcg";
 

@@ -9,10 +9,14 @@ import { templateTar } from "./identity";
 import type { MachinePlan, Progress } from "./plan";
 import { slotCount, TEMPLATE_FILES } from "./qemu-command";
 import { save } from "./snapshot";
+import { bareSpec, type MachineSize } from "./spec";
 import { shapeOf, Templates, type Shape, type Template } from "./templates";
 
 /** What a template is made from. */
 export type TemplatePlan = Pick<MachinePlan, "owner" | "spec" | "boot" | "bootTimeout">;
+
+/** The same for all machines of a size, when there is none of them yet. */
+export type SizedTemplatePlan = Omit<TemplatePlan, "spec"> & { readonly size: MachineSize };
 
 /** What making one needs of the room of machines. */
 export interface Workshop {
@@ -82,7 +86,7 @@ async function bootAndSave(
 ): Promise<void> {
   const id = `template-${key.slice(0, 8)}-${randomBytes(4).toString("hex")}`;
   // Mounts, networks and ports come after the restore, and nobody is to talk to it.
-  const spec = { ...plan.spec, mounts: [], segments: [], ports: [], isolated: true };
+  const spec = bareSpec(plan.spec);
   await workshop.begin(id, { ...plan, spec }, signal);
   try {
     const machine = workshop.booting(id);

@@ -36,7 +36,7 @@ async function make({ reference, debian, warm }: ImageSpec, context: Context): P
   const name =
     reference ??
     (await step("Making a Debian image from packages (about a minute, once)", async () =>
-      images.debian(debian ?? { suite: "bookworm", packages: [] }, signal, say),
+      images.debian(debian, signal, say),
     ));
   const stored = await images.resolve(name, signal, say);
   const boot = await step("Preparing the image for boot", async () => images.prepare(stored, signal, say));
@@ -57,7 +57,6 @@ async function makeTemplate(
 ): Promise<void> {
   const { machines, owner, signal } = context;
   const accelerator = await machines.chooseAccelerator("auto", signal);
-  const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs };
-  const spec = { ...size, accelerator, mounts: [], segments: [], ports: [], isolated: true };
-  await machines.ensureTemplate({ owner, spec, boot, bootTimeout: BOOT_SECONDS }, context);
+  const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs, accelerator };
+  await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, context);
 }

@@ -59,18 +59,13 @@ async function write(id: string, inputs: SshConfigSpec, context: Context): Promi
     await clientFiles.remove(id, alias, AbortSignal.timeout(CLEAN_UP_MS));
     throw error;
   }
-  const path = clientFiles.path(id);
-  return { path, hostAlias: alias, command: include ? `ssh ${alias}` : `ssh -F ${quote(path)} ${alias}` };
+  return { path: clientFiles.path(id), hostAlias: alias, command: clientFiles.command(id, alias, include) };
 }
 
 const CLEAN_UP_MS = 10_000;
 
 function aliasFrom(resource: string): string {
   return resource.replaceAll(/[^\w.-]+/g, "-").replace(/^-+/, "") || "vm";
-}
-
-function quote(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 function outputsOf({ path, hostAlias, command }: SshConfigState): SshConfigState {

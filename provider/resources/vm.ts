@@ -72,7 +72,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
       Promise.all([loginKeys(id, inputs, context), newIdentity(id, inputs, context)]),
     );
     const spec = machineSpec(inputs, accelerator, identity.hostname);
-    return machines.inTurn(spec, context, async () => {
+    return machines.inTurn(spec.memoryMiB, context, async () => {
       const begun = performance.now();
       const plan = {
         ...{ owner: context.owner, identity, boot, spec, lifetime: inputs.expiresAfter },

@@ -1,3 +1,5 @@
+import { quote } from "../host/shell";
+
 /**
  * How a command reaches the guest without ever standing in a process's arguments, where every user of the guest could
  * read it. What sshd is asked to run is only a small reader, the same for all commands. The command and its environment
@@ -101,10 +103,6 @@ export function renderEnd(processGroup: number): string {
     "kill -KILL $p||exit 0",
   ];
   return `exec /bin/sh -c '${script.join(";")}' ${String(processGroup)}`;
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function quotePath(path: string): string {

@@ -1,4 +1,5 @@
 import { MayflyError } from "../errors";
+import { quote } from "../host/shell";
 import { parseHostKey } from "./host-key";
 
 /** What OpenSSH's client needs to reach one machine by name. */
@@ -71,8 +72,7 @@ export function renderClientConfig(config: ClientConfig): string {
 /** ProxyJump would do the same, but fails where the path of the configuration holds a percent sign (OpenSSH 9.2). */
 function jumpCommand({ alias, config }: { readonly alias: string; readonly config: string }): string {
   path(config); // refuses what can't be written
-  const quoted = `'${config.replaceAll("%", "%%").replaceAll("'", `'\\''`)}'`;
-  return `ssh -F ${quoted} -W '[%h]:%p' ${word("alias", alias)}`;
+  return `ssh -F ${quote(config.replaceAll("%", "%%"))} -W '[%h]:%p' ${word("alias", alias)}`;
 }
 
 type Options = readonly (readonly [keyword: string, value: string])[];

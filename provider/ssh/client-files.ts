@@ -7,6 +7,7 @@ import { readFileIfExists, writeFileAtomic } from "../host/files";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import { run } from "../host/run";
+import { quoteIfNeeded } from "../host/shell";
 import { renderClientConfig, renderKnownHosts } from "./client-config";
 import type { Endpoint, Hop } from "./endpoint";
 
@@ -35,6 +36,11 @@ export class ClientFiles {
   /** The configuration of one thing; what `ssh -F` takes. */
   path(id: string): string {
     return join(this.#folder(id), "config");
+  }
+
+  /** What a person types to log in by it. */
+  command(id: string, alias: string, included: boolean): string {
+    return included ? `ssh ${alias}` : `ssh -F ${quoteIfNeeded(this.path(id))} ${alias}`;
   }
 
   /**

@@ -1,42 +1,16 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
-import { abortable } from "./abortable";
 import type { Reader } from "./bootstrap";
+import { NotStarted, openChannel, type AnyChannel, type OnChannel } from "./channel";
 import type { Dialled } from "./dial";
+import { keepAlive } from "./keep-alive";
 
 /** sshd allows 10 sessions on a connection by default (MaxSessions); two stay free for ending a command that hangs. */
 const SESSIONS = 8;
-const PING_MS = 15_000;
-/** So many pings in a row without an answer, 60 s, and the connection is given up; as `ssh -o ServerAliveInterval=15`. */
-const PINGS_UNANSWERED = 4;
 /** A server that does not even open a session within this time, or that of so many logins, is not used for new ones. */
 const OPEN_MS = 10_000;
 const OPEN_LOGINS = 4;
-
-/** A session that did not come to be. Whatever was to run in it has certainly not begun. */
-export class NotStarted extends Error {
-  /**
-   * @param reason `lost`: the connection is no good any more. `refused`: it is, but the server wants nothing (more) of
-   * the kind on it.
-   * @param isForbidden Whether the server says that it never will.
-   */
-  constructor(
-    readonly reason: "lost" | "refused",
-    message: string,
-    readonly isForbidden = false,
-  ) {
-    super(message);
-  }
-}
-
-const PROHIBITED = 1; // SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254, section 5.1
-
-/** Words of ssh2 for a server that keeps the connection but has no SFTP. */
-const NO_SFTP = /^Unable to start subsystem|while establishing SFTP|SFTP session termination/;
-
-/** How ssh2 answers; its types say that there always is a channel. */
-type OnChannel<T = ClientChannel> = (error: (Error & { reason?: unknown }) | undefined, channel?: T) => void;
 
 /** Takes a connection that came in on the far side. */
 type OnConnection = (connection: Duplex) => void;
@@ -59,12 +33,11 @@ export class SshConnection {
   #holds = 0;
   #open = true;
   #retired = false;
-  #unanswered = 0;
   /** See {@link OPEN_MS}: a guest that starts together with twenty others may take that long for a session. */
   readonly #openMs: number;
   readonly #client: Client;
   readonly #carrier: Dialled["carrier"];
-  readonly #ping: NodeJS.Timeout;
+  readonly #keepAlive: Disposable;
   readonly #whenEnded = new Set<() => void>();
   readonly #listeners = new Map<string, OnConnection>();
 
@@ -78,9 +51,13 @@ export class SshConnection {
     this.#openMs = Math.max(OPEN_MS, OPEN_LOGINS * took);
     this.#client = client;
     this.#carrier = carrier;
-    this.#ping = setInterval(() => {
-      this.#sendPing();
-    }, PING_MS).unref();
+    this.#keepAlive = keepAlive(client, {
+      isUsed: () => this.#sessions > 0,
+      onDead: (reason) => {
+        this.reason = reason;
+        this.destroy();
+      },
+    });
     client
       .on("error", (error: Error) => {
         this.reason = error.message;
@@ -253,7 +230,7 @@ export class SshConnection {
   #end(): void {
     if (!this.#open) return;
     this.#open = false;
-    clearInterval(this.#ping);
+    this.#keepAlive[Symbol.dispose]();
     for (const callback of this.#whenEnded) callback();
     this.onChange();
   }
@@ -295,7 +272,7 @@ export class SshConnection {
     else onConnection(this.#countForward(accept()));
   }
 
-  async #openSession<T extends ClientChannel | SFTPWrapper = ClientChannel>(
+  async #openSession<T extends AnyChannel = ClientChannel>(
     signal: AbortSignal | undefined,
     begin: (done: OnChannel<T>) => void,
   ): Promise<T> {
@@ -309,80 +286,16 @@ export class SshConnection {
     }
   }
 
-  async #openChannel<T extends ClientChannel | SFTPWrapper = ClientChannel>(
+  async #openChannel<T extends AnyChannel = ClientChannel>(
     signal: AbortSignal | undefined,
     begin: (done: OnChannel<T>) => void,
   ): Promise<T> {
-    let isWanted = true;
-    let timer: NodeJS.Timeout | undefined;
     try {
-      return await abortable<T>(signal, (resolve, reject) => {
-        timer = setTimeout(() => {
-          this.retire(); // what runs on it may still come to its end
-          reject(
-            new NotStarted("lost", `the server did not open a session within ${(this.#openMs / 1_000).toFixed(0)} s`),
-          );
-        }, this.#openMs);
-        const done: OnChannel<T> = (error, channel) => {
-          if (channel === undefined) {
-            reject(this.#notStarted(error));
-            return;
-          }
-          channel.on("error", ignore);
-          if ("stderr" in channel) channel.stderr.on("error", ignore);
-          if (isWanted) resolve(channel);
-          else if ("stderr" in channel) channel.close();
-          else channel.end();
-        };
-        try {
-          begin(done);
-        } catch (error) {
-          this.retire(); // ssh2 throws where the socket is closed already
-          reject(new NotStarted("lost", (error as Error).message));
-        }
-      });
+      return await openChannel(begin, this.#openMs, signal);
     } catch (error) {
-      isWanted = false;
-      throw error;
-    } finally {
-      clearTimeout(timer);
+      if (!(error instanceof NotStarted)) throw error;
+      if (error.reason === "lost") this.retire(); // what runs on it may still come to its end
+      throw this.#open ? error : new NotStarted("lost", error.message || this.reason);
     }
   }
-
-  #notStarted(error: Parameters<OnChannel>[0]): NotStarted {
-    const { message, reason } = error ?? { message: this.reason, reason: undefined };
-    const isMissing = NO_SFTP.test(message);
-    const isAnswer = typeof reason === "number" || message === "Unable to exec" || isMissing;
-    const isForbidden = isMissing || reason === PROHIBITED;
-    return new NotStarted(this.#open && isAnswer ? "refused" : "lost", message, this.#open && isForbidden);
-  }
-
-  /**
-   * Asks the server for something that needs an answer: to cancel a forward that does not exist. ssh2's own keep-alive
-   * would do the same, but by a timer that keeps this process alive.
-   */
-  #sendPing(): void {
-    if (this.#sessions === 0) {
-      this.#unanswered = 0;
-      return;
-    }
-    this.#unanswered += 1;
-    if (this.#unanswered > PINGS_UNANSWERED) {
-      this.reason = `the other side has not answered for ${String((PING_MS * PINGS_UNANSWERED) / 1_000)} s`;
-      this.destroy();
-      return;
-    }
-    try {
-      this.#client.unforwardIn("127.0.0.1", 1, () => {
-        this.#unanswered = 0;
-      });
-    } catch (error) {
-      this.reason = (error as Error).message;
-      this.destroy();
-    }
-  }
-}
-
-function ignore(): void {
-  // a channel's end is told by `close`
 }

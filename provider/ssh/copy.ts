@@ -2,10 +2,13 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, posix } from "node:path";
 import { MayflyError } from "../errors";
+import { quote } from "../host/shell";
 import { hashOf } from "./local-files";
-import { onServer, persist, quote, type Remote } from "./remote";
+import { onServer, persist, type Remote } from "./remote";
 import { remoteHash } from "./remote-hash";
-import { kindOf, NO_SUCH_FILE, SftpError, type ReadAt, type RemoteFile, type Sftp } from "./sftp";
+import type { ReadAt, RemoteFile } from "./remote-file";
+import { kindOf, type Sftp } from "./sftp";
+import { NO_SUCH_FILE, SftpError } from "./sftp-error";
 
 /** A file to be copied to a server. */
 export interface Upload {

@@ -1,6 +1,7 @@
 import { MayflyError } from "../errors";
 import { abortable } from "./abortable";
-import { NotStarted, SshConnection } from "./connection";
+import { NotStarted } from "./channel";
+import { SshConnection } from "./connection";
 import { dial, openSocket, type Carrier } from "./dial";
 import { FinalDialError, unreachable } from "./dial-error";
 import { identify, identifyServer, nameOf, type Endpoint, type Hop } from "./endpoint";

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { MayflyError } from "../errors";
-import { persist, quote, type Remote } from "./remote";
-import { LOST, SftpError } from "./sftp";
+import { quote } from "../host/shell";
+import { persist, type Remote } from "./remote";
+import { LOST, SftpError } from "./sftp-error";
 
 /** Where one is needed: each tool has another name somewhere; a tool that there is not leaves the input alone. */
 const HASH_TOOLS = "{ sha256sum || shasum -a 256 || sha256 -q; } 2>/dev/null";

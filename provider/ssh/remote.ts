@@ -1,6 +1,7 @@
 import type { ClientChannel } from "ssh2";
 import type { ExecRequest, ExecResult } from "./exec";
-import { LOST, SftpError, type Sftp } from "./sftp";
+import type { Sftp } from "./sftp";
+import { LOST, SftpError } from "./sftp-error";
 
 /** One server, for as long as one call lasts. */
 export interface Remote {
@@ -36,9 +37,4 @@ export async function persist<T>(remote: Remote, work: (sftp: Sftp) => Promise<T
 export function onServer(path: string): string {
   if (path === "~") return ".";
   return path.startsWith("~/") ? `./${path.slice(2)}` : path;
-}
-
-/** A text as one word of a shell. */
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

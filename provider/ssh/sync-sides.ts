@@ -1,6 +1,7 @@
 import { chmod, lstat, mkdir, rm, rmdir, symlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { kindOf, LOST, SftpError, type Sftp } from "./sftp";
+import { kindOf, type Sftp } from "./sftp";
+import { LOST, SftpError } from "./sftp-error";
 
 /** A folder that is made like another one; paths are within it. */
 export interface Side {

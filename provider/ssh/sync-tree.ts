@@ -3,7 +3,8 @@ import { lstat, readdir, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ignore } from "ignore";
 import { MayflyError } from "../errors";
-import { onServer, persist, quote, type Remote } from "./remote";
+import { quote } from "../host/shell";
+import { onServer, persist, type Remote } from "./remote";
 import { kindOf, type Sftp } from "./sftp";
 
 /** One thing in a folder that is synced. */

@@ -1,10 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
+import { quote } from "../host/shell";
 import { hashFile } from "./local-files";
-import { onServer, persist, quote, type Remote } from "./remote";
+import { onServer, persist, type Remote } from "./remote";
 import { remoteHashes } from "./remote-hash";
-import { LOST, SftpError, type Sftp } from "./sftp";
+import type { Sftp } from "./sftp";
+import { LOST, SftpError } from "./sftp-error";
 import { describe, doubtfulFiles, isEmpty, planRemoval, planSync, type Plan } from "./sync-plan";
 import { localSide, remoteSide, type Side } from "./sync-sides";
 import { byRsync, bySftp, eachOf, type Transfer } from "./sync-transfer";
