@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { existsSync, readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { consoleText } from "../../provider/machines/console";
+import { eventually } from "../support/eventually";
 import { ContainerImages } from "../support/container-images";
 import { Program } from "../support/program";
 
@@ -41,14 +41,6 @@ interface Outputs {
 }
 
 const consoleOf = ({ vms }: Outputs, name: string) => consoleText(readFileSync(vms[name]?.log ?? "", "utf8"));
-
-async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`not within a minute: ${what}`);
-    await sleep(100);
-  }
-}
 
 test("images of a few files become machines: commands, copies, the entrypoint's output, an orderly end", async () => {
   await program.write('exports.image = new mayfly.Image("debian", { debian: {} }).imageName;');
@@ -101,7 +93,7 @@ for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
   const seen = (greeting: string) => `root\n/root\n${greeting}\nby SFTP1\nLinux`;
   expect(outputs.said).toEqual({ plain: seen("good day/two"), single: seen("/"), glibc: seen("/") });
 
-  await eventually("the entrypoint ends", () => consoleOf(outputs, "plain").includes("exited with status"));
+  await eventually("the entrypoint ends", 60, () => consoleOf(outputs, "plain").includes("exited with status"));
   expect(consoleOf(outputs, "plain")).toContain(
     [
       "given a b|given it's|given $HOME|",
@@ -113,17 +105,21 @@ for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
   );
   expect(consoleOf(outputs, "glibc")).toContain("mayfly: the image has no entrypoint");
   const url = `http://127.0.0.1:${String(outputs.vms["single"]?.port)}/`;
-  await eventually("the web server answers", async () => (await fetch(url).catch(() => undefined))?.ok === true);
+  await eventually("the web server answers", 60, async () => (await fetch(url).catch(() => undefined))?.ok === true);
   expect(await (await fetch(url)).text()).toBe("from a single file\n");
 
   const ssh = (name: string, command: string) =>
     program.run("ssh", "-F", outputs.vms[name]?.config ?? "", name, command).catch(String);
   await ssh("plain", "reboot");
-  await eventually("it has restarted", () => consoleOf(outputs, "plain").split("exited with status 3").length === 3);
-  await eventually("SSH answers again", async () => (await ssh("plain", "echo $GREETING")) === "good day");
+  await eventually(
+    "it has restarted",
+    60,
+    () => consoleOf(outputs, "plain").split("exited with status 3").length === 3,
+  );
+  await eventually("SSH answers again", 60, async () => (await ssh("plain", "echo $GREETING")) === "good day");
   await ssh("plain", "poweroff");
   const [id] = (outputs.vms["plain"]?.log ?? "").split("/").slice(-2);
-  await eventually("it is off", async () =>
+  await eventually("it is off", 60, async () =>
     (
       await program.run("podman", "ps", "--all", "--filter", `name=mayfly-${id ?? ""}`, "--format", "{{.Status}}")
     ).startsWith("Exited (0)"),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { eventually } from "../support/eventually";
 import { Program } from "../support/program";
 
 // The life of one VM from `up` to `up`, in the order of the tests: each goes on from where the last one ended.
@@ -101,15 +101,6 @@ async function login(user: string, keyFile: string, command = "true"): Promise<s
     .catch((error: unknown) => /Permission denied/.exec(String(error))?.[0] ?? Promise.reject(error as Error));
 }
 
-/** Waits for what somebody else does. */
-async function eventually(what: string, seconds: number, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + seconds * 1_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`not within ${String(seconds)} s: ${what}`);
-    await sleep(100);
-  }
-}
-
 interface Record_ {
   readonly qemu?: { readonly pid: number };
   readonly madeBy: { readonly pid: number };
@@ -182,7 +173,7 @@ test("they are still in force after the guest has restarted itself", async () =>
 
 test("another sshKey too, and the old one is refused", async () => {
   await declare({ users: users("cat", "dan"), authorizedKeys: [publicKey("two")] }, { rotation: "2" });
-  const { steps } = await program.upAtOnce();
+  const { steps } = await program.up();
   expect(steps).toContain("web: update");
   expect(steps.filter((step) => !step.startsWith("key: "))).toEqual(["web: update"]);
   const { connection, id } = await program.outputs<Outputs>();
@@ -198,7 +189,7 @@ test("root's door is closed on the running VM, and its open sessions end; users 
   const open = login("root", "rotated", "echo open; exec sleep 600").catch((error: unknown) => String(error));
   const rotation = { rotation: "2" };
   await declare({ users: users("cat", "dan"), rootLogin: false }, rotation);
-  expect((await program.upAtOnce()).steps).toEqual(["web: update"]);
+  expect((await program.up()).steps).toEqual(["web: update"]);
   expect(await open).toMatch(/^open|closed|exit code 255/);
   for (const key of ["rotated", "two", "one", "cat"]) expect(await login("root", key)).toBe("Permission denied");
   const { connection } = await program.outputs<Outputs>();

@@ -70,3 +70,17 @@ test.each([
   expect(read.stages.map(({ name }) => name)).toEqual(names);
   expect(read.forJest).toEqual(forJest);
 });
+
+test("scripts run at the same time, rings one after the other; what is not chosen does not run", async () => {
+  const { STAGES, inTurn } = await stages;
+  const names = (chosen: readonly string[]) =>
+    inTurn(STAGES.filter(({ name }) => chosen.includes(name))).map((group) => group.map(({ name }) => name));
+  expect(names(["typecheck", "lint", "unit", "contract", "e2e"])).toEqual([
+    ["typecheck", "lint"],
+    ["unit"],
+    ["contract"],
+    ["e2e"],
+  ]);
+  expect(names(["lint", "e2e"])).toEqual([["lint"], ["e2e"]]);
+  expect(names(["unit"])).toEqual([["unit"]]);
+});
