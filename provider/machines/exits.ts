@@ -13,7 +13,7 @@ export interface Exit {
 }
 
 /** Finds a name's IPv4 addresses as this host's programs do, /etc/hosts included. */
-export type Lookup = (name: string) => Promise<readonly string[]>;
+type Lookup = (name: string) => Promise<readonly string[]>;
 
 const byHost: Lookup = async (name) => (await lookup(name, { family: 4, all: true })).map(({ address }) => address);
 

@@ -296,10 +296,7 @@ export class Machines {
     if (record === undefined) return;
     if (record.expiry !== undefined) stopExpiry(record.expiry);
     const { expiresAt: _, expiry: __, ...rest } = record;
-    if (lifetime === undefined) {
-      await this.records.write(id, rest);
-      return;
-    }
+    if (lifetime === undefined) return this.records.write(id, rest);
     const expiresAt = Math.floor(Date.now() / 1_000) + lifetime;
     await this.records.write(id, { ...rest, expiresAt });
     await this.change(id, { expiry: await startExpiry(id, lifetime, this.file(id, "expiry.log")) });

@@ -35,7 +35,7 @@ export function parseAllowed(text: string): AllowedHost | undefined {
 }
 
 /** Whether an address can be opened at all: it is another host's, or an outward one of this host. */
-export function canBeAllowed(address: string): boolean {
+function canBeAllowed(address: string): boolean {
   const number = parseAddress(address);
   return number !== undefined && !isIn(number, NOWHERE);
 }
