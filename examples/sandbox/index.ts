@@ -1,13 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as mayfly from "pulumi-mayfly";
 
-const share = new pulumi.Config().get("share") ?? "share";
+const config = new pulumi.Config();
+const share = config.get("share") ?? "share";
+const allow = config.getObject<string[]>("allow") ?? []; // such as ["registry.example.com:443"]
 
 const image = new mayfly.Image("debian", { debian: {} });
 const vm = new mayfly.VM("sandbox", {
   image,
   disk: "1GiB",
-  network: "isolated", // it reaches nothing; SSH and the port below reach it
+  network: "isolated", // SSH and the port below reach it
+  allow, // and it reaches this, nothing else
   users: [{ name: "dev", sudo: true }],
   mounts: [
     // What dev writes there is yours on the host, and yours is dev's in the VM.

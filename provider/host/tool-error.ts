@@ -18,6 +18,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   busybox: "busybox-static",
   "qemu-img": "qemu-utils",
   setpriv: "util-linux",
+  ip: "iproute2",
 };
 
 const EVIDENCE_LINES = 15; // enough for a stack of podman's wrapped errors, short enough to read

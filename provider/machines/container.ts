@@ -4,8 +4,10 @@ import type { Owner } from "../context";
 import { hostAddresses } from "../host/addresses";
 import { needProgram, type Podman } from "../host/podman";
 import { identifyProcess, type ProcessIdentity } from "../host/process-identity";
+import type { Exit } from "./exits";
 import { containerPort, INSIDE, overheadMiB, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachineSpec, PortSpec } from "./spec";
+import { CLOSING_CAPABILITIES, closedTo, NEVER_ROUTED, openOnly } from "./way-out";
 
 /** Label that all containers of a machine carry; its value is the machine's id. */
 const MACHINE_LABEL = "mayfly";
@@ -40,6 +42,8 @@ export interface ContainerSpec {
   readonly id: string;
   readonly owner: Owner;
   readonly machine: MachineSpec;
+  /** What an isolated machine reaches all the same. */
+  readonly exits: readonly Exit[];
   /** Folder on the host that the container shares as `/machine`. */
   readonly folder: string;
   /** Folder of the boot artefacts. */
@@ -71,7 +75,7 @@ export async function startContainer(podman: Podman, spec: ContainerSpec, signal
     ...["--volume", `${spec.folder}:${INSIDE.machine}`, "--volume", `${spec.artefacts}:${INSIDE.artefacts}:ro`],
     ...templateArgs(spec),
     ...podman.rootArgs(),
-    ...closedTo([...hostAddresses(), ...NEVER_ROUTED], spec.command),
+    ...confined(spec),
   ];
   try {
     await podman.run(args, { signal });
@@ -80,26 +84,12 @@ export async function startContainer(podman: Podman, spec: ContainerSpec, signal
   }
 }
 
-/** Link-local addresses, where clouds hand a host its credentials, and multicast, which the host itself would hear. */
-const NEVER_ROUTED = ["169.254.0.0/16", "224.0.0.0/4"];
-
-/** What {@link CLOSE} needs: for the routes, and for giving up these very rights. */
-const CLOSING_CAPABILITIES = ["NET_ADMIN", "SETPCAP"];
-
-/** `$1` the addresses, then the command, which is left with no capability at all. */
-const CLOSE = `
-for address in $1; do busybox ip route add prohibit "$address"; done
-shift
-exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all -- "$@"
-`;
-
-/**
- * The same command, out of whose network some addresses cannot be reached. slirp4netns and pasta close the host's loopback,
- * but connect from the host's own network, where the host's other addresses lead to all that listens on them. Addresses
- * that the host gets later are not known here. Pure.
- */
-export function closedTo(addresses: readonly string[], command: readonly string[]): string[] {
-  return ["/usr/bin/sh", "-euc", CLOSE, "mayfly", addresses.join(" "), ...command];
+/** The command with its network closed as the machine wants it. */
+function confined({ machine, exits, command }: ContainerSpec): string[] {
+  const isOpened = machine.isolated && machine.allow.length > 0; // else QEMU itself keeps an isolated guest in
+  if (!isOpened) return closedTo([...hostAddresses(), ...NEVER_ROUTED], command);
+  needProgram("ip");
+  return openOnly(exits, [SSH_CONTAINER_PORT, ...machine.ports.map((_, index) => containerPort(index))], command);
 }
 
 function templateArgs({ start, template, machine }: ContainerSpec): string[] {

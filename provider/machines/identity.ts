@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { pack, type Pack } from "tar-stream";
+import { exitLines, type Exit } from "./exits";
 import type { Seat } from "./seats";
 import type { Access, Identity, MountSpec } from "./spec";
 
@@ -8,6 +9,8 @@ export interface Belongings {
   readonly mounts: readonly MountSpec[];
   /** Places in private networks. Absent in what former versions kept. */
   readonly seats?: readonly Seat[];
+  /** Ways out. Absent in what former versions kept. */
+  readonly exits?: readonly Exit[];
 }
 
 /** What a machine keeps of itself beside the disk made of it. */
@@ -52,7 +55,7 @@ MaxStartups 100:30:200
 
 /** The identity disk: a tar that the initramfs unpacks over the image's files. */
 export async function identityTar(identity: Identity, access: Access, belongings: Belongings): Promise<Buffer> {
-  const { mounts, seats = [] } = belongings;
+  const { mounts, seats = [], exits = [] } = belongings;
   const tar = pack();
   const file = (name: string, text: string, mode = 0o644) => {
     tar.entry({ name: `etc/mayfly/${name}`, mode }, text);
@@ -66,6 +69,7 @@ export async function identityTar(identity: Identity, access: Access, belongings
   file("environment", environmentFile(identity.environment));
   file("mounts", mounts.map(mountLine).join(""));
   file("networks", seats.map(networkLine).join(""));
+  file("allowed", exitLines(exits));
   addAccess(tar, access);
   return finish(tar);
 }

@@ -14,6 +14,7 @@ import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, removeContainers, startContainer, type ContainerState } from "./container";
 import { startExpiry, stopExpiry } from "./expiry";
 import { IDENTITY_DISK, makeFolder } from "./folder";
+import { findExits } from "./exits";
 import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
@@ -48,7 +49,7 @@ export class Machines {
       ...{ podman, templates: this.templates },
       begin: async (id, plan, signal) => this.begin(id, plan, signal),
       launch: async (id, plan, how, signal) =>
-        this.launch(id, { ...plan, identity: { mac: newMac() }, seats: [] }, how, signal),
+        this.launch(id, { ...plan, identity: { mac: newMac() }, seats: [], exits: [] }, how, signal),
       booting: (id) => this.booting(id),
       discard: async (id) => this.remove(id, AbortSignal.timeout(REMOVAL_MS)),
       inUse: async () => this.templatesInUse(),
@@ -74,11 +75,12 @@ export class Machines {
    * Brings a machine up until its guest's sshd can be asked: from a template where that is possible and wanted, else
    * through its kernel. On failure nothing of it is left.
    *
-   * @throws {MayflyError} `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `PORT_TAKEN`,
+   * @throws {MayflyError} `BAD_INPUT` for a name in `allow` that leads nowhere, `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `PORT_TAKEN`,
    * `ADDRESS_TAKEN`, `NETWORK_FAILED`, and podman's own.
    */
   async start(id: string, asked: MachinePlan, { signal, step, say }: Progress): Promise<StartedMachine> {
-    const plan = { ...asked, seats: await this.begin(id, asked, signal) };
+    const exits = await findExits(asked.spec.allow, signal);
+    const plan = { ...asked, exits, seats: await this.begin(id, asked, signal) };
     return this.orRemove(id, async () => {
       const template = await span("template", () => this.templateFor(plan, { signal, step, say }));
       await span("folder", () => this.furnish(id, plan, template, signal));
@@ -124,7 +126,7 @@ export class Machines {
   /** Starts the machine's containers; the guest runs from then on. */
   private async launch(
     id: string,
-    { owner, spec, identity: { mac }, seats, boot }: LaunchPlan,
+    { owner, spec, identity: { mac }, seats, exits, boot }: LaunchPlan,
     { start, template, slots }: { readonly start: Start; readonly template?: string; readonly slots: number },
     signal: AbortSignal,
   ): Promise<void> {
@@ -132,7 +134,7 @@ export class Machines {
     const [initramfs, parts] = [basename(boot.initramfs), boot.parts && basename(boot.parts)];
     const command = qemuCommand(containerName(id), spec, { mac, seats }, { initramfs, parts, start, slots });
     const container = {
-      ...{ id, owner, folder, command, start, template, machine: spec },
+      ...{ id, owner, folder, command, start, template, machine: spec, exits },
       ...{ artefacts: boot.folder, log: this.consoleLog(id) },
     };
     const mounts = Promise.all(
@@ -144,13 +146,13 @@ export class Machines {
 
   /** Restores the template in a machine that was launched from it, and makes it a machine of its own. */
   private async handOver(id: string, plan: SeatedPlan, signal: AbortSignal): Promise<void> {
-    const { identity, access, seats } = plan;
+    const { identity, access, seats, exits } = plan;
     const { mounts } = plan.spec;
     const wait = { what: "the restored guest did not answer", seconds: plan.bootTimeout, signal };
     await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
       using agent = new Agent(this.sharedFolder(id));
       await span("restore", () => restore(qmp, during));
-      const tar = await identityTar(identity, access, { mounts, seats });
+      const tar = await identityTar(identity, access, { mounts, seats, exits });
       await span("identity", () => agent.giveIdentity(tar, during));
       await Promise.all([
         ...mounts.map(async (_, index) => plugMount(qmp, index, during)),
@@ -219,14 +221,14 @@ export class Machines {
   /** Makes the machine's folder and all files that its container needs. */
   private async furnish(
     id: string,
-    { identity, access, spec: { mounts, scratchMiB }, seats }: SeatedPlan,
+    { identity, access, spec: { mounts, scratchMiB }, seats, exits }: SeatedPlan,
     template: Template | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const disk = await identityTar(identity, access, { mounts, seats });
+    const disk = await identityTar(identity, access, { mounts, seats, exits });
     const scratch = template === undefined ? undefined : join(template.folder, TEMPLATE_FILES.scratch);
     await makeFolder({ ...this.booting(id), disk, seats, scratchMiB, scratch }, signal);
-    await this.keepFile(id, IDENTITY_FILE, JSON.stringify({ identity, mounts, seats } satisfies KeptIdentity));
+    await this.keepFile(id, IDENTITY_FILE, JSON.stringify({ identity, mounts, seats, exits } satisfies KeptIdentity));
     if (template !== undefined) await this.change(id, { template: template.key });
   }
 
@@ -294,10 +296,7 @@ export class Machines {
     if (record === undefined) return;
     if (record.expiry !== undefined) stopExpiry(record.expiry);
     const { expiresAt: _, expiry: __, ...rest } = record;
-    if (lifetime === undefined) {
-      await this.records.write(id, rest);
-      return;
-    }
+    if (lifetime === undefined) return this.records.write(id, rest);
     const expiresAt = Math.floor(Date.now() / 1_000) + lifetime;
     await this.records.write(id, { ...rest, expiresAt });
     await this.change(id, { expiry: await startExpiry(id, lifetime, this.file(id, "expiry.log")) });

@@ -1,5 +1,6 @@
 import type { Context, Owner } from "../context";
 import type { BootArtefacts } from "../images/artefacts";
+import type { Exit } from "./exits";
 import type { Seat } from "./seats";
 import type { Access, Identity, MachineSpec, PortSpec } from "./spec";
 
@@ -20,13 +21,14 @@ export interface MachinePlan {
   readonly bootTimeout: number;
 }
 
-/** A machine to be made that has its places in private networks. */
+/** A machine to be made that has its places in private networks, and whose ways out have addresses. */
 export interface SeatedPlan extends MachinePlan {
   readonly seats: readonly Seat[];
+  readonly exits: readonly Exit[];
 }
 
 /** The part of it that qemu is started by. */
-export type LaunchPlan = Pick<SeatedPlan, "owner" | "spec" | "boot" | "seats"> & {
+export type LaunchPlan = Pick<SeatedPlan, "owner" | "spec" | "boot" | "seats" | "exits"> & {
   readonly identity: Pick<Identity, "mac">;
 };
 

@@ -173,15 +173,22 @@ function disk(name: string, file: string, readOnly: boolean): string[] {
  */
 const GUEST_NETWORK = "net=10.53.0.0/24,host=10.53.0.2,dns=10.53.0.3,dhcpstart=10.53.0.15,ipv6=off";
 
-function network({ isolated, ports }: MachineSpec): string {
+function network({ isolated, allow, ports }: MachineSpec): string {
   const forwards = [
     `hostfwd=tcp::${String(SSH_CONTAINER_PORT)}-:${String(GUEST_SSH_PORT)}`,
     ...ports.map(
       ({ protocol, guest }, index) => `hostfwd=${protocol}::${String(containerPort(index))}-:${String(guest)}`,
     ),
   ];
-  // restrict=on: forwarded connections reach the guest, the guest's own reach nothing.
-  return ["user", "id=net", GUEST_NETWORK, `restrict=${isolated ? "on" : "off"}`, ...forwards].join(",");
+  // restrict=on: forwarded connections reach the guest, the guest's own reach nothing. It knows no exceptions: a guest that
+  // has some is kept in by rules of its container's network, see way-out.ts.
+  return [
+    "user",
+    "id=net",
+    GUEST_NETWORK,
+    `restrict=${isolated && allow.length === 0 ? "on" : "off"}`,
+    ...forwards,
+  ].join(",");
 }
 
 function mount(index: number): string[] {

@@ -10,6 +10,8 @@ export interface MachineSpec {
   readonly segments: readonly SegmentSpec[];
   /** The guest reaches nothing outside but its private networks; SSH and `ports` still reach it. */
   readonly isolated: boolean;
+  /** What it reaches all the same, if it is isolated. */
+  readonly allow: readonly ExitSpec[];
   readonly kernelArgs: readonly string[];
   readonly accelerator: Accelerator;
 }
@@ -20,7 +22,7 @@ export type MachineSize = Pick<MachineSpec, "cpus" | "memoryMiB" | "scratchMiB" 
 /** A machine of that size that nobody talks to and that talks to nobody. */
 export function bareSpec({ cpus, memoryMiB, scratchMiB, kernelArgs, accelerator }: MachineSize): MachineSpec {
   const size = { cpus, memoryMiB, scratchMiB, kernelArgs, accelerator };
-  return { ...size, mounts: [], segments: [], ports: [], isolated: true };
+  return { ...size, mounts: [], segments: [], ports: [], isolated: true, allow: [] };
 }
 
 /** How the guest's instructions are run: by the processor, or by emulation. */
@@ -46,6 +48,13 @@ export interface SegmentSpec {
   readonly address: string | undefined;
   /** By which the network's machines find this one. */
   readonly names: readonly string[];
+}
+
+/** A TCP port outside that an isolated guest may reach. */
+export interface ExitSpec {
+  /** Host name or IPv4 address. */
+  readonly host: string;
+  readonly port: number;
 }
 
 /** A port of the guest on the host. */

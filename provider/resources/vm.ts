@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
 import type { Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { reap } from "../reap";
+import { parseAllowed } from "../schema/allow";
 import { vmSchema, type VMSpec } from "../schema/vm";
 import type { ResourceHandler } from "./resource";
 import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginProof } from "./vm-access";
@@ -50,8 +51,8 @@ const LOOPBACK = "127.0.0.1";
 export const vm: ResourceHandler<typeof vmSchema, VMState> = {
   schema: vmSchema,
   replaceOnChanges: [
-    ...(["image", "cpus", "memory", "disk", "mounts", "ports", "network", "hostname", "kernelArgs"] as const),
-    ...(["environment", "accelerator", "networks", "networkIds"] as const),
+    ...(["image", "cpus", "memory", "disk", "mounts", "ports", "network", "allow", "hostname"] as const),
+    ...(["kernelArgs", "environment", "accelerator", "networks", "networkIds"] as const),
   ],
   identityInputs: ["networkIds"],
   ignoreChanges: ["bootTimeout", "waitFor", "warmBoot"],
@@ -168,6 +169,7 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], ho
       names: [...new Set([hostname, ...aliases])],
     })),
     isolated: inputs.network === "isolated",
+    allow: inputs.allow.flatMap((entry) => parseAllowed(entry) ?? []),
     kernelArgs: inputs.kernelArgs,
     accelerator,
   };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { allowList } from "./allow";
 import {
   duration,
   environment,
@@ -79,11 +80,19 @@ export const vmSchema = z
     /** Guest ports on the host, beside SSH. @default [] */
     ports: z.array(publishedPort).default([]),
     /**
-     * The way out. `user`: the guest reaches out, nothing reaches in but what is declared. `isolated`: only SSH and `ports`.
+     * The way out. `user`: the guest reaches out, nothing reaches in but what is declared. `isolated`: only SSH and `ports`,
+     * and out what `allow` lists.
      * Neither has to do with `networks`: an isolated VM that is in one talks to the VMs in it, and to nobody else.
      * @default "user"
      */
     network: z.enum(["user", "isolated"], 'must be "user" or "isolated"').default("user"),
+    /**
+     * What an `isolated` VM may reach all the same: `"db.example.com:5432"`, `"192.0.2.7:443"`. TCP only; all else stays
+     * closed, UDP and DNS too. Names are looked up by this host when the VM starts, and are in the guest's `/etc/hosts`; a
+     * name whose addresses have changed since needs a new VM. This host's outward addresses may be declared, its loopback
+     * may not. Needs `ip` (iproute2). @default []
+     */
+    allow: allowList.default([]),
     /** Private networks that the VM is in, beside its way out. At most 8. @default [] */
     networks: memberships.default([]),
     /** Ids of these networks, in the same order; the SDK fills them in. @default [] */
@@ -138,7 +147,7 @@ export const vmSchema = z
     bootTimeout: duration.default(300),
   })
   .superRefine((vm, context) => {
-    for (const rule of [checkBoot, checkAccess, checkMounts, checkPorts])
+    for (const rule of [checkBoot, checkAccess, checkMounts, checkPorts, checkAllow])
       rule(vm, (path, message) => {
         context.addIssue({ code: "custom", path, message });
       });
@@ -192,6 +201,14 @@ function checkPorts({ ports, network }: VMSpec, complain: Complain): void {
     if (guest === 22 && protocol === "tcp")
       complain(["ports", index, "guest"], "22 is published already: see the outputs `host` and `port`");
   });
+}
+
+function checkAllow({ allow, network }: VMSpec, complain: Complain): void {
+  if (allow.length > 0 && network !== "isolated")
+    complain(
+      ["allow"],
+      'needs network "isolated": with "user" the VM reaches everything, and a list would close nothing',
+    );
 }
 
 /** Whether a listener at the one address leaves no room for one at the other. */

@@ -49,6 +49,7 @@ export const NEEDS = [
   { name: "mmdebstrap", programs: ["mmdebstrap"], packages: () => ["mmdebstrap"] },
   { name: "mkfs.erofs", programs: ["mkfs.erofs"], packages: () => ["erofs-utils"] },
   { name: "a static busybox", programs: ["busybox"], isStatic: true, packages: () => ["busybox-static"] },
+  { name: "ip", programs: ["ip"], packages: () => ["iproute2"] }, // busybox's rules know no ports
   { name: "xz", programs: ["xz"], packages: () => ["xz-utils"] },
   { name: "rsync", programs: ["rsync"], packages: () => ["rsync"] },
   { name: "ssh", programs: ["ssh"], packages: () => ["openssh-client"] },

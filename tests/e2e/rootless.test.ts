@@ -16,8 +16,9 @@ describe("as an ordinary user", () => {
     quickstart(caller),
   );
 
-  unlessDone("sandbox: mounts, users, ports, a disk [host lacks: root's rights, so this ran as ourselves]", () =>
-    sandbox(caller),
+  unlessDone(
+    "sandbox: mounts, users, ports, a disk, out only what is allowed [host lacks: root's rights, so this ran as ourselves]",
+    () => sandbox(caller),
   );
 
   test("fleet: clones of a template share nothing that tells them apart", () => fleet(caller));

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { chown, lstat, mkdir, readdir, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, createServer, type AddressInfo, type Server } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { expect } from "@jest/globals";
 import type { Caller } from "../../support/callers";
@@ -20,7 +21,29 @@ async function greeting(address: string): Promise<string> {
   return text;
 }
 
-/** Mounts, users, ports, a disk and no network. */
+/** A server of this host, at one of its outward addresses, that says the same to everybody. */
+async function serve(text: string): Promise<AsyncDisposable & { readonly address: string; readonly port: number }> {
+  const outward = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
+  const address = outward.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+  if (address === undefined) throw new Error("this host has no outward IPv4 address");
+  const server: Server = createServer((socket) => socket.on("error", () => undefined).end(text)).listen(0, address);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    ...{ address, port },
+    [Symbol.asyncDispose]: async () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+/** An address as a name that needs no name server: resolvers read C's way of writing it. */
+function asName(address: string): string {
+  return `0x${address
+    .split(".")
+    .map((part) => Number(part).toString(16).padStart(2, "0"))
+    .join("")}`;
+}
+
+/** Mounts, users, ports, a disk, and out only what is allowed. */
 export async function sandbox(caller: Caller): Promise<void> {
   await using project = await openExample("sandbox", caller);
   const share = join(project.home, "my share");
@@ -30,6 +53,12 @@ export async function sandbox(caller: Caller): Promise<void> {
   await writeFile(ours, "from the host\n", { mode: 0o600 });
   await chown(ours, caller.uid, caller.gid);
   await project.pulumi("config", "set", "share", share);
+  await using open = await serve("open\n");
+  await using named = await serve("named\n");
+  await using closed = await serve("closed\n");
+  const { port: silent } = await serve("").then(async (server) => server[Symbol.asyncDispose]().then(() => server));
+  const allow = [`${open.address}:${open.port}`, `${asName(named.address)}:${named.port}`, `${open.address}:${silent}`];
+  await project.pulumi("config", "set", "allow", JSON.stringify(allow));
   await project.pulumi("up", "--yes", "--skip-preview");
 
   const outputs = await project.outputs<Outputs>();
@@ -66,11 +95,25 @@ export async function sandbox(caller: Caller): Promise<void> {
   const [, size = "0"] = (await guest("df --output=size -BM /")).split("\n");
   expect(Number.parseInt(size)).toBeGreaterThan(900);
 
-  // SSH and the port reach in; out reaches nothing, not even the container that it runs in.
+  // SSH and the port reach in.
   const listening = "until grep -q :1F90 /proc/net/tcp; do sleep 0.1; done"; // 8080, in the kernel's words
   await guest(
     `echo hello | setsid /usr/lib/mayfly/busybox nc -l -p 8080 >/dev/null 2>&1 & timeout 20 sh -c '${listening}'`,
   );
   expect(await greeting(outputs.address)).toBe("hello\n");
-  expect(await guest("timeout 5 bash -c '</dev/tcp/10.53.0.2/2222' || echo closed")).toMatch(/closed$/);
+
+  // Out reaches what is allowed and nothing else: neither the host's other ports, nor a cloud's credentials,
+  // nor a name server. A port that nobody listens on is refused, and at once, as everything that is closed.
+  const talk = (host: string, port: number) =>
+    `timeout 10 bash -c 'cat </dev/tcp/${host}/${port}' 2>/dev/null || echo failed $?`;
+  const reach = [
+    ...[talk(open.address, open.port), talk(asName(named.address), named.port), talk(open.address, silent)],
+    ...[talk(closed.address, closed.port), talk("169.254.169.254", 80), talk("10.0.2.2", closed.port)],
+    ...[talk("1.1.1.1", 53), talk("10.53.0.3", 53)],
+  ].join("; ");
+  const reached = ["open", "named", ...Array.from({ length: 6 }, () => "failed 1")].join("\n"); // 124 would be the timeout
+  expect(await guest(reach)).toBe(reached);
+  expect(await guest(`grep -c ' ${asName(named.address)}$' /etc/hosts; timeout 10 getent ahostsv4 example.com`)).toBe(
+    "1",
+  );
 }

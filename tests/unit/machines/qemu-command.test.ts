@@ -4,7 +4,16 @@ import type { Seat } from "../../../provider/machines/seats";
 import type { MachineSpec } from "../../../provider/machines/spec";
 
 const spec: MachineSpec = {
-  ...{ cpus: 2, memoryMiB: 512, scratchMiB: undefined, mounts: [], ports: [], isolated: false, kernelArgs: ["quux=1"] },
+  ...{
+    cpus: 2,
+    memoryMiB: 512,
+    scratchMiB: undefined,
+    mounts: [],
+    ports: [],
+    isolated: false,
+    allow: [],
+    kernelArgs: ["quux=1"],
+  },
   ...{ segments: [], accelerator: "tcg" },
 };
 const command = (change: Partial<MachineSpec> = {}, start: Start = "cold", seats: readonly Seat[] = []) =>
@@ -38,6 +47,8 @@ test("template and clone have the same devices in the same order", () => {
 test("an isolated guest is restricted, and SSH still led to it", () => {
   expect(command()).toContain("restrict=off,hostfwd=tcp::2222-:64022");
   expect(command({ isolated: true })).toContain("restrict=on,hostfwd=tcp::2222-:64022");
+  const allow = [{ host: "192.0.2.7", port: 443 }]; // the container's network then keeps it in
+  expect(command({ isolated: true, allow })).toContain("restrict=off,hostfwd=tcp::2222-:64022");
 });
 
 test("published ports lead from the container's port to the guest's", () => {

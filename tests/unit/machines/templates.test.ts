@@ -21,7 +21,16 @@ afterEach(() => {
 });
 
 const spec: MachineSpec = {
-  ...{ cpus: 2, memoryMiB: 512, scratchMiB: undefined, mounts: [], ports: [], isolated: false, kernelArgs: [] },
+  ...{
+    cpus: 2,
+    memoryMiB: 512,
+    scratchMiB: undefined,
+    mounts: [],
+    ports: [],
+    isolated: false,
+    allow: [],
+    kernelArgs: [],
+  },
   segments: [],
   accelerator: "tcg",
 };

@@ -36,6 +36,26 @@ test("UDP is not published from an isolated guest: QEMU lets no answer out", asy
   expect(failures.map((failure) => failure.split(":")[0])).toEqual(["ports[0].protocol"]);
 });
 
+test("only an isolated VM has a list of what it may reach, by host and port; the host's loopback can't be on it", async () => {
+  const fine = ["db.example.com:5432", "192.0.2.7:443", "my_host:1", "169.254.169.254:80"];
+  expect((await check({ network: "isolated", allow: fine })).failures).toEqual([]);
+  expect((await check({ allow: fine })).failures).toEqual([expect.stringMatching(/^allow: needs network "isolated"/)]);
+  const wrong = [
+    ...["db.example.com", "db:0", "db:65536", ":80", "http://db:80", "-a:1", "a..b:1", "[::1]:80", "192.0.2:80"],
+    ...[
+      "192.0.2.256:80",
+      "localhost:80",
+      "127.0.0.1:80",
+      "0.0.0.0:80",
+      "10.53.0.2:80",
+      "224.0.0.1:80",
+      "192.0.2.0/24:80",
+    ],
+  ];
+  const { failures } = await check({ network: "isolated", allow: wrong });
+  expect(failures.map((failure) => failure.split(":")[0])).toEqual(wrong.map((_, index) => `allow[${String(index)}]`));
+});
+
 test("everything that is wrong is said at once, by field, what the host lacks too", async () => {
   const wrong = {
     ...{ image: "docker://x", memory: "1 pound", cpus: 0, ports: [{ guest: 70_000 }], disks: [], disk: "5 GB" },
