@@ -2,10 +2,11 @@ import { EventEmitter, on } from "node:events";
 import type { Socket } from "node:net";
 import { randomBytes } from "node:crypto";
 import { MayflyError, type ErrorCode } from "../errors";
+import { pipesOf } from "../host/paths";
 import { openPipe } from "../host/sockets";
 
-/** Names of the two pipes in a machine's folder, as qemu's pipe chardev wants them. */
-export const AGENT_PIPES = ["agent.in", "agent.out"] as const;
+/** Name of the channel, a pair of pipes in the machine's folder. */
+export const AGENT_CHANNEL = "agent";
 
 /**
  * The host's end of the channel to the guest agent (`guest/agent.sh`). Pipes rather than a socket: they stay open when
@@ -19,8 +20,9 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
   /** @param folder The machine's folder that its container shares. */
   constructor(folder: string) {
     super();
-    this.toGuest = openPipe(folder, AGENT_PIPES[0], "write");
-    this.fromGuest = openPipe(folder, AGENT_PIPES[1], "read");
+    const [toGuest, fromGuest] = pipesOf(AGENT_CHANNEL);
+    this.toGuest = openPipe(folder, toGuest, "write");
+    this.fromGuest = openPipe(folder, fromGuest, "read");
     for (const pipe of [this.toGuest, this.fromGuest]) pipe.on("error", () => undefined); // a wait's deadline reports it
     this.fromGuest.setEncoding("utf8");
     this.fromGuest.on("data", (text: string) => {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { namesPipes, segmentSocket } from "../host/paths";
+import { namesChannel, pipesOf, segmentSocket } from "../host/paths";
 import { connectInFolder, openPipe } from "../host/sockets";
 import { FrameReader } from "./frames";
 import type { Port } from "./switch";
@@ -85,7 +85,7 @@ export class Cable implements Port {
 
   async #session(): Promise<void> {
     const { folder, index } = this.end;
-    const [inName, outName] = namesPipes(index);
+    const [inName, outName] = pipesOf(namesChannel(index));
     const socket = await connectInFolder(folder, segmentSocket(index), this.#over.signal);
     const streams = [socket];
     try {
