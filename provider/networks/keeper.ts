@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { sharedFolder, type Paths } from "../host/paths";
-import { identifyProcess, isAlive } from "../host/process-identity";
+import { identifySelf, isAlive } from "../host/process-identity";
 import { Records } from "../host/records";
 import type { MachineRecord } from "../machines/record";
 import { Cable, type CableEvents } from "./cable";
@@ -32,7 +32,7 @@ export class Keeper {
   readonly #switch = new Switch<Cable>();
   readonly #members = new Map<string, Member>();
   readonly #watchers: FSWatcher[] = [];
-  readonly #self = identifyProcess(process.pid);
+  readonly #self = identifySelf();
   readonly #interval: NodeJS.Timeout;
   #soon: NodeJS.Timeout | undefined;
   #isLooking = false;
@@ -52,7 +52,7 @@ export class Keeper {
   static async run(paths: Paths, id: string): Promise<void> {
     const keeper = new Keeper(paths, id);
     const record = await keeper.#networks.read(id);
-    if (record === undefined || (record.switch !== undefined && isAlive(record.switch)) || keeper.#self === undefined) {
+    if (record === undefined || (record.switch !== undefined && isAlive(record.switch))) {
       keeper.#end("is not needed");
       return;
     }

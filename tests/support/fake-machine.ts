@@ -4,7 +4,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { namesChannel, openPaths, pipesOf, segmentSocket, sharedFolder } from "../../provider/host/paths";
-import { identifyProcess } from "../../provider/host/process-identity";
+import { identifySelf } from "../../provider/host/process-identity";
 import { Records } from "../../provider/host/records";
 import { openPipe } from "../../provider/host/sockets";
 import { until } from "../../provider/host/until";
@@ -43,8 +43,7 @@ export class FakeMachine implements AsyncDisposable {
     // As qemu has them: what the host reads is what the guest writes.
     machine.#pipes.push(openPipe(folder, pipes[0], "read"), openPipe(folder, pipes[1], "write"));
     machine.#pipes[0]?.setEncoding("utf8").on("data", (text: string) => (machine.#names += text));
-    const self = identifyProcess(process.pid);
-    if (self === undefined) throw new Error("no /proc");
+    const self = identifySelf();
     const seat = { network, address: `10.80.0.${String(last)}`, prefix: 24, mac, names: [name] };
     await new Records<MachineRecord>(join(paths.records, "machines")).write(id, {
       ...{ owner: { project: "p", stack: "s", resource: name }, phase: "committed", createdAt: last },
