@@ -37,6 +37,7 @@ export class Keeper {
   #soon: NodeJS.Timeout | undefined;
   #isLooking = false;
   #isOver = false;
+  #lastTrouble = "";
 
   private constructor(
     private readonly paths: Paths,
@@ -85,11 +86,18 @@ export class Keeper {
       const own = await this.#networks.read(this.id);
       if (own === undefined || !isDeepStrictEqual(own.switch, this.#self)) this.#end("is not the network's any more");
       else this.#rewire(await this.#machines.list());
+      this.#lastTrouble = "";
     } catch (error) {
-      say(`cannot read the records: ${String(error)}`); // one that is being written; there is another look
+      this.#complain(`cannot read the records: ${String(error)}`); // there is another look
     } finally {
       this.#isLooking = false;
     }
+  }
+
+  /** Once, not at every look. */
+  #complain(text: string): void {
+    if (text !== this.#lastTrouble) say(text);
+    this.#lastTrouble = text;
   }
 
   /** Has a cable to each machine that has a place in the network and is not dead, and tells them the names. */
@@ -128,6 +136,7 @@ export class Keeper {
       onFrame: (cable, packet) => {
         for (const target of this.#switch.route(cable, packet)) target.send(packet);
       },
+      onTrouble: (reason) => say(`trouble with ${name} (${id}): ${reason}`),
       retryMs: () => (this.#members.get(id)?.isUp === false ? HURRY_MS : PATIENCE_MS),
     };
   }
