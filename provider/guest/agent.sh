@@ -31,7 +31,7 @@ exec 3<>"$port"
 # fork of this one instead of a new program, which under emulation saves half a second (9.8 and later take no notice).
 serve() { # serve PIDFILE
   while :; do
-    mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
+    [ -n "$is_lent" ] || mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
     sh -c 'echo $$ >/etc/mayfly/sshd.pid; exec "$@"' sh \
       env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries \
       "$sshd" $rules -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
@@ -44,19 +44,11 @@ listens() {
   cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$(printf %04X "$1") [0-9A-F]*:0000 0A"
 }
 
-# run_is_there: waits until the init has mounted /run, in which sshd has its folder.
+# run_is_there: waits until the init has mounted /run, in which the image's sshd has its folder.
 run_is_there() {
   case $init:$is_lent in
   systemd:*) until [ -S /run/systemd/private ]; do sleep 0.05; done ;;
-  minimal:*) ;; # mounts none
-  *:yes) ( # nothing tells whether it will mount one
-    seconds=0
-    while [ $seconds -lt 120 ]; do
-      [ -d /run/sshd ] || mkdir -p /run/sshd
-      seconds=$((seconds + 1))
-      sleep 1
-    done
-  ) & ;;
+  minimal:* | *:yes) ;; # mounts none; a lent one has its folder elsewhere
   *) until listens 22; do sleep 0.05; done ;;
   esac
 }
