@@ -9,7 +9,8 @@
 #   identity  what `helper become` reads: the machine that this template's clone becomes
 #   mounts    nothing: mounts what the identity has declared; its devices are plugged in now
 #   networks  likewise, the private networks
-#   verified  nothing, and gets no answer: the host has logged in, what was put off may begin
+#   begin     nothing, and gets no answer: the clone has all that its identity declares, its programs may begin
+#   verified  likewise: the host has logged in, what would have slowed that down may begin
 sshd=$1 init=$2
 . /usr/lib/mayfly/until-true.sh
 # A server that is lent to the image has rules and libraries of its own, and leaves port 22 to the image's programs.
@@ -210,18 +211,17 @@ while read -r verb id size <&3; do
     read -r said </etc/mayfly/said
     [ $code != 3 ] || { access && code=0; }
     answer "$id" $code "$said"
-    [ -s /etc/mayfly/mounts ] || begin
     (sleep 20; release "$journal") & # should the host have ended
     ;;
   mounts)
     said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
     answer "$id" $? "$said"
-    begin
     ;;
   networks)
     join_networks
     answer "$id" $? "$said"
     ;;
+  begin) begin ;;
   verified) release "$journal" ;; # journald's start takes as much of the CPU as a login
   esac
 done

@@ -76,9 +76,18 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     await this.tell("networks", [], 0, signal);
   }
 
+  /** Tells a clone that it has all that its identity declares: its programs may begin. Waits for no answer. */
+  async tellBegin(): Promise<void> {
+    await this.mention("begin");
+  }
+
   /** Tells the guest that it can be logged in to: what it has put off for that may begin. Waits for no answer. */
   async tellVerified(): Promise<void> {
-    await new Promise((resolve) => this.toGuest.write("verified - 0\n", resolve)); // a guest that is gone needs no telling
+    await this.mention("verified");
+  }
+
+  private async mention(verb: string): Promise<void> {
+    await new Promise((resolve) => this.toGuest.write(`${verb} - 0\n`, resolve)); // a guest that is gone needs no telling
   }
 
   private async tell(verb: Verb, parts: readonly Buffer[], size: number, signal: AbortSignal): Promise<void> {

@@ -157,6 +157,7 @@ export class Machines {
       ]);
       if (mounts.length > 0) await agent.mountAll(during);
       if (seats.length > 0) await span("networks", () => agent.joinNetworks(during));
+      await agent.tellBegin();
     });
   }
 
