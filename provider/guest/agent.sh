@@ -42,16 +42,24 @@ serve() { # serve PIDFILE
   done
 }
 
-# listens PORT: whether somebody listens there. 0A is the state LISTEN: proc(5), /proc/net/tcp.
+# listens PORT: whether somebody listens there, in the kernel's words: hexadecimal, and 0A is the state LISTEN (proc(5),
+# /proc/net/tcp). Without another program, which would slow down the boot that is waited for.
 listens() {
-  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$(printf %04X "$1") [0-9A-F]*:0000 0A"
+  for table in /proc/net/tcp /proc/net/tcp6; do
+    [ -e "$table" ] || continue
+    while read -r number local remote state rest; do
+      case $local,$state in *:"$1",0A) return ;; esac
+    done <"$table"
+  done
+  return 1
 }
+SSH=0016 DOOR=FA16 # 22 and 64022
 
 # await_server: waits for the image's own server, if its init is to start one. One that does not come is switched off.
 has_server=yes
 [ -z "$is_lent" ] && [ "$init" != minimal ] || has_server=
 await_server() {
-  [ -z "$has_server" ] || until_true 120 listens 22 || has_server=
+  [ -z "$has_server" ] || until_true 120 listens $SSH || has_server=
 }
 
 # await_run: waits until the init has mounted /run, in which the image's sshd has its folder. Not for ever: whoever wants to
@@ -66,7 +74,7 @@ await_run() {
 # admits_all: whether the door is open to all users. systemd lets nobody but root log in while /run/nologin is there
 # (pam_nologin(8)), which may be a little longer than until it listens.
 admits_all() {
-  listens 64022 && [ ! -e /run/nologin ]
+  listens $DOOR && [ ! -e /run/nologin ]
 }
 
 # hear_names: keeps up with the names of the private networks.
