@@ -14,12 +14,13 @@ const nodes = names.map(
     }),
 );
 
-// Finds each by its name, and hears what its SSH server says first.
+// Finds each by its name, gets an answer from it, and hears what its SSH server says first.
 const hello = new mayfly.SshCommand(
   "hello",
   {
     vm: nodes[0],
     create: `for node in ${names.join(" ")}; do
+      ping -q -c 1 -w 10 "$node" >/dev/null || exit
       greeting=$(head -n 1 <"/dev/tcp/$node/22" | tr -d '\\r')
       echo "$(getent hosts "$node"): $greeting"
     done`,

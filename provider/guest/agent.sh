@@ -7,10 +7,12 @@
 # so no read takes more than its own message.
 #   access    SIZE bytes of a tar: who may log in
 #   identity  what `helper become` reads: the machine that this template's clone becomes
-#   verified  nothing, and gets no answer: the host has logged in, what was put off may begin
 #   mounts    nothing: mounts what the identity has declared; its devices are plugged in now
 #   networks  likewise, the private networks
+#   begin     nothing, and gets no answer: the clone has all that its identity declares, its programs may begin
+#   verified  likewise: the host has logged in, what would have slowed that down may begin
 sshd=$1 init=$2
+. /usr/lib/mayfly/until-true.sh
 # A server that is lent to the image has rules and libraries of its own, and leaves port 22 to the image's programs.
 case $sshd in
 /usr/lib/mayfly/*) is_lent=yes rules="-f /etc/mayfly/sshd_config.lent" libraries=LD_LIBRARY_PATH=/usr/lib/mayfly/ssh/lib ;;
@@ -19,6 +21,7 @@ esac
 journal=/etc/mayfly/journal
 PATH=/usr/lib/mayfly/bin
 export PATH
+WITH_IMAGES_PROGRAMS=$PATH:/usr/sbin:/usr/bin:/sbin:/bin
 port=
 for name in /sys/class/virtio-ports/*/name; do
   [ "$(cat "$name")" = mayfly.agent ] && port=/dev/$(basename "${name%/name}")
@@ -31,7 +34,7 @@ exec 3<>"$port"
 # fork of this one instead of a new program, which under emulation saves half a second (9.8 and later take no notice).
 serve() { # serve PIDFILE
   while :; do
-    mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
+    [ -n "$is_lent" ] || mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
     sh -c 'echo $$ >/etc/mayfly/sshd.pid; exec "$@"' sh \
       env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries \
       "$sshd" $rules -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
@@ -39,53 +42,59 @@ serve() { # serve PIDFILE
   done
 }
 
-# listens PORT: whether somebody listens there. 0A is the state LISTEN: proc(5), /proc/net/tcp.
+# listens PORT: whether somebody listens there, in the kernel's words: hexadecimal, and 0A is the state LISTEN (proc(5),
+# /proc/net/tcp). Without another program, which would slow down the boot that is waited for.
 listens() {
-  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$(printf %04X "$1") [0-9A-F]*:0000 0A"
+  for table in /proc/net/tcp /proc/net/tcp6; do
+    [ -e "$table" ] || continue
+    while read -r number local remote state rest; do
+      case $local,$state in *:"$1",0A) return ;; esac
+    done <"$table"
+  done
+  return 1
+}
+SSH=0016 DOOR=FA16 # 22 and 64022
+
+# await_server: waits for the image's own server, if its init is to start one. One that does not come is switched off.
+has_server=yes
+[ -z "$is_lent" ] && [ "$init" != minimal ] || has_server=
+await_server() {
+  [ -z "$has_server" ] || until_true 120 listens $SSH || has_server=
 }
 
-# run_is_there: waits until the init has mounted /run, in which sshd has its folder.
-run_is_there() {
-  case $init:$is_lent in
-  systemd:*) until [ -S /run/systemd/private ]; do sleep 0.05; done ;;
-  minimal:*) ;; # mounts none
-  *:yes) ( # nothing tells whether it will mount one
-    seconds=0
-    while [ $seconds -lt 120 ]; do
-      [ -d /run/sshd ] || mkdir -p /run/sshd
-      seconds=$((seconds + 1))
-      sleep 1
-    done
-  ) & ;;
-  *) until listens 22; do sleep 0.05; done ;;
+# await_run: waits until the init has mounted /run, in which the image's sshd has its folder. Not for ever: whoever wants to
+# see why it has not must be able to log in.
+await_run() {
+  case $init in
+  systemd) until_true 120 test -S /run/systemd/private ;;
+  other) await_server ;; # nothing else tells
   esac
 }
 
-# has_server: whether the image's init starts a server of the image's own.
-has_server() {
-  [ -z "$is_lent" ] && [ "$init" != minimal ]
+# admits_all: whether the door is open to all users. systemd lets nobody but root log in while /run/nologin is there
+# (pam_nologin(8)), which may be a little longer than until it listens.
+admits_all() {
+  listens $DOOR && [ ! -e /run/nologin ]
 }
 
-# hear_names: keeps up with the names of the private networks, each in a process of its own. See names.sh.
+# hear_names: keeps up with the names of the private networks.
 hear_names() {
-  [ -e /etc/mayfly/networks ] || return
-  cd /etc/mayfly && rm -rf names.lock names.[0-9]* list.[0-9]* # of the last boot
-  while read -r index rest; do
-    setsid sh /usr/lib/mayfly/names.sh "$index" 3>&- </dev/null >/dev/null 2>&1 &
-  done <networks
+  [ -s /etc/mayfly/networks ] || return
+  rm -f /etc/mayfly/names.[0-9]* /etc/mayfly/list.[0-9]* # of the last boot
+  setsid sh /usr/lib/mayfly/names.sh 3>&- </dev/null >/dev/null 2>&1 &
+}
+
+# knows_names: whether each network's switch has told them.
+knows_names() {
+  [ "$(ls /etc/mayfly | grep -c '^names\.[0-9]')" = "$(grep -c . /etc/mayfly/networks)" ]
 }
 
 # join_networks: takes the machine's places in its private networks, and waits until it knows the names there.
 join_networks() {
-  said=$(sh /usr/lib/mayfly/join-networks.sh wait 2>&1) || return 1
+  said=$(sh /usr/lib/mayfly/join-networks.sh 20 2>&1) || return 1
   hear_names
-  tries=0
-  until [ "$(ls /etc/mayfly | grep -c '^names\.[0-9]')" = "$(grep -c . /etc/mayfly/networks)" ]; do
-    tries=$((tries + 1))
-    said="the network's switch does not tell the names"
-    [ $tries -lt 200 ] || return 1
-    sleep 0.05
-  done
+  said="the network's switch does not tell the names"
+  until_true 20 knows_names
 }
 
 answer() { # answer ID EXIT-CODE REASON
@@ -104,10 +113,10 @@ settle() {
   systemd | minimal) ;;
   *) echo "its init is neither systemd nor Mayfly's own" >&4 && return 1 ;;
   esac
-  run_is_there
+  await_run
   prepare_door
   until_"$init"_is_quiet || return 1
-  door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
+  until_true 20 door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
   rehearse
   [ "$init" != systemd ] || hold_journal
   : >/etc/machine-id
@@ -126,8 +135,10 @@ until_systemd_is_quiet() {
   udevadm settle --timeout="$SETTLE_SECONDS" || { echo "udev was still busy after $SETTLE_SECONDS s" >&4 && return 1; }
 }
 
-until_minimal_is_quiet() { # the image's own program has not begun yet
-  until [ -p /etc/mayfly/begin ]; do sleep 0.05; done
+until_minimal_is_quiet() { # minimal-init.sh says when only the image's own program is left to begin
+  timeout "$SETTLE_SECONDS" head -n 1 /etc/mayfly/waits && rm /etc/mayfly/waits && return
+  echo "its init was still not settled after $SETTLE_SECONDS s" >&4
+  return 1
 }
 
 hold_journal() {
@@ -148,28 +159,24 @@ prepare_door() {
 
 # Whether it has come as far as the pipe: the kernel's function in which it sleeps is that of opening one.
 door_waits() {
-  tries=0
-  until [ "$(cat "/proc/$(cat /etc/mayfly/sshd.pid)/wchan")" = wait_for_partner ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 400 ] || return 1
-    sleep 0.05
-  done
+  [ "$(cat "/proc/$(cat /etc/mayfly/sshd.pid)/wchan")" = wait_for_partner ]
 }
 
-# Lets journald start. Whoever has opened the pipe gets a line, all others do not find it.
-release_journal() {
-  [ -p "$journal" ] || return
-  exec 5<>"$journal"
-  rm -f "$journal"
+# release PIPE: lets go on what waits there. Whoever has opened the pipe gets a line, all others do not find it.
+release() {
+  [ -p "$1" ] || return
+  exec 5<>"$1"
+  rm -f "$1"
   echo >&5
   exec 5>&-
 }
 
-# Lets the image's own program begin: minimal-init.sh waits for it in a template.
+# begin: starts what a template puts off until it is a machine: the image's own program, which minimal-init.sh has wait,
+# and its own SSH server, where prepare.sh has taken that from systemd's hands.
 begin() {
-  [ -p /etc/mayfly/begin ] || return
-  echo >/etc/mayfly/begin
-  rm -f /etc/mayfly/begin
+  release /etc/mayfly/begin
+  [ ! -e /etc/mayfly/start-after ] ||
+    (PATH=$WITH_IMAGES_PROGRAMS && systemctl start --no-block "$(cat /etc/mayfly/start-after)") >/dev/null 2>&1
 }
 
 # Has the files in memory that a login reads, so that the first one does not wait for the disk. Without a real login:
@@ -183,19 +190,18 @@ rehearse() {
 SETTLE_SECONDS=120 # a service that takes longer would keep everybody waiting who wants this template
 if [ -e /etc/mayfly/template ]; then
   # By `exec`: for a call alone the shell keeps a copy of the descriptor, which the door would inherit and never close.
-  if unfit=$(PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin && exec 4>&1 </dev/null >/dev/null 2>&1 && settle); then
+  if unfit=$(PATH=$WITH_IMAGES_PROGRAMS && exec 4>&1 </dev/null >/dev/null 2>&1 && settle); then
     echo waiting >&3
   else
     echo "unfit $unfit" >&3
   fi
 else
-  # Nothing tells of a new listener, so this looks. systemd lets nobody but root log in while /run/nologin is there
-  # (pam_nologin(8)), which may be a little longer.
+  # Nothing tells of a new listener, so this looks.
   (
-    run_is_there
+    await_run
     serve none &
-    until { ! has_server || listens 22; } && listens 64022 && [ ! -e /run/nologin ]; do sleep 0.05; done
-    echo listening >&3
+    await_server
+    until_true 3600 admits_all && echo listening >&3 # the host gives up long before
   ) &
 fi
 
@@ -214,19 +220,17 @@ while read -r verb id size <&3; do
     [ ! -s /etc/mayfly/allowed ] || cat /etc/mayfly/allowed >>/etc/hosts
     [ $code != 3 ] || { access && code=0; }
     answer "$id" $code "$said"
-    [ -s /etc/mayfly/mounts ] || begin
-    [ ! -e /etc/mayfly/start-after ] || systemctl start --no-block "$(cat /etc/mayfly/start-after)"
-    (sleep 20; release_journal) & # should the host have ended
+    (sleep 20; release "$journal") & # should the host have ended
     ;;
-  verified) release_journal ;;
   mounts)
     said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
     answer "$id" $? "$said"
-    begin
     ;;
   networks)
     join_networks
     answer "$id" $? "$said"
     ;;
+  begin) begin ;;
+  verified) release "$journal" ;; # journald's start takes as much of the CPU as a login
   esac
 done

@@ -50,6 +50,7 @@ cp /mayfly/* /bin/busybox /newroot/usr/lib/mayfly/
 mount --move /proc /newroot/proc
 mount --move /sys /newroot/sys
 mount --move /dev /newroot/dev
+ln -s /newroot/dev/null /dev/null # which the shell opens for what runs in the background
 
 in_guest() { # in_guest APPLET [ARG...]: runs one of our own programs with the guest's root as its own
   chroot /newroot /usr/lib/mayfly/busybox "$@"
@@ -92,27 +93,17 @@ if [ ! -e /newroot/etc/mayfly/template ]; then
   said=$(in_guest sh /usr/lib/mayfly/join-networks.sh) || fail "$said"
 fi
 
-# is_init PATH: whether the program is there, and has something to start. Images that are made of busybox have a link for
-# each of its programs, the init too; those are for containers.
-is_init() {
-  # A link is followed inside the image: readlink of the guest's own root, not of ours.
-  program=$(in_guest readlink -f "$1" 2>/dev/null) && [ -n "$program" ] && in_guest test -x "$program" || return
-  case ${program##*/} in *busybox*) ;; *) return 0 ;; esac
-  in_guest grep -q "^$TABLE" /etc/inittab 2>/dev/null && return 1
-  first=$(in_guest sed -n 's/^[^#:]*:[^:]*:sysinit:\([^ ]*\).*/\1/p' /etc/inittab 2>/dev/null | head -n 1)
-  in_guest test -x "${first:-/etc/init.d/rcS}"
+is_there() {
+  in_guest test -x "$1"
 }
-
-TABLE="# Written by Mayfly" # begins the table of our own init, which a scratch disk keeps over a restart
-init=
-for path in /sbin/init /usr/sbin/init /lib/systemd/systemd /usr/lib/systemd/systemd /init; do
-  is_init "$path" && init=$path && break
-done
-case $program:$init in
-*:) kind=minimal ;;
-*/systemd:*) kind=systemd ;;
-*) kind=other ;;
-esac
+leads_to() { # a link is followed inside the image: by readlink of the guest's own root, not of ours
+  in_guest test -x "$1" && in_guest readlink -f "$1"
+}
+text_of() {
+  in_guest cat "$1" 2>/dev/null
+}
+. /mayfly/find-init.sh
+find_init
 
 # Its root is the new one, and it is no child of the image's init: it works under any init, and survives a broken one.
 in_guest setsid /usr/lib/mayfly/busybox sh /usr/lib/mayfly/agent.sh "$sshd" $kind </newroot/dev/null &
@@ -120,7 +111,7 @@ echo "mayfly: starting ${init:-a minimal init}"
 [ -z "$init" ] || exec switch_root /newroot "$init"
 do="/usr/lib/mayfly/busybox sh /usr/lib/mayfly/minimal-init.sh"
 in_guest sh -c 'cat >/etc/inittab' <<END
-$TABLE; inittab(5) of busybox.
+$OWN_TABLE; inittab(5) of busybox.
 ::sysinit:$do mounts
 ::once:$do entrypoint
 ::shutdown:$do stop

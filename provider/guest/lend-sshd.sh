@@ -22,10 +22,11 @@ esac
 [ -z "$shell" ] || sed -i 's/^\(root:.*:\).*/\1\/bin\/sh/' /etc/passwd
 mkdir -p -m 700 "$(sed -n 's/^root:.*:\([^:]*\):[^:]*$/\1/p' /etc/passwd)"
 
+mkdir -p -m 755 /etc/sshd # the empty folder of the lent sshd: see provider/images/lent-parts.ts
 if ! grep -q '^sshd:' /etc/passwd; then # it runs the part that talks to who is not yet known
   id=990
   while grep -q "^[^:]*:[^:]*:$id:" /etc/passwd; do id=$((id - 1)); done
-  echo "sshd:x:$id:65534::/run/sshd:/bin/false" >>/etc/passwd
+  echo "sshd:x:$id:65534::/etc/sshd:/bin/false" >>/etc/passwd
 fi
 
 cd /etc/mayfly || exit 1

@@ -75,8 +75,8 @@ launch() { # launch VARIABLE... PROGRAM ARGUMENT...
 }
 
 entrypoint() {
-  if [ -e /etc/mayfly/template ]; then # until the machine is somebody: see begin in agent.sh
-    mkfifo -m 600 /etc/mayfly/begin
+  if [ -p /etc/mayfly/waits ]; then # a template, until the machine is somebody: see begin in agent.sh
+    echo >/etc/mayfly/waits
     read -r line </etc/mayfly/begin
   fi
   . /usr/lib/mayfly/entrypoint

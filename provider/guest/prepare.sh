@@ -4,7 +4,8 @@ PATH=/usr/lib/mayfly/bin
 export PATH
 cd /etc/mayfly || exit 1
 
-rm -f journal sshd-listens begin # pipes of a template whose clone restarts itself
+rm -f journal sshd-listens waits begin # pipes of a template whose clone restarts itself
+[ ! -e template ] || mkfifo -m 600 waits begin # see minimal-init.sh
 
 keep() { # keep FILE NAME: the image's own text of a file that we write, as it was before our first boot
   [ -e "$2.image" ] || cat "$1" >"$2.image" 2>/dev/null || : >"$2.image"

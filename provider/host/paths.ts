@@ -74,7 +74,12 @@ export function segmentSocket(index: number): string {
   return `segment${String(index)}.sock`;
 }
 
-/** Likewise the two pipes, to the guest and from it, over which it hears that network's names. */
-export function namesPipes(index: number): readonly [toGuest: string, fromGuest: string] {
-  return [`names${String(index)}.in`, `names${String(index)}.out`];
+/** Likewise the channel over which the guest hears that network's names: see {@link pipesOf}. */
+export function namesChannel(index: number): string {
+  return `names${String(index)}`;
+}
+
+/** The two pipes that a channel to the guest is made of, as QEMU's `-chardev pipe` finds them by the channel's name. */
+export function pipesOf(channel: string): readonly [toGuest: string, fromGuest: string] {
+  return [`${channel}.in`, `${channel}.out`];
 }

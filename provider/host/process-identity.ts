@@ -28,6 +28,13 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
   }
 }
 
+/** Identifies this process. */
+export function identifySelf(): ProcessIdentity {
+  const self = identifyProcess(process.pid);
+  if (self === undefined) throw new Error("this process is not in /proc: is it mounted?");
+  return self;
+}
+
 /** Whether exactly this process still runs. */
 export function isAlive(process: ProcessIdentity): boolean {
   const seen = identifyProcess(process.pid);

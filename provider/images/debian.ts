@@ -26,6 +26,7 @@ const BASE_PACKAGES: readonly string[] = [
   "sudo",
   "rsync",
   "iproute2",
+  "iputils-ping",
   "ca-certificates",
   "linux-image-cloud-amd64",
 ];

@@ -4,7 +4,7 @@ import type { Podman } from "../host/podman";
 import { WITH_IMAGE } from "./look";
 
 /** Part of the file's name: raise it when what is done here changes. */
-const RECIPE = 1;
+const RECIPE = 2;
 
 /** Name of the disk with what a machine needs and its image lacks; the guest has it at `/usr/lib/mayfly/parts`. */
 export const LENT_PARTS = `parts-${String(RECIPE)}.erofs`;
@@ -50,7 +50,7 @@ export async function makeLentParts(
   await mkdir(folder, { mode: 0o700 });
   await podman.script(COLLECT, [image, folder], { signal });
   const program = join(folder, "ssh", SSHD);
-  await writeFile(program, withLoader(await readFile(join(folder, "ssh", "sshd.image"))));
+  await writeFile(program, asLent(await readFile(join(folder, "ssh", "sshd.image"))));
   await chmod(program, 0o755);
   await rm(join(folder, "ssh", "sshd.image"));
   await podman.script(PACK, [folder, file], { signal });
@@ -58,18 +58,30 @@ export async function makeLentParts(
 
 /** A name of its own: PAM looks its rules up by it. */
 const SSHD = "mayfly-sshd";
-const LOADER = "/lib64/ld-linux-x86-64.so.2";
-const OWN_LOADER = "/usr/lib/mayfly/ssh/ld.so"; // not longer than the one above
 
-/**
- * The same program, started by the loader that is brought along: an image may have another one, or none. The name of the
- * loader is a text in the file, elf(5) PT_INTERP, and the kernel goes by it. Pure.
- */
-export function withLoader(program: Buffer): Buffer {
-  const at = program.indexOf(`${LOADER}\0`, 0, "latin1");
-  if (at < 0) throw new Error(`the program does not name ${LOADER} as its loader`);
+interface Patch {
+  /** What the text is in the program. */
+  readonly what: string;
+  readonly from: string;
+  /** Not longer. */
+  readonly to: string;
+}
+
+const PATCHES: readonly Patch[] = [
+  // The kernel goes by it, elf(5) PT_INTERP. An image may have another loader, or none.
+  { what: "loader", from: "/lib64/ld-linux-x86-64.so.2", to: "/usr/lib/mayfly/ssh/ld.so" },
+  // An empty folder in which it locks up the part that talks to who is not yet known. Many an init mounts a new /run.
+  { what: "empty folder", from: "/run/sshd", to: "/etc/sshd" },
+];
+
+/** The same program with other paths, so that it works in any image. No byte is moved. Pure. */
+export function asLent(program: Buffer): Buffer {
   const patched = Buffer.from(program);
-  patched.fill(0, at, at + LOADER.length);
-  patched.write(OWN_LOADER, at, "latin1");
+  for (const { what, from, to } of PATCHES) {
+    const at = program.indexOf(`${from}\0`, 0, "latin1");
+    if (at < 0) throw new Error(`the program does not name ${from} as its ${what}`);
+    patched.fill(0, at, at + from.length);
+    patched.write(to, at, "latin1");
+  }
   return patched;
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
 
@@ -8,14 +10,37 @@ trap 'podman image unmount "$1" >/dev/null 2>&1 || :' EXIT
 `;
 
 /**
+ * Finds the init of an image whose files are at `$root`. Links are followed by hand: the kernel would leave the image with
+ * those that are absolute. One that leads nowhere counts all the same, as it may by way of another.
+ */
+export const FIND_INIT = `
+is_there() {
+  [ -e "$root$1" ] || [ -L "$root$1" ]
+}
+leads_to() {
+  at=$1
+  is_there "$at" || return
+  for level in 1 2 3 4 5 6 7 8; do
+    link=$(readlink "$root$at") || break
+    case $link in /*) at=$link ;; *) at=\${at%/*}/$link ;; esac
+  done
+  echo "$at"
+}
+text_of() {
+  cat "$root$1" 2>/dev/null || :
+}
+${readFileSync(join(__dirname, "..", "guest", "find-init.sh"), "utf8")}
+find_init
+`;
+
+/**
  * Prints `kernel VERSION FILE MODULES` for each kernel in the image (bootc's place, then Debian's and Fedora's), `init
- * FILE`, `systemd FILE`, `sshd FILE`, and `file NAME` for one of its files. A link may point outside of what is mounted
- * here, so being a link is enough.
- *
- * Images that are made of busybox have a link for each of its programs, the init too: `init` is there only where it has
- * something to start. `guest/init.sh` decides by the same rule.
+ * KIND`, `sshd FILE`, and `file NAME` for one of its files. A link may point outside of what is mounted here, so being a
+ * link is enough.
  */
 const LOOK = `${WITH_IMAGE}
+${FIND_INIT}
+echo "init $kind"
 cd "$root"
 first() {
   what=$1
@@ -25,17 +50,7 @@ first() {
   done
 }
 first file * .[!.]*
-first systemd usr/lib/systemd/systemd lib/systemd/systemd
 first sshd usr/sbin/sshd usr/bin/sshd sbin/sshd
-init=$(first init sbin/init usr/sbin/init usr/lib/systemd/systemd lib/systemd/systemd init)
-case $(readlink "\${init#init }") in
-*busybox*)
-  start=$(sed -n 's/^[^#:]*:[^:]*:sysinit:\\([^ ]*\\).*/\\1/p' etc/inittab 2>/dev/null | head -n 1)
-  start=\${start:-/etc/init.d/rcS}
-  [ ! -e ".$start" ] && [ ! -L ".$start" ] || echo "$init"
-  ;;
-*) echo "$init" ;;
-esac
 for modules in usr/lib/modules/* lib/modules/*; do
   version=\${modules##*/}
   [ -e "$modules/modules.dep" ] || continue
@@ -58,7 +73,8 @@ export interface FoundKernel {
 /** What an image holds of what a machine needs. The rest is lent to it. */
 export interface FoundParts {
   readonly kernel: FoundKernel | undefined;
-  readonly init: "systemd" | "other" | "none";
+  /** `minimal`: none, Mayfly's own takes its place. */
+  readonly init: "systemd" | "other" | "minimal";
   readonly hasSshd: boolean;
 }
 
@@ -79,7 +95,8 @@ export async function look(podman: Podman, image: string, signal: AbortSignal): 
       cause: error,
     });
   }
-  const seen = new Set(lines.split("\n").map((line) => line.split(" ")[0]));
+  const all = lines.split("\n");
+  const seen = new Set(all.map((line) => line.split(" ")[0]));
   if (!seen.has("file")) {
     throw new MayflyError("IMAGE_NOT_BOOTABLE", "the image is empty", {
       evidence: "there is no file in its root folder",
@@ -88,7 +105,7 @@ export async function look(podman: Podman, image: string, signal: AbortSignal): 
   }
   return {
     kernel: newestKernel(lines),
-    init: !seen.has("init") ? "none" : seen.has("systemd") ? "systemd" : "other",
+    init: all.includes("init systemd") ? "systemd" : all.includes("init other") ? "other" : "minimal",
     hasSshd: seen.has("sshd"),
   };
 }

@@ -1,11 +1,12 @@
 import { EventEmitter, on } from "node:events";
 import type { Socket } from "node:net";
 import { randomBytes } from "node:crypto";
-import { MayflyError } from "../errors";
+import { MayflyError, type ErrorCode } from "../errors";
+import { pipesOf } from "../host/paths";
 import { openPipe } from "../host/sockets";
 
-/** Names of the two pipes in a machine's folder, as qemu's pipe chardev wants them. */
-export const AGENT_PIPES = ["agent.in", "agent.out"] as const;
+/** Name of the channel, a pair of pipes in the machine's folder. */
+export const AGENT_CHANNEL = "agent";
 
 /**
  * The host's end of the channel to the guest agent (`guest/agent.sh`). Pipes rather than a socket: they stay open when
@@ -19,8 +20,9 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
   /** @param folder The machine's folder that its container shares. */
   constructor(folder: string) {
     super();
-    this.toGuest = openPipe(folder, AGENT_PIPES[0], "write");
-    this.fromGuest = openPipe(folder, AGENT_PIPES[1], "read");
+    const [toGuest, fromGuest] = pipesOf(AGENT_CHANNEL);
+    this.toGuest = openPipe(folder, toGuest, "write");
+    this.fromGuest = openPipe(folder, fromGuest, "read");
     for (const pipe of [this.toGuest, this.fromGuest]) pipe.on("error", () => undefined); // a wait's deadline reports it
     this.fromGuest.setEncoding("utf8");
     this.fromGuest.on("data", (text: string) => {
@@ -74,23 +76,28 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     await this.tell("networks", [], 0, signal);
   }
 
-  /** Tells the guest that it can be logged in to: what it has put off for that may begin. Waits for no answer. */
-  async tellVerified(): Promise<void> {
-    await new Promise((resolve) => this.toGuest.write("verified - 0\n", resolve)); // a guest that is gone needs no telling
+  /** Tells a clone that it has all that its identity declares: its programs may begin. Waits for no answer. */
+  async tellBegin(): Promise<void> {
+    await this.mention("begin");
   }
 
-  private async tell(verb: string, parts: readonly Buffer[], size: number, signal: AbortSignal): Promise<void> {
+  /** Tells the guest that it can be logged in to: what it has put off for that may begin. Waits for no answer. */
+  async tellVerified(): Promise<void> {
+    await this.mention("verified");
+  }
+
+  private async mention(verb: string): Promise<void> {
+    await new Promise((resolve) => this.toGuest.write(`${verb} - 0\n`, resolve)); // a guest that is gone needs no telling
+  }
+
+  private async tell(verb: Verb, parts: readonly Buffer[], size: number, signal: AbortSignal): Promise<void> {
     const id = randomBytes(4).toString("hex");
     const answer = this.waitFor([`done ${id}`, `failed ${id}`], signal);
     this.toGuest.write(Buffer.concat([Buffer.from(`${verb} ${id} ${String(size)}\n`), ...parts]));
     const line = await answer;
     if (line.startsWith("done")) return;
-    const evidence = line.slice(`failed ${id} `.length);
-    if (verb === "networks") throw networkFailed(evidence);
-    throw new MayflyError("TOOL_FAILED", FAILURES[verb] ?? `the guest could not do: ${verb}`, {
-      evidence,
-      remedy: "mend what it names (a package to install, a shell that does not exist) and run `pulumi up` again",
-    });
+    const { code, summary, remedy } = FAILURES[verb];
+    throw new MayflyError(code, summary, { evidence: line.slice(`failed ${id} `.length), remedy });
   }
 
   /** Lets go of the pipes; the guest agent goes on. */
@@ -100,18 +107,27 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
   }
 }
 
-function networkFailed(evidence: string): MayflyError {
-  return new MayflyError("NETWORK_FAILED", "the guest could not join a private network", {
-    evidence,
-    remedy: "run `pulumi up` again, which also starts a switch that has died; see the Network's output `log`",
-  });
+/** What the guest is asked to do, and answers. */
+type Verb = "access" | "identity" | "mounts" | "networks";
+
+interface Failure {
+  readonly code: ErrorCode;
+  readonly summary: string;
+  readonly remedy: string;
 }
 
+const MEND_IT = "mend what it names (a package to install, a shell that does not exist) and run `pulumi up` again";
+
 /** What the user reads when the guest could not do something. */
-const FAILURES: Readonly<Record<string, string>> = {
-  access: "the guest could not apply users and keys",
-  identity: "the guest could not take its identity",
-  mounts: "the guest could not mount a directory of the host",
+const FAILURES: Readonly<Record<Verb, Failure>> = {
+  access: { code: "TOOL_FAILED", summary: "the guest could not apply users and keys", remedy: MEND_IT },
+  identity: { code: "TOOL_FAILED", summary: "the guest could not take its identity", remedy: MEND_IT },
+  mounts: { code: "TOOL_FAILED", summary: "the guest could not mount a directory of the host", remedy: MEND_IT },
+  networks: {
+    code: "NETWORK_FAILED",
+    summary: "the guest could not join a private network",
+    remedy: "run `pulumi up` again, which also starts a switch that has died; see the Network's output `log`",
+  },
 };
 
 const SEED_BYTES = 40;

@@ -1,11 +1,10 @@
 import { mkdir, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PASSABLE } from "../host/paths";
+import { namesChannel, PASSABLE, pipesOf } from "../host/paths";
 import { run } from "../host/run";
-import { AGENT_PIPES } from "./agent";
+import { AGENT_CHANNEL } from "./agent";
 import { asDisk } from "./identity";
 import type { Seat } from "./seats";
-import { makeNamesPipes } from "./segments";
 
 /** Files in the folder that a machine's container shares. */
 export const IDENTITY_DISK = "identity.tar";
@@ -34,8 +33,9 @@ export async function makeFolder(contents: Contents, signal: AbortSignal): Promi
   await mkdir(folder, { recursive: true, mode: PASSABLE });
   await writeFile(log, "", { mode: 0o600 });
   await writeFile(join(folder, IDENTITY_DISK), asDisk(disk), { mode: 0o600 });
-  await run("mkfifo", ["-m", "600", ...AGENT_PIPES.map((name) => join(folder, name))], { signal });
-  await makeNamesPipes(folder, contents.seats, signal);
+  const channels = [AGENT_CHANNEL, ...contents.seats.map((_, index) => namesChannel(index))];
+  const pipes = channels.flatMap(pipesOf).map((name) => join(folder, name));
+  await run("mkfifo", ["-m", "600", ...pipes], { signal });
   if (scratchMiB === undefined) return;
   const target = join(folder, SCRATCH);
   if (scratch === undefined) await makeScratch(target, scratchMiB, signal);

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { MayflyError } from "../errors";
 import { sharedFolder, type Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
-import { identifyProcess, isAlive } from "../host/process-identity";
+import { identifySelf, isAlive } from "../host/process-identity";
 import { commitSync, Records } from "../host/records";
 import { span } from "../host/trace";
 import { chooseAccelerator } from "./accelerator";
@@ -113,8 +113,7 @@ export class Machines {
     { owner, lifetime, spec }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime">>,
     signal: AbortSignal,
   ): Promise<readonly Seat[]> {
-    const madeBy = identifyProcess(process.pid);
-    if (madeBy === undefined) throw new Error("this process is not in /proc: is it mounted?");
+    const madeBy = identifySelf();
     const createdAt = Math.floor(Date.now() / 1_000);
     const expiresAt = lifetime === undefined ? {} : { expiresAt: createdAt + lifetime };
     const { ports, segments } = spec;
@@ -160,6 +159,7 @@ export class Machines {
       ]);
       if (mounts.length > 0) await agent.mountAll(during);
       if (seats.length > 0) await span("networks", () => agent.joinNetworks(during));
+      await agent.tellBegin();
     });
   }
 

@@ -1,5 +1,5 @@
 import { mountTag } from "./identity";
-import { namesPipes, segmentSocket } from "../host/paths";
+import { namesChannel, segmentSocket } from "../host/paths";
 import type { Seat } from "./seats";
 import type { Identity, MachineSpec } from "./spec";
 
@@ -216,7 +216,7 @@ function segment({ mac }: Seat, index: number): string[] {
 
 /** What qemu calls a machine's card in its private network number `index`, and the port for that network's names. */
 export function segmentName(index: number): { readonly card: string; readonly port: string } {
-  return { card: `segment${String(index)}`, port: `names${String(index)}` };
+  return { card: `segment${String(index)}`, port: namesChannel(index) };
 }
 
 /** Path in the machine's container of the socket that carries that card's frames. */
@@ -224,9 +224,9 @@ export function segmentPath(index: number): string {
   return `${INSIDE.machine}/${segmentSocket(index)}`;
 }
 
-/** Path there of the pipes for the names, as qemu's pipe chardev wants it: without the directions. */
+/** Path there of the channel for the names, as QEMU's pipe chardev wants it. */
 export function namesPath(index: number): string {
-  return `${INSIDE.machine}/${namesPipes(index)[0].replace(/\.in$/, "")}`;
+  return `${INSIDE.machine}/${namesChannel(index)}`;
 }
 
 /** Memory that a machine's container may use beside the guest's own: qemu itself, its translations, its buffers. */

@@ -1,6 +1,3 @@
-import { join } from "node:path";
-import { namesPipes } from "../host/paths";
-import { run } from "../host/run";
 import { namesPath, segmentName, segmentPath, slotName } from "./qemu-command";
 import type { Qmp } from "./qmp";
 import type { Seat } from "./seats";
@@ -11,12 +8,6 @@ import type { Seat } from "./seats";
 // qemu listens and the network's switch connects, not the other way round. So no container sees anything of another's, and
 // a machine goes on when the switch dies: qemu listens anew, and takes the next one. (As a client, it would not connect
 // again before QEMU 8.0.)
-
-/** Makes the pipes for the names, in the folder that the machine's container shares. */
-export async function makeNamesPipes(folder: string, seats: readonly Seat[], signal: AbortSignal): Promise<void> {
-  const pipes = seats.flatMap((_, index) => namesPipes(index)).map((name) => join(folder, name));
-  if (pipes.length > 0) await run("mkfifo", ["-m", "600", ...pipes], { signal });
-}
 
 /**
  * Gives a machine that runs its place in a network. The guest sees the new devices a moment later.

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { namesPipes, segmentSocket } from "../host/paths";
+import { namesChannel, pipesOf, segmentSocket } from "../host/paths";
 import { connectInFolder, openPipe } from "../host/sockets";
 import { FrameReader } from "./frames";
 import type { Port } from "./switch";
@@ -21,9 +21,14 @@ export interface CableEvents {
   readonly onDown: (cable: Cable) => void;
   /** A frame has come, with its length before it. */
   readonly onFrame: (cable: Cable, packet: Buffer) => void;
+  /** Something is wrong that a machine's coming and going does not explain. Told once, not at every try. */
+  readonly onTrouble: (reason: string) => void;
   /** Milliseconds until another try, when nobody listens at the other end. */
   readonly retryMs: () => number;
 }
+
+/** How it shows that a machine is not there yet, or not any more. */
+const USUAL = ["ENOENT", "ECONNREFUSED", "EPIPE", "ECONNRESET", "ABORT_ERR"];
 
 const MAX_WAITING = 1_048_576; // bytes for a machine that does not take them: what comes then is lost, as on any switch
 
@@ -36,6 +41,7 @@ export class Cable implements Port {
   #names = "";
   #isTelling = false;
   #isCorked = false;
+  #lastTrouble = "";
 
   constructor(
     private readonly end: CableEnd,
@@ -78,20 +84,20 @@ export class Cable implements Port {
   async #keep(): Promise<void> {
     const { signal } = this.#over;
     while (!signal.aborted) {
-      await this.#session().catch(() => undefined); // not there yet, or not any more
+      await this.#session().catch((error: unknown) => this.#report(error));
       await sleep(this.events.retryMs(), undefined, { signal }).catch(() => undefined);
     }
   }
 
   async #session(): Promise<void> {
     const { folder, index } = this.end;
-    const [inName, outName] = namesPipes(index);
+    const [inName, outName] = pipesOf(namesChannel(index));
     const socket = await connectInFolder(folder, segmentSocket(index), this.#over.signal);
     const streams = [socket];
     try {
       const [toGuest, fromGuest] = [openPipe(folder, inName, "write"), openPipe(folder, outName, "read")];
       streams.push(toGuest, fromGuest);
-      for (const stream of streams) stream.on("error", () => undefined); // `close` follows
+      for (const stream of streams) stream.on("error", (error) => this.#report(error)); // `close` follows
       fromGuest.on("data", () => this.#retell()); // the guest asks, after a boot
       this.#receive(socket);
       this.#socket = socket;
@@ -108,13 +114,20 @@ export class Cable implements Port {
     }
   }
 
+  #report(error: unknown): void {
+    const reason = String(error);
+    if (USUAL.includes((error as NodeJS.ErrnoException).code ?? "") || reason === this.#lastTrouble) return;
+    this.#lastTrouble = reason;
+    this.events.onTrouble(reason);
+  }
+
   #receive(socket: Socket): void {
     const reader = new FrameReader();
     socket.on("data", (chunk: Buffer) => {
       try {
         for (const packet of reader.take(chunk)) this.events.onFrame(this, packet);
-      } catch {
-        socket.destroy(); // out of step: the next connection starts with a frame
+      } catch (error) {
+        socket.destroy(error as RangeError); // out of step: the next connection starts with a frame
       }
     });
   }

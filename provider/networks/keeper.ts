@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { sharedFolder, type Paths } from "../host/paths";
-import { identifyProcess, isAlive } from "../host/process-identity";
+import { identifySelf, isAlive } from "../host/process-identity";
 import { Records } from "../host/records";
 import type { MachineRecord } from "../machines/record";
 import { Cable, type CableEvents } from "./cable";
@@ -32,11 +32,12 @@ export class Keeper {
   readonly #switch = new Switch<Cable>();
   readonly #members = new Map<string, Member>();
   readonly #watchers: FSWatcher[] = [];
-  readonly #self = identifyProcess(process.pid);
+  readonly #self = identifySelf();
   readonly #interval: NodeJS.Timeout;
   #soon: NodeJS.Timeout | undefined;
   #isLooking = false;
   #isOver = false;
+  #lastTrouble = "";
 
   private constructor(
     private readonly paths: Paths,
@@ -52,7 +53,7 @@ export class Keeper {
   static async run(paths: Paths, id: string): Promise<void> {
     const keeper = new Keeper(paths, id);
     const record = await keeper.#networks.read(id);
-    if (record === undefined || (record.switch !== undefined && isAlive(record.switch)) || keeper.#self === undefined) {
+    if (record === undefined || (record.switch !== undefined && isAlive(record.switch))) {
       keeper.#end("is not needed");
       return;
     }
@@ -85,11 +86,18 @@ export class Keeper {
       const own = await this.#networks.read(this.id);
       if (own === undefined || !isDeepStrictEqual(own.switch, this.#self)) this.#end("is not the network's any more");
       else this.#rewire(await this.#machines.list());
+      this.#lastTrouble = "";
     } catch (error) {
-      say(`cannot read the records: ${String(error)}`); // one that is being written; there is another look
+      this.#complain(`cannot read the records: ${String(error)}`); // there is another look
     } finally {
       this.#isLooking = false;
     }
+  }
+
+  /** Once, not at every look. */
+  #complain(text: string): void {
+    if (text !== this.#lastTrouble) say(text);
+    this.#lastTrouble = text;
   }
 
   /** Has a cable to each machine that has a place in the network and is not dead, and tells them the names. */
@@ -128,6 +136,7 @@ export class Keeper {
       onFrame: (cable, packet) => {
         for (const target of this.#switch.route(cable, packet)) target.send(packet);
       },
+      onTrouble: (reason) => say(`trouble with ${name} (${id}): ${reason}`),
       retryMs: () => (this.#members.get(id)?.isUp === false ? HURRY_MS : PATIENCE_MS),
     };
   }

@@ -5,7 +5,7 @@ import { MayflyError } from "../errors";
 import { startDetached } from "../host/detached";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
-import { identifyProcess, isAlive, signalProcess } from "../host/process-identity";
+import { identifySelf, isAlive, signalProcess } from "../host/process-identity";
 import { commitSync, Records } from "../host/records";
 import { until } from "../host/until";
 import type { NetworkRecord } from "./record";
@@ -36,8 +36,7 @@ export class Networks {
    * @throws {MayflyError} `NETWORK_FAILED`
    */
   async create(id: string, owner: Owner, subnet: string, signal: AbortSignal): Promise<void> {
-    const madeBy = identifyProcess(process.pid);
-    if (madeBy === undefined) throw new Error("this process is not in /proc: is it mounted?");
+    const madeBy = identifySelf();
     await this.records.write(id, {
       owner,
       phase: "starting",

@@ -6,7 +6,7 @@ import { cpus, disk, kernelArgs, memory } from "./machine-shape";
 const debian = z.strictObject({
   /** `bookworm`, `trixie`, `sid`… @default "bookworm" */
   suite: text.regex(/^[a-z][a-z0-9-]*$/, "must be the name of a Debian suite, such as bookworm").default("bookworm"),
-  /** Packages beside systemd, openssh-server, sudo, rsync and the cloud kernel. @default [] */
+  /** Packages beside systemd, openssh-server, sudo, rsync, ping and the cloud kernel. @default [] */
   packages: z.array(text.regex(/^[a-z0-9][a-z0-9+.-]+$/, "must be the name of a Debian package")).default([]),
 });
 

@@ -127,15 +127,20 @@ test("one that takes nothing, and one that speaks nonsense, stand in nobody's wa
       cables[0]?.write(packet(BROADCAST, web.mac, text)); // five times what waits for a machine
       if (count % 100 === 0) expect(await db.hears(100)).toHaveLength(100);
     }
-    cables[1]?.write(Buffer.alloc(64)); // frames of no bytes
+    const log = () => readFileSync(String(outs["log"]), "utf8");
     cables[1]?.resume();
-    cables[0]?.write(packet(BROADCAST, web.mac, "over"));
-    expect(await db.hears(1)).toEqual(["over"]);
+    for (const word of ["over", "and over"]) {
+      const cable = await slow.cable();
+      cable.write(Buffer.alloc(64)); // frames of no bytes
+      cables[0]?.write(packet(BROADCAST, web.mac, word));
+      expect(await db.hears(1)).toEqual([word]);
+      await until("it is connected anew", async () => ((await slow.cable()) === cable ? undefined : true), {
+        signal: AbortSignal.timeout(10_000),
+        diagnose: () => ({ evidence: log(), remedy: "" }),
+      });
+    }
     slow.frames.length = 0;
-    await until("it is connected anew", async () => ((await slow.cable()) === cables[1] ? undefined : true), {
-      signal: AbortSignal.timeout(10_000),
-      diagnose: () => ({ evidence: readFileSync(String(outs["log"]), "utf8"), remedy: "" }),
-    });
+    expect(log().match(/trouble.*/g)).toEqual(["trouble with slow (slow-1): RangeError: a frame of 0 bytes"]);
     (await slow.cable()).write(packet(db.mac, slow.mac, "again"));
     expect(await db.hears(1)).toEqual(["again"]);
 

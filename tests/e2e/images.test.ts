@@ -5,14 +5,17 @@ import { eventually } from "../support/eventually";
 import { ContainerImages } from "../support/container-images";
 import { Program } from "../support/program";
 
-// Container images, none with a kernel, an init or an SSH server: one of busybox and musl, whose program ends; one that is
-// a single file, without shell and accounts; one with Debian's C library, whose containers run nothing.
+// Container images, none with a kernel or an SSH server: one of busybox and musl, whose program ends; one that is a single
+// file, without shell and accounts; one with Debian's C library, whose containers run nothing; one with systemd. But for
+// the last, none has an init.
 
 const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path)) ?? "";
 const MUSL = "/lib/ld-musl-x86_64.so.1";
 
-/** What makes a container image of a Debian that is a whole machine. */
-const MACHINE_PARTS = ["boot", "usr/lib/modules", "usr/lib/systemd", "usr/sbin/init", "usr/sbin/sshd", "etc/ssh"];
+// What a Debian that is a whole machine has beside its programs.
+const SSH_PARTS = ["usr/sbin/sshd", "etc/ssh", "usr/lib/systemd/system/ssh*", "lib/systemd/system/ssh*"];
+const KERNEL_PARTS = ["boot", "usr/lib/modules", ...SSH_PARTS];
+const MACHINE_PARTS = [...KERNEL_PARTS, "usr/lib/systemd", "usr/sbin/init"];
 
 /** Prints all that a container gives its program, one a line. */
 const ENTRYPOINT = `#!/bin/sh
@@ -47,7 +50,7 @@ test("images of a few files become machines: commands, copies, the entrypoint's 
   await program.up();
   const { image } = await program.outputs<{ image: string }>();
   const applets = ["sh", "cat", "id", "head"].map((name): [string, string] => [`bin/${name}`, "busybox"]);
-  const [plain, single, glibc] = await Promise.all([
+  const [plain, single, glibc, systemd] = await Promise.all([
     images.make("busybox", {
       links: Object.fromEntries(applets),
       files: {
@@ -68,11 +71,13 @@ test("images of a few files become machines: commands, copies, the entrypoint's 
       config: [`CMD ["/busybox-server", "httpd", "-f", "-p", "8080", "-h", "/www"]`],
     }),
     images.without("glibc", image, MACHINE_PARTS, []),
+    images.without("systemd", image, KERNEL_PARTS, []),
   ]);
   const vms = {
     plain: { image: plain, warmBoot: "required", users: [{ name: "ann" }], environment: { TWO: "two" } },
     single: { image: single, warmBoot: "never", ports: [{ guest: 8_080 }] },
     glibc: { image: glibc, warmBoot: "never" },
+    systemd: { image: systemd, memory: "512MiB", warmBoot: "never", waitFor: "systemd" },
   };
   const LOOK =
     'whoami; pwd; echo "$GREETING/$TWO"; cat /copied; modprobe loop && grep -c ^loop /proc/modules; uname -s';
@@ -91,7 +96,12 @@ for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
   await program.pulumi("up", "--yes", "--skip-preview");
   const outputs = await program.outputs<Outputs>();
   const seen = (greeting: string) => `root\n/root\n${greeting}\nby SFTP1\nLinux`;
-  expect(outputs.said).toEqual({ plain: seen("good day/two"), single: seen("/"), glibc: seen("/") });
+  expect(outputs.said).toEqual({
+    plain: seen("good day/two"),
+    single: seen("/"),
+    glibc: seen("/"),
+    systemd: seen("/"),
+  });
 
   await eventually("the entrypoint ends", 60, () => consoleOf(outputs, "plain").includes("exited with status"));
   expect(consoleOf(outputs, "plain")).toContain(

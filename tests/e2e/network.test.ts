@@ -11,7 +11,16 @@ interface Outputs {
   readonly addresses: readonly string[];
 }
 
-const SAID = "db: SSH\nprimary: SSH\n10.80.0.30: SSH\nno 10.80.0.40";
+const SAID = "db: SSH ping\nprimary: SSH ping\n10.80.0.30: SSH ping\n10.80.0.40: nothing";
+
+/** `hello NAME`: how a machine answers there. */
+const HELLO = String.raw`hello() {
+  ssh=$(timeout 10 bash -c 'read -r line <"/dev/tcp/$0/22" && echo "$line"' "$1" 2>/dev/null | sed -n 's/^SSH-.*/ SSH/p')
+  ping=$(ping -q -c 1 -w 2 "$1" >/dev/null 2>&1 && echo " ping")
+  [ -n "$ssh$ping" ] || ping=" nothing"
+  echo "$1:$ssh$ping"
+}
+`;
 
 /** Two VMs in a network, and one in another with the very same addresses. */
 const program = (version: string) => `
@@ -26,10 +35,10 @@ const program = (version: string) => `
     environment: { VERSION: "${version}" },
   });
   const stranger = vm("stranger", other, { address: "10.80.0.40" });
-  const hello = (name) =>
-    "timeout 10 bash -c 'read -r x </dev/tcp/" + name + "/22 && echo " + name + ": \${x%%-*}' 2>/dev/null || echo no " + name;
-  const ask = (name, vm, ...names) =>
-    new mayfly.SshCommand(name, { vm, create: names.map(hello).join("; "), triggers: ["${version}"] }, { dependsOn: [web, db, stranger] });
+  const ask = (name, vm, ...names) => {
+    const create = ${JSON.stringify(HELLO)} + names.map((name) => "hello " + name).join("; ");
+    return new mayfly.SshCommand(name, { vm, create, triggers: ["${version}"] }, { dependsOn: [web, db, stranger] });
+  };
   exports.said = ask("from-web", web, "db", "primary", "10.80.0.30", "10.80.0.40").stdout;
   exports.foreign = ask("from-stranger", stranger, "web", "10.80.0.20", "10.80.0.30").stdout;
   exports.addresses = [web, db, stranger].map((one) => one.addresses[0]);
@@ -43,7 +52,7 @@ test("who is not in it neither hears nor reaches it; a VM that is replaced has i
     await project.up();
     expect(await project.outputs<Outputs>()).toMatchObject({
       said: SAID,
-      foreign: "no web\nno 10.80.0.20\nno 10.80.0.30",
+      foreign: "web: nothing\n10.80.0.20: nothing\n10.80.0.30: nothing",
       addresses: ["10.80.0.20", "10.80.0.30", "10.80.0.40"],
     });
 

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { namesPipes, openPaths, segmentSocket, sharedFolder } from "../../provider/host/paths";
-import { identifyProcess } from "../../provider/host/process-identity";
+import { namesChannel, openPaths, pipesOf, segmentSocket, sharedFolder } from "../../provider/host/paths";
+import { identifySelf } from "../../provider/host/process-identity";
 import { Records } from "../../provider/host/records";
 import { openPipe } from "../../provider/host/sockets";
 import { until } from "../../provider/host/until";
@@ -32,8 +32,8 @@ export class FakeMachine implements AsyncDisposable {
     const [id, mac] = [`${name}-1`, `52:54:00:00:00:0${String(last)}`];
     const folder = sharedFolder(paths, id);
     mkdirSync(folder, { recursive: true });
-    const pipes = namesPipes(0).map((pipe) => join(folder, pipe));
-    execFileSync("mkfifo", pipes);
+    const pipes = pipesOf(namesChannel(0));
+    execFileSync("mkfifo", pipes, { cwd: folder });
     const server = createServer().listen(join(folder, segmentSocket(0)));
     await once(server, "listening");
     const machine = new FakeMachine(home, id, server, mac);
@@ -41,10 +41,9 @@ export class FakeMachine implements AsyncDisposable {
       machine.#receive(socket);
     });
     // As qemu has them: what the host reads is what the guest writes.
-    machine.#pipes.push(openPipe(folder, namesPipes(0)[0], "read"), openPipe(folder, namesPipes(0)[1], "write"));
+    machine.#pipes.push(openPipe(folder, pipes[0], "read"), openPipe(folder, pipes[1], "write"));
     machine.#pipes[0]?.setEncoding("utf8").on("data", (text: string) => (machine.#names += text));
-    const self = identifyProcess(process.pid);
-    if (self === undefined) throw new Error("no /proc");
+    const self = identifySelf();
     const seat = { network, address: `10.80.0.${String(last)}`, prefix: 24, mac, names: [name] };
     await new Records<MachineRecord>(join(paths.records, "machines")).write(id, {
       ...{ owner: { project: "p", stack: "s", resource: name }, phase: "committed", createdAt: last },

@@ -59,7 +59,7 @@ export class GuestScratch implements Disposable {
     const inside = [this.folder, "/usr/lib/mayfly/busybox", "sh", "-c", `PATH=/usr/lib/mayfly/bin; ${text}`];
     const args = [...asRoot, "--mount", "--pid", "--fork", "--kill-child", "bash", "-c", enter, ...inside];
     const env = { ...process.env, OUTSIDE: outside };
-    return execFileSync("unshare", args, { encoding: "utf8", timeout: 20_000, env });
+    return execFileSync("unshare", args, { encoding: "utf8", timeout: 20_000, killSignal: "SIGKILL", env });
   }
 
   [Symbol.dispose](): void {

@@ -19,7 +19,7 @@ afterEach(() => {
 
 const lend = () => guest.run("sh /usr/lib/mayfly/lend-sshd.sh; sh /usr/lib/mayfly/lend-sshd.sh"); // as at two boots
 
-const SSHD = (id: number) => `sshd:x:${String(id)}:65534::/run/sshd:/bin/false\n`;
+const SSHD = (id: number) => `sshd:x:${String(id)}:65534::/etc/sshd:/bin/false\n`;
 
 test.each([
   ["no account", "", "root:x:0:0:root:/root:/bin/sh\n"],
@@ -34,8 +34,8 @@ test.each([
   guest.write("etc/passwd", passwd);
   expect(lend()).toBe("");
   expect(guest.read("etc/passwd")).toBe(expected + SSHD(passwd.includes(":990:") ? 989 : 990));
-  expect(guest.run("ls -l /bin/sh | sed 's/.*sh -/sh -/'; stat -c %a /root; echo works")).toBe(
-    "sh -> /usr/lib/mayfly/bin/sh\n755\nworks\n",
+  expect(guest.run("ls -l /bin/sh | sed 's/.*sh -/sh -/'; stat -c '%a %U' /root /etc/sshd; echo works")).toBe(
+    "sh -> /usr/lib/mayfly/bin/sh\n755 root\n755 root\nworks\n",
   );
 });
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openPaths, type Paths } from "../../../provider/host/paths";
-import { hostBootId, identifyProcess } from "../../../provider/host/process-identity";
+import { hostBootId, identifySelf } from "../../../provider/host/process-identity";
 import { obstacles, type Demand, type PortClaim } from "../../../provider/machines/obstacles";
 import type { MachineRecord } from "../../../provider/machines/record";
 
@@ -104,8 +104,7 @@ describe("a port", () => {
     await using server = createServer().listen(0, "127.0.0.1"); // a machine's port is listened on
     await once(server, "listening");
     const { port } = server.address() as { port: number };
-    const self = identifyProcess(process.pid);
-    if (self === undefined) throw new Error("no /proc");
+    const self = identifySelf();
     const record = (resource: string, qemu = self): MachineRecord => ({
       ...{ owner: { ...owner, resource }, phase: "committed", madeBy: self, createdAt: 0, qemu, ports: [at(port)] },
     });

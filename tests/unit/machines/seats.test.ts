@@ -1,10 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import { identifyProcess } from "../../../provider/host/process-identity";
+import { identifySelf } from "../../../provider/host/process-identity";
 import type { MachineRecord } from "../../../provider/machines/record";
 import { contested, freeAddress, giveSeats, type AddressClaim } from "../../../provider/machines/seats";
 
-const self = identifyProcess(process.pid);
-if (self === undefined) throw new Error("no /proc");
+const self = identifySelf();
 const dead = { ...self, startTime: "1" };
 const owner = (resource: string) => ({ project: "shop", stack: "dev", resource });
 
