@@ -139,9 +139,13 @@ test("what a removed user runs ends, and so do the sessions of an account that h
   const seen = guest.run(
     `for name in root root.sshd ann ann.sshd daemon bob; do until [ -s /tmp/$name ]; do sleep 0.01; done; done
      ${APPLY}
+     lives() { case $(grep State /proc/$(cat /tmp/$1)/status 2>/dev/null) in "" | *Z*) return 1 ;; esac; }
+     for name in root root.sshd bob; do # a signal is sent at once, and heard when the process has its turn
+       tries=0
+       while lives $name && [ $tries -lt 500 ]; do tries=$((tries + 1)); sleep 0.01; done
+     done
      for name in root root.sshd ann ann.sshd daemon bob; do
-       state=$(grep State /proc/$(cat /tmp/$name)/status 2>/dev/null)
-       case $state in "" | *Z*) echo "$name ended" ;; *) echo "$name lives" ;; esac
+       lives $name && echo "$name lives" || echo "$name ended"
      done`,
     `session() { # session NAME TITLE: a process that is called so, and a command in it
        (exec -a "$2" bash -c "sleep 100 & echo \\$! >tmp/$1; echo \\$\\$ >tmp/$1.sshd; wait") &
