@@ -28,9 +28,14 @@ const hello = new mayfly.SshCommand(
   { dependsOn: nodes },
 );
 
+// The last node by way of the first one, as if nothing but that were reachable from here.
+const last = new mayfly.SshConfig("node3-by-node1", { vm: nodes[2], proxyJump: nodes[0] });
+
 /** What the first node has heard of all three. */
 export const report = hello.stdout;
 /** Their addresses in the network. */
 export const addresses = nodes.map((vm) => vm.addresses.apply(([address]) => address));
 /** How to log in to each. */
 export const connect = nodes.map((vm, index) => pulumi.interpolate`ssh -F '${vm.sshConfig}' ${names[index]}`);
+/** How to log in to the last one through the first. */
+export const through = last.command;

@@ -18,7 +18,15 @@ import { findExits } from "./exits";
 import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
-import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
+import {
+  containerPort,
+  GUEST_SSH_PORT,
+  qemuCommand,
+  slotCount,
+  SSH_CONTAINER_PORT,
+  TEMPLATE_FILES,
+  type Start,
+} from "./qemu-command";
 import type { LaunchPlan, MachinePlan, Progress, SeatedPlan, StartedMachine } from "./plan";
 import type { MachineRecord } from "./record";
 import { restore } from "./snapshot";
@@ -31,6 +39,8 @@ import { isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
 
 /** The room of machines: one container with qemu in it each, its folder, and its record. */
 export class Machines {
+  /** Port at which a machine's SSH server answers in its private networks. */
+  readonly guestSshPort = GUEST_SSH_PORT;
   private readonly records: Records<MachineRecord>;
   /** What resources have asked for in this process, which sees one program. */
   private readonly claims: Omit<Others, "records"> = { claims: [], addressClaims: [] };

@@ -16,7 +16,7 @@ export const INSIDE = {
 } as const;
 
 /** Guest port that the agent's SSH server listens on; `guest/agent.sh` has it too. */
-const GUEST_SSH_PORT = 64_022;
+export const GUEST_SSH_PORT = 64_022;
 
 /** Port of the container that leads to the guest's sshd. */
 export const SSH_CONTAINER_PORT = 2_222;

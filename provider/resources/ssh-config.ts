@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Context } from "../context";
 import { sshConfigSchema, type SshConfigSpec } from "../schema/ssh-config";
 import { isMachineGone } from "./machine-gone";
+import type { NamedHost } from "../ssh/client-files";
 import type { ResourceHandler } from "./resource";
 import { logsInOtherwise } from "./vm-connection";
 
@@ -20,9 +21,21 @@ export const sshConfig: ResourceHandler<typeof sshConfigSchema, SshConfigState> 
   schema: sshConfigSchema,
   replaceOnChanges: [],
   // A VM's key is read where the VM keeps it, so a new one is no change; another host's comes with the connection.
-  ignoreChanges: ({ vmId }) => (vmId === undefined ? [] : ["connection"]),
-  identityInputs: ["vmId"],
+  ignoreChanges: ({ vmId, jumpId }) => [
+    ...(vmId === undefined ? [] : (["connection"] as const)),
+    ...(jumpId === undefined ? [] : (["jumpConnection"] as const)),
+  ],
+  identityInputs: ["vmId", "jumpId"],
   deadlines: { create: 60, update: 60, read: 30, delete: 60 },
+
+  check(inputs) {
+    const { proxyJump, vmId, networks } = inputs;
+    if (proxyJump === undefined || vmId === undefined || sharedNetwork(inputs) !== undefined)
+      return Promise.resolve([]);
+    const listed = (names: readonly string[]) => names.join(", ") || "none";
+    const reason = `must be a VM in a network of vm: it is in ${listed(proxyJump)}, vm in ${listed(networks)}`;
+    return Promise.resolve([{ property: "proxyJump", reason }]);
+  },
 
   create: (id, inputs, context) => write(id, inputs, context),
 
@@ -32,8 +45,9 @@ export const sshConfig: ResourceHandler<typeof sshConfigSchema, SshConfigState> 
     return isThere && !(await isMachineGone(saved, context)) ? outputsOf(saved) : undefined;
   },
 
-  async needsUpdate(id, { include, connection, vmId }, inputs, { clientFiles, say }) {
+  async needsUpdate(id, { include, connection, vmId, jumpConnection }, inputs, { clientFiles, say }) {
     if (vmId !== undefined && logsInOtherwise(connection, inputs.connection)) return true;
+    if (jumpConnection && inputs.jumpConnection && logsInOtherwise(jumpConnection, inputs.jumpConnection)) return true;
     if (await clientFiles.has(id, include)) return false;
     say("the configuration, or the line that includes it, was removed; it will be written again");
     return true;
@@ -47,12 +61,10 @@ export const sshConfig: ResourceHandler<typeof sshConfigSchema, SshConfigState> 
 };
 
 async function write(id: string, inputs: SshConfigSpec, context: Context): Promise<SshConfigState> {
-  const { connection, vmId, user = connection.user, include } = inputs;
-  const { clientFiles, machines, owner, signal } = context;
+  const { include } = inputs;
+  const { clientFiles, owner, signal } = context;
   const alias = inputs.alias ?? aliasFrom(owner.resource);
-  const ownFile = vmId === undefined ? undefined : machines.file(vmId, "id");
-  const identityFile = inputs.identityFile === undefined ? ownFile : resolve(inputs.identityFile);
-  await clientFiles.write(id, { alias, endpoint: { ...connection, user }, identityFile });
+  await clientFiles.write(id, hostFor(alias, inputs, context));
   try {
     await clientFiles.include(id, alias, include, signal);
   } catch (error) {
@@ -60,6 +72,31 @@ async function write(id: string, inputs: SshConfigSpec, context: Context): Promi
     throw error;
   }
   return { path: clientFiles.path(id), hostAlias: alias, command: clientFiles.command(id, alias, include) };
+}
+
+function hostFor(alias: string, inputs: SshConfigSpec, { machines }: Context): NamedHost {
+  const { connection, vmId, user = connection.user, jumpConnection, jumpId } = inputs;
+  const keyOf = (vm: string | undefined) => (vm === undefined ? undefined : machines.file(vm, "id"));
+  const proxy = jumpConnection ?? connection.proxy;
+  return {
+    ...{ alias, endpoint: { ...connection, ...placeBehind(inputs, machines.guestSshPort), user, proxy } },
+    identityFile: inputs.identityFile === undefined ? keyOf(vmId) : resolve(inputs.identityFile),
+    proxyIdentityFile: keyOf(jumpId),
+  };
+}
+
+/** Where a VM is for another one that is in a network with it. */
+function placeBehind(inputs: SshConfigSpec, port: number): { readonly host?: string; readonly port?: number } {
+  const { proxyJump, vmId, addresses, networks } = inputs;
+  if (proxyJump === undefined || vmId === undefined) return {};
+  const host = addresses[networks.indexOf(sharedNetwork(inputs) ?? "")];
+  if (host === undefined) throw new Error(`no address of ${vmId} in a network of ${proxyJump.join(", ")}`);
+  return { host, port };
+}
+
+/** The first of the VM's networks that the VM to go through is in too. */
+function sharedNetwork({ proxyJump, networks }: SshConfigSpec): string | undefined {
+  return networks.find((name) => proxyJump?.includes(name));
 }
 
 const CLEAN_UP_MS = 10_000;

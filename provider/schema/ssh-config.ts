@@ -1,8 +1,10 @@
 import { z } from "zod";
-import { text } from "./fields";
+import { connection, text } from "./fields";
 import { target } from "./remote-fields";
 
 const ALIAS_WANTED = "must be a name of letters, digits, ., _ and -, which does not begin with a hyphen";
+
+const names = z.array(text);
 
 /** Inputs of {@link SshConfig}. */
 export const sshConfigSchema = z.strictObject({
@@ -22,6 +24,16 @@ export const sshConfigSchema = z.strictObject({
    * find the VM. The line goes with the resource; the rest of the file stays as it is. @default false
    */
   include: z.boolean().default(false),
+  /** Names of the networks that the VM to go through is in; the SDK fills them in, from a VM. */
+  proxyJump: names.optional(),
+  /** How to connect to the VM to go through. Secret: holds a private key. */
+  jumpConnection: connection.optional(),
+  /** The id of the VM to go through. */
+  jumpId: text.optional(),
+  /** Names of the networks that the VM is in. @default [] */
+  networks: names.default([]),
+  /** The VM's address in each of them. @default [] */
+  addresses: names.default([]),
 });
 
 /** What a program may write. */

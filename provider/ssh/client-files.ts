@@ -18,6 +18,8 @@ export interface NamedHost {
   readonly endpoint: Endpoint;
   /** File with the private key, where it is kept elsewhere. @default one of ours, with the endpoint's key */
   readonly identityFile?: string | undefined;
+  /** The same for the host to go through, which the endpoint names. */
+  readonly proxyIdentityFile?: string | undefined;
 }
 
 const LONGEST_SOCKET = 107; // unix(7)
@@ -48,7 +50,7 @@ export class ClientFiles {
    *
    * @throws {MayflyError} `BAD_INPUT` for names and paths that ssh_config(5) has no way to write.
    */
-  async write(id: string, { alias, endpoint, identityFile }: NamedHost): Promise<void> {
+  async write(id: string, { alias, endpoint, identityFile, proxyIdentityFile }: NamedHost): Promise<void> {
     const folder = this.#folder(id);
     const control = this.#controlSocket(id);
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -61,7 +63,7 @@ export class ClientFiles {
     ];
     const sections = hops.map(async ([name, hop, options]) => {
       const { host, port = 22, user = "root", privateKey, agentSocketPath, password } = hop;
-      const elsewhere = name === alias ? identityFile : undefined;
+      const elsewhere = name === alias ? identityFile : proxyIdentityFile;
       const own = elsewhere === undefined && privateKey !== undefined ? join(folder, `id-${name}`) : undefined;
       if (own !== undefined) await keep(own, `${privateKey?.trimEnd() ?? ""}\n`);
       return renderClientConfig({

@@ -67,6 +67,10 @@ export const DOWNLOAD_NEEDS = [{ name: "curl", programs: ["curl"], packages: () 
 export const TEST_NEEDS = [
   { name: "sshd", programs: ["sshd"], packages: () => ["openssh-server"] },
   { name: "musl", files: ["/lib/ld-musl-x86_64.so.1"], packages: () => ["musl"] },
+  // Clients that work by the files of SshConfig, or through a forward.
+  { name: "git", programs: ["git"], packages: () => ["git"] },
+  { name: "sshfs", programs: ["sshfs"], packages: () => ["sshfs", "fuse3"] },
+  ...DOWNLOAD_NEEDS, // curl
 ];
 
 /**

@@ -7,6 +7,8 @@ export class TestContext {
   readonly said: string[] = [];
   /** Whether all machines are alive. */
   machinesAlive = true;
+  /** Port at which they answer in their networks. */
+  guestSshPort = 64_022;
 
   /** @param ssh The room. @param machineFile Where files of a machine's folder are. */
   constructor(
@@ -18,7 +20,11 @@ export class TestContext {
   get context(): Context {
     return {
       ssh: this.ssh,
-      machines: { isAlive: () => Promise.resolve(this.machinesAlive), file: this.machineFile },
+      machines: {
+        isAlive: () => Promise.resolve(this.machinesAlive),
+        file: this.machineFile,
+        guestSshPort: this.guestSshPort,
+      },
       owner: { project: "p", stack: "s", resource: "tests" },
       signal: AbortSignal.timeout(30_000),
       say: (text: string) => this.said.push(text),

@@ -12,6 +12,7 @@ interface Outputs {
   readonly report: string;
   readonly addresses: readonly string[];
   readonly connect: readonly string[];
+  readonly through: string;
 }
 
 const HELLO = "head -n 1 </dev/tcp/node3/22 | tr -d '\\r'";
@@ -22,7 +23,7 @@ export async function cluster(caller: Caller): Promise<void> {
   {
     await using project = await openExample("cluster", caller);
     await project.pulumi("up", "--yes", "--skip-preview");
-    const { report, addresses, connect } = await project.outputs<Outputs>();
+    const { report, addresses, connect, through } = await project.outputs<Outputs>();
     expect(new Set(addresses).size).toBe(3);
     for (const address of addresses) expect(address).toMatch(/^10\.80\.0\.\d+$/);
     const lines = report.split("\n");
@@ -36,6 +37,11 @@ export async function cluster(caller: Caller): Promise<void> {
     const places = ["10.53.0.2/2222", "10.0.2.2/22", "1.1.1.1/53", ...hostAddresses().map((ip) => `${ip}/22`)];
     const dial = (place: string) => `{ timeout 5 bash -c '</dev/tcp/${place}' && echo ${place}; } 2>/dev/null &`;
     expect(await guest(0, `${places.map(dial).join("\n")}\nwait; echo over`)).toBe("over");
+
+    // From this host by way of the first node, and not by the last one's own port.
+    expect(await project.run("bash", "-c", `${through} 'hostname; echo "$SSH_CONNECTION"'`)).toMatch(
+      new RegExp(`^node3\n${addresses[0] ?? ""} \\d+ ${addresses[2] ?? ""} 64022$`),
+    );
 
     await project.pulumi("preview", "--expect-no-changes");
     // Break the world: the switch dies. The VMs do not, and are on the next one by themselves.

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Context } from "../../../provider/context";
+import type { CheckContext } from "../../../provider/resources/resource";
 import { sshConfig } from "../../../provider/resources/ssh-config";
 import { sshConfigSchema, type SshConfigSpec } from "../../../provider/schema/ssh-config";
 import { ClientFiles } from "../../../provider/ssh/client-files";
@@ -41,6 +42,7 @@ beforeEach(() => {
   mkdirSync(join(folder, "vm-1"));
   writeFileSync(join(folder, "vm-1", "id"), server.read("user"), { mode: 0o600 });
   const fixture = new TestContext(new Ssh(), (id, name) => join(folder, id, name));
+  fixture.guestSshPort = server.port;
   const clientFiles = new ClientFiles({ home: join(folder, "data"), locks: join(folder, "locks") }, home);
   context = { ...fixture.context, clientFiles };
 });
@@ -122,6 +124,58 @@ describe("the real programs, by name", () => {
     await using other = await Sshd.start();
     const { path } = await created({ connection: { ...other.endpoint, hostKey: server.endpoint.hostKey } });
     await expect(execute("ssh", ["-F", path, "web", "true"])).rejects.toThrow(/host key/i);
+  });
+});
+
+describe("through another VM", () => {
+  let jump: Sshd;
+  beforeAll(async () => {
+    jump = await Sshd.start();
+  });
+  afterAll(async () => {
+    await jump[Symbol.asyncDispose]();
+  });
+  beforeEach(() => {
+    mkdirSync(join(folder, "jump-1"));
+    writeFileSync(join(folder, "jump-1", "id"), jump.read("user"), { mode: 0o600 });
+  });
+  const places = { vmId: "vm-1", networks: ["back", "front"], addresses: ["192.0.2.1", "127.0.0.1"] };
+  const way = () => ({ ...places, proxyJump: ["other", "front"], jumpConnection: jump.endpoint, jumpId: "jump-1" });
+  const failures = (fields: object) => sshConfig.check?.(spec(fields), {} as CheckContext);
+
+  test("ssh logs in to both, each with its own key, at the address in the network that both are in", async () => {
+    const published = { ...server.endpoint, host: "192.0.2.9", port: 9 };
+    const before = jump.logins;
+    const { path } = await created({ ...way(), connection: published });
+    expect(await run("ssh", ["-F", path, "web", "echo there"])).toBe("there\n");
+    expect(jump.logins - before).toBe(1);
+    expect(readdirSync(join(folder, "data", "ssh", "web-1")).sort()).toEqual(["config", "known_hosts"]);
+    const wrong = { ...way(), jumpConnection: { ...jump.endpoint, hostKey: server.endpoint.hostKey } };
+    const other = await created({ ...wrong, connection: published }, "web-2");
+    const aloud = ["-o", "ControlPersist=no"]; // else ssh does not show what the first hop says
+    await expect(execute("ssh", ["-F", other.path, ...aloud, "web", "true"])).rejects.toThrow(/host key/i);
+  });
+
+  test("a host that is no VM of ours is where that VM sees it", async () => {
+    const { path } = await created({ ...way(), vmId: undefined, networks: [], addresses: [] });
+    expect(read(path)).toContain(`Port ${String(server.port)}\n`);
+    expect(await run("ssh", ["-F", path, "web", "echo there"])).toBe("there\n");
+  });
+
+  test("has to be in a network with it", async () => {
+    expect(await failures(way())).toEqual([]);
+    expect(await failures({})).toEqual([]);
+    expect(await failures({ ...way(), vmId: undefined, networks: [] })).toEqual([]);
+    const reason = "must be a VM in a network of vm: it is in none, vm in back, front";
+    expect(await failures({ ...way(), proxyJump: [] })).toEqual([{ property: "proxyJump", reason }]);
+  });
+
+  test("another key of it is no change; another user is", async () => {
+    const saved = await created(way());
+    const needs = (jumpConnection: object) =>
+      sshConfig.needsUpdate?.("web-1", saved, spec({ ...way(), jumpConnection }), context);
+    expect(await needs({ ...jump.endpoint, privateKey: "another" })).toBe(false);
+    expect(await needs({ ...jump.endpoint, user: "ann" })).toBe(true);
   });
 });
 
