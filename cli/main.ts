@@ -1,14 +1,7 @@
 #!/usr/bin/env node
-import { Command } from "commander";
-import { template } from "./commands/template";
-import { note } from "./output";
+import { print } from "./output";
+import { packageVersion } from "./version";
 
-const mayfly = new Command("mayfly")
-  .description("Ephemeral Linux VMs: what goes beside `pulumi up`.")
-  .showHelpAfterError()
-  .addCommand(template);
-
-mayfly.parseAsync().catch((error: unknown) => {
-  note(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-});
+/** Without loading anything: what asks for versions asks often. */
+if (process.argv.length === 3 && /^(?:-V|--version)$/.test(process.argv[2] ?? "")) print(packageVersion());
+else void import("./mayfly.js").then(async ({ main }) => main(process.argv));

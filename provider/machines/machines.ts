@@ -1,12 +1,14 @@
 import { chmod, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { basename, join } from "node:path";
 import { MayflyError } from "../errors";
 import { sharedFolder, type Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifyProcess, isAlive } from "../host/process-identity";
 import { commitSync, Records } from "../host/records";
+import { connectInFolder } from "../host/sockets";
 import { span } from "../host/trace";
-import { chooseAccelerator } from "./accelerator";
+import { chooseAccelerator, proveAccelerator, type AcceleratorVerdict } from "./accelerator";
 import { Admission } from "./admission";
 import { Agent } from "./agent";
 import { whileBooting, type Booting } from "./boot";
@@ -65,6 +67,11 @@ export class Machines {
     return chooseAccelerator(this.paths, wanted, signal);
   }
 
+  /** Whether KVM is of use on this host, and why (not). Proved once a boot of the host. */
+  async accelerator(signal: AbortSignal): Promise<AcceleratorVerdict> {
+    return proveAccelerator(this.paths, signal);
+  }
+
   /** What stands in the way of a new machine on this host, all of it. Changes nothing. */
   async obstacles(demand: Demand, signal: AbortSignal): Promise<Obstacle[]> {
     return obstacles(demand, this.paths, { records: await this.records.list(), ...this.claims }, signal);
@@ -109,16 +116,17 @@ export class Machines {
 
   private async begin(
     id: string,
-    { owner, lifetime, spec }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime">>,
+    { owner, lifetime, spec, image }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime" | "image">>,
     signal: AbortSignal,
   ): Promise<readonly Seat[]> {
     const madeBy = identifyProcess(process.pid);
     if (madeBy === undefined) throw new Error("this process is not in /proc: is it mounted?");
     const createdAt = Math.floor(Date.now() / 1_000);
     const expiresAt = lifetime === undefined ? {} : { expiresAt: createdAt + lifetime };
-    const { ports, segments } = spec;
+    const { ports, segments, cpus, memoryMiB, scratchMiB, accelerator } = spec;
+    const about = { ...(image !== undefined && { image }), size: { cpus, memoryMiB, scratchMiB, accelerator } };
     return takeSeats(segments, { locks: this.paths.locks, records: this.records }, signal, async (seats) =>
-      this.records.write(id, { owner, phase: "starting", madeBy, createdAt, ports, seats, ...expiresAt }),
+      this.records.write(id, { owner, phase: "starting", madeBy, createdAt, ...about, ports, seats, ...expiresAt }),
     );
   }
 
@@ -247,14 +255,15 @@ export class Machines {
         remedy: "see what qemu says above; a size or kernelArgs that this host cannot serve is the usual cause",
       });
     }
-    await this.change(id, { qemu: container.process });
-    if (lifetime !== undefined)
-      await this.change(id, { expiry: await startExpiry(id, lifetime, this.file(id, "expiry.log")) });
     const hostPort = (port: PortSpec, index: number) =>
       container.ports.get(`${String(containerPort(index))}/${port.protocol}`) ?? port.host;
+    const published = ports.map((port, index) => ({ ...port, host: hostPort(port, index) }));
+    await this.change(id, { qemu: container.process, ports: published });
+    if (lifetime !== undefined)
+      await this.change(id, { expiry: await startExpiry(id, lifetime, this.file(id, "expiry.log")) });
     return {
       sshPort,
-      ports: ports.map((port, index) => ({ ...port, host: hostPort(port, index) })),
+      ports: published,
       consoleLog: this.consoleLog(id),
       addresses: seats.map(({ address }) => address),
       warm,
@@ -332,6 +341,11 @@ export class Machines {
     return path;
   }
 
+  /** Connects to a machine's serial console, to be read and written. qemu serves one at a time: others wait. */
+  async connectConsole(id: string, signal: AbortSignal): Promise<Socket> {
+    return connectInFolder(this.sharedFolder(id), CONSOLE_SOCKET, signal);
+  }
+
   /** The console's last lines. */
   async console(id: string): Promise<string> {
     return lastConsoleLines(this.consoleLog(id));
@@ -367,5 +381,6 @@ export class Machines {
   }
 }
 
+const CONSOLE_SOCKET = "console.sock"; // in the shared folder; `qemu-command.ts` has it too
 const IDENTITY_FILE = "identity.json"; // in the machine's folder, out of its container's sight
 const REMOVAL_MS = 60_000; // takes 0.3 s; a host that swaps takes longer

@@ -1,7 +1,7 @@
 import type { Owner } from "../context";
 import type { ProcessIdentity } from "../host/process-identity";
 import type { Seat } from "./seats";
-import type { PortSpec } from "./spec";
+import type { MachineSpec, PortSpec } from "./spec";
 
 /** What is on disk about a machine, from before it exists until it is gone. */
 export interface MachineRecord {
@@ -19,7 +19,11 @@ export interface MachineRecord {
   readonly expiresAt?: number;
   /** The process that ends it then. */
   readonly expiry?: ProcessIdentity;
-  /** Ports that it has on the host, as declared. Absent in records of former versions. */
+  /** The image, as the user named it. Absent in records of former versions, and in those of templates that are made. */
+  readonly image?: string;
+  /** Its size, and by what its instructions are run. Absent in records of former versions. */
+  readonly size?: Pick<MachineSpec, "cpus" | "memoryMiB" | "scratchMiB" | "accelerator">;
+  /** Ports that it has on the host; until it runs, as declared. Absent in records of former versions. */
   readonly ports?: readonly PortSpec[];
   /** Its places in private networks, whose switches read them here. Absent in records of former versions. */
   readonly seats?: readonly Seat[];
