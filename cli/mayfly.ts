@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { completion } from "./commands/completion";
 import { consoleVerb } from "./commands/console";
 import { cp } from "./commands/cp";
+import { doctor } from "./commands/doctor";
 import { exec } from "./commands/exec";
 import { forward } from "./commands/forward";
 import { inspect } from "./commands/inspect";
@@ -24,14 +25,14 @@ import { tellTrouble } from "./trouble";
 export function mayfly(): Command {
   const verbs = [
     ...[run, ssh, exec, cp, sync, forward, consoleVerb, logs, ls, inspect, wait, restart, rm],
-    ...[sshConfig, template, prune, completion, version],
+    ...[sshConfig, template, prune, doctor, completion, version],
   ];
   const command = new Command("mayfly")
     .description("Ephemeral Linux VMs, from the command line: those of Pulumi's stacks, and its own.")
     .usage("VERB …")
     .option("-V, --version", "print the version (`mayfly version` prints more)")
+    .option("-v, --verbose", "as with each verb")
     .enablePositionalOptions()
-    .configureHelp({ showGlobalOptions: false })
     .addHelpText("after", "\n`mayfly VERB --help` shows a verb's options, with examples.");
   for (const verb of verbs) command.addCommand(verb());
   settle(command);
@@ -54,7 +55,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const command = mayfly();
   let isVerbose = false;
   command.hook("preAction", async (_, verb) => {
-    isVerbose = verb.opts<{ readonly verbose?: true }>().verbose === true;
+    isVerbose = verb.optsWithGlobals<{ readonly verbose?: true }>().verbose === true;
     if (!isVerbose) return;
     const { hearOfPrograms } = await import("../provider/host/programs-run.js");
     hearOfPrograms(({ file, args }) => {

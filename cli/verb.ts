@@ -16,10 +16,16 @@ export function examplesOf(command: Command): readonly string[] {
 export function verb(name: string, description: string, shown: readonly string[]): Command {
   const command = new Command(name)
     .description(description)
+    .summary(firstSentence(description))
     .option("-v, --verbose", "show the host's programs that are run, and where an error comes from");
   examples.set(command, shown);
   const title = shown.length === 1 ? "Example" : "Examples";
   return command.addHelpText("after", `\n${title}:\n${shown.map((line) => `  $ ${line}`).join("\n")}`);
+}
+
+/** What the list of verbs has room for. */
+function firstSentence(description: string): string {
+  return /^[^.:;]+/.exec(description)?.[0] ?? description;
 }
 
 /** A verb that can print what it found for programs. */

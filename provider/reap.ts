@@ -26,7 +26,9 @@ export async function reap({
 
 /** Why a thing is nobody's any more; `undefined` when it is somebody's. Pure but for the look at its maker. */
 export function leftover(
-  record: Pick<MachineRecord, "phase" | "madeBy" | "expiresAt"> & { readonly owner?: Pick<MachineRecord["owner"], "session"> },
+  record: Pick<MachineRecord, "phase" | "madeBy" | "expiresAt"> & {
+    readonly owner?: Pick<MachineRecord["owner"], "session">;
+  },
   now: number,
   known: boolean,
   ownersNext: boolean,

@@ -65,13 +65,25 @@ export function readMachine(options: MachineOptions): AskedMachine {
     ...Object.entries({ memory: "--memory", cpus: "--cpus", disk: "--disk", expiresAfter: "--expires" }),
     ...Object.entries({ accelerator: "--accelerator", bootTimeout: "--boot-timeout", hostname: "--name" }),
   ]);
-  const each = <T>(field: string, option: string, values: readonly string[] = [], read: (value: string) => T, from = 0) =>
+  const each = <T>(
+    field: string,
+    option: string,
+    values: readonly string[] = [],
+    read: (value: string) => T,
+    from = 0,
+  ) =>
     values.map((value, index) => {
       origins.set(`${field}[${String(index + from)}]`, `${option} ${value}`);
       return read(value);
     });
   const written = each("mounts", "--bind", options.bind, (value) => readBind("--bind", value, false));
-  const read = each("mounts", "--ro-bind", options.roBind, (value) => readBind("--ro-bind", value, true), written.length);
+  const read = each(
+    "mounts",
+    "--ro-bind",
+    options.roBind,
+    (value) => readBind("--ro-bind", value, true),
+    written.length,
+  );
   const wayOut = (options.network ?? []).filter((name) => isWayOut(name));
   if (wayOut.length > 1) throw new UsageError(`--network ${wayOut.join(", --network ")}: a VM has one way out`);
   const names = (options.network ?? []).filter((name) => !isWayOut(name));
@@ -113,10 +125,16 @@ function given<T extends object>(fields: T): Given<T> {
 }
 
 /** `HOST:GUEST`; the guest's path begins at the last colon before a slash, so that the host's may hold colons. */
-function readBind(option: string, text: string, readOnly: boolean): { source: string; target: string; readOnly: boolean } {
+function readBind(
+  option: string,
+  text: string,
+  readOnly: boolean,
+): { source: string; target: string; readOnly: boolean } {
   const [, source, target] = /^(.+):(\/.*)$/.exec(text) ?? [];
   if (source === undefined || target === undefined)
-    throw new UsageError(`${option} ${text}: must be HOST:GUEST with an absolute path in the guest, such as ./site:/srv/site`);
+    throw new UsageError(
+      `${option} ${text}: must be HOST:GUEST with an absolute path in the guest, such as ./site:/srv/site`,
+    );
   return { source, target, readOnly };
 }
 
@@ -125,7 +143,9 @@ function readPort(text: string): NonNullable<VMInputs["ports"]>[number] {
   const [, hostAddress, host, guest, protocol] =
     /^(?:(?:(\d+(?:\.\d+){3}):)?(\d*):)?(\d+)(?:\/(tcp|udp))?$/.exec(text) ?? [];
   if (guest === undefined)
-    throw new UsageError(`--port ${text}: must be GUEST, HOST:GUEST or ADDRESS:HOST:GUEST, such as 8080:80, and may end in /udp`);
+    throw new UsageError(
+      `--port ${text}: must be GUEST, HOST:GUEST or ADDRESS:HOST:GUEST, such as 8080:80, and may end in /udp`,
+    );
   return {
     ...{ guest: Number(guest), host: Number(host ?? 0) },
     ...given({ hostAddress, protocol: protocol as "tcp" | "udp" | undefined }),

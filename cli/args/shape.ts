@@ -18,5 +18,7 @@ export function readShape(options: ShapeOptions): z.output<typeof shape> {
   const asked = { memory: numeric(options.memory), cpus: numeric(options.cpus), disk: numeric(options.disk) };
   const parsed = shape.safeParse({ ...asked, karg: options.karg });
   if (parsed.success) return parsed.data;
-  throw new UsageError(parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join("\n       "));
+  throw new UsageError(
+    parsed.error.issues.map(({ path, message }) => `--${String(path[0])}: ${message}`).join("\n       "),
+  );
 }

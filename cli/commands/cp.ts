@@ -5,10 +5,11 @@ import { verb } from "../verb";
 
 /** `mayfly cp`: files to and from a VM. */
 export function cp(): Command {
-  return verb("cp", "Copy files and folders to a VM, or from it. OpenSSH's scp does it, with the VM's key and pinned host key.", [
-    "mayfly cp ./app.conf dev:/etc/app.conf",
-    "mayfly cp -r dev:/var/log ./logs",
-  ])
+  return verb(
+    "cp",
+    "Copy files and folders to a VM, or from it. OpenSSH's scp does it, with the VM's key and pinned host key.",
+    ["mayfly cp ./app.conf dev:/etc/app.conf", "mayfly cp -r dev:/var/log ./logs"],
+  )
     .argument("<paths...>", "sources, then the target; NAME:PATH is in a VM, all others are here")
     .option("-r, --recursive", "folders with all that is in them")
     .option("-p, --preserve", "keep times and modes")
@@ -24,7 +25,8 @@ async function copy(paths: string[], { recursive, preserve }: CopyOptions): Prom
   const { names, places } = readPlaces(paths);
   const [name, ...others] = names;
   if (name === undefined) throw new UsageError("one side must be in a VM, as NAME:PATH");
-  if (others.length > 0) throw new UsageError(`from one VM to another it goes by way of this host: ${names.join(", ")}`);
+  if (others.length > 0)
+    throw new UsageError(`from one VM to another it goes by way of this host: ${names.join(", ")}`);
   using session = await openSession("cp");
   const [{ findRunningVM }, { sshFiles }, { runAttached }] = await Promise.all([
     import("../vms/find.js"),

@@ -16,7 +16,7 @@ export function exec(): Command {
       "Standard input, output and errors are its own, and so is the exit code.",
     [
       "mayfly exec dev -- systemctl is-system-running",
-      "mayfly exec dev -w /srv/project -- make test",
+      "mayfly exec -w /srv/project dev -- make test",
       "tar c . | mayfly exec dev -- tar x -C /srv",
     ],
   )
@@ -32,7 +32,7 @@ async function execute(name: string, words: string[], { tty, workdir }: ExecOpti
   using session = await openSession("exec");
   const [{ findRunningVM }, { runSsh }] = await Promise.all([import("../vms/find.js"), import("../vms/connect.js")]);
   const { id } = await beforeRun(async () => findRunningVM(name, session));
-  const line = renderLine(words, workdir);
+  const line = renderLine(words[0] === "--" ? words.slice(1) : words, workdir);
   process.exitCode = await runSsh(id, [tty === true ? "-t" : "-T"], ["--", line], session);
 }
 

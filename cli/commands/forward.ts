@@ -49,25 +49,39 @@ async function open(name: string, ports: string[], options: ForwardOptions): Pro
   }
   const stand: { forward: Forward; place: Place }[] = [];
   try {
-    for (const one of wanted) stand.push({ forward: one, place: await session.tunnels.open(site, one, 0, session.signal) });
+    for (const one of wanted)
+      stand.push({ forward: one, place: await session.tunnels.open(site, one, 0, session.signal) });
     tell(name, stand, options);
     if (options.detach !== true) await stay(name, session);
   } finally {
     const isOver = options.detach !== true || stand.length < wanted.length;
-    if (isOver) await close(stand.map(({ forward: one }) => one), site, session);
+    if (isOver)
+      await close(
+        stand.map(({ forward: one }) => one),
+        site,
+        session,
+      );
   }
 }
 
 async function siteOf(name: string, session: Session): Promise<TunnelSite> {
-  const [{ findRunningVM }, { endpointOf }] = await Promise.all([import("../vms/find.js"), import("../vms/connect.js")]);
+  const [{ findRunningVM }, { endpointOf }] = await Promise.all([
+    import("../vms/find.js"),
+    import("../vms/connect.js"),
+  ]);
   const vm = await findRunningVM(name, session);
   const { privateKey, log: _, ...endpoint } = await endpointOf(vm, session);
   const folder = session.machines.file(vm.id, "tunnel");
-  return privateKey === undefined ? { folder, endpoint } : { folder, endpoint, privateKeyFile: session.machines.file(vm.id, "id") };
+  return privateKey === undefined
+    ? { folder, endpoint }
+    : { folder, endpoint, privateKeyFile: session.machines.file(vm.id, "id") };
 }
 
 function tell(name: string, stand: readonly { forward: Forward; place: Place }[], { json }: ForwardOptions): void {
-  const rows = stand.map(({ forward: { guest }, place }) => ({ listen: placeOf(place), guest: guest && placeOf(guest) }));
+  const rows = stand.map(({ forward: { guest }, place }) => ({
+    listen: placeOf(place),
+    guest: guest && placeOf(guest),
+  }));
   if (json === true) printJson(rows);
   else for (const { listen, guest } of rows) print(`${listen} -> ${name} ${guest ?? ""}`);
 }

@@ -5,10 +5,11 @@ import { verb } from "../verb";
 
 /** `mayfly inspect`: all that is known of a VM. */
 export function inspect(): Command {
-  return verb("inspect", "Print all that is known of VMs, as JSON: size, ports, how to connect, where logs are. No secrets.", [
-    "mayfly inspect dev",
-    "mayfly inspect dev | jq -r '.[0].ssh.port'",
-  ])
+  return verb(
+    "inspect",
+    "Print all that is known of VMs, as JSON: size, ports, how to connect, where logs are. No secrets.",
+    ["mayfly inspect dev", "mayfly inspect dev | jq -r '.[0].ssh.port'"],
+  )
     .argument("<name...>", "the VMs")
     .option("--json", "print JSON, as always")
     .action(look);

@@ -12,11 +12,15 @@ interface LogOptions extends Partial<Record<(typeof KINDS)[number], true>> {
 
 /** `mayfly logs`: what a VM has written, and what was done on it. */
 export function logs(): Command {
-  return verb("logs", "Print a log of a VM: by default its serial console, which is there also when nobody can log in.", [
-    "mayfly logs dev",
-    "mayfly logs -f --journal dev",
-    "mayfly logs --ssh web | jq .   # sessions of Mayfly itself, one JSON object a line",
-  ])
+  return verb(
+    "logs",
+    "Print a log of a VM: by default its serial console, which is there also when nobody can log in.",
+    [
+      "mayfly logs dev",
+      "mayfly logs -f --journal dev",
+      "mayfly logs --ssh web | jq .   # sessions of Mayfly itself, one JSON object a line",
+    ],
+  )
     .argument("<name>", "the VM")
     .option("-f, --follow", "go on until the VM is gone, or Ctrl-C")
     .option("--console", "its serial console")

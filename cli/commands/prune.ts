@@ -23,7 +23,10 @@ export function prune(): Command {
     "prune",
     "Remove what is left behind: VMs whose maker died half-way, whose time or session is over; the command's own that have ended; " +
       "its private networks that no VM is in.",
-    ["mayfly prune --dry-run", "mayfly prune --all   # also templates that no VM runs from; the next VM makes them anew"],
+    [
+      "mayfly prune --dry-run",
+      "mayfly prune --all   # also templates that no VM runs from; the next VM makes them anew",
+    ],
   )
     .option("--all", "also templates that no VM runs from")
     .option("-n, --dry-run", "only say what would be removed")
@@ -32,7 +35,11 @@ export function prune(): Command {
 
 async function clean({ all, dryRun, json }: PruneOptions): Promise<void> {
   using session = await openSession("prune");
-  const found = [...(await vms(session)), ...(await networks(session)), ...(all === true ? await templates(session) : [])];
+  const found = [
+    ...(await vms(session)),
+    ...(await networks(session)),
+    ...(all === true ? await templates(session) : []),
+  ];
   for (const { kind, name, reason, remove } of found) {
     if (dryRun !== true) await remove();
     if (json !== true) print(`${dryRun === true ? "would remove" : "removed"} ${kind} ${name}: ${reason}`);
@@ -41,7 +48,10 @@ async function clean({ all, dryRun, json }: PruneOptions): Promise<void> {
 }
 
 async function vms({ machines, signal }: Session): Promise<Leftover[]> {
-  const [{ leftover }, { isOfCommand }] = await Promise.all([import("../../provider/reap.js"), import("../vms/find.js")]);
+  const [{ leftover }, { isOfCommand }] = await Promise.all([
+    import("../../provider/reap.js"),
+    import("../vms/find.js"),
+  ]);
   const found: Leftover[] = [];
   for (const [id, record] of await machines.list()) {
     const isOwn = isOfCommand(record.owner);
@@ -53,7 +63,10 @@ async function vms({ machines, signal }: Session): Promise<Leftover[]> {
 }
 
 async function networks({ machines, networks: room, signal }: Session): Promise<Leftover[]> {
-  const [{ leftover }, { isOfCommand }] = await Promise.all([import("../../provider/reap.js"), import("../vms/find.js")]);
+  const [{ leftover }, { isOfCommand }] = await Promise.all([
+    import("../../provider/reap.js"),
+    import("../vms/find.js"),
+  ]);
   const seats = [...(await machines.list()).values()].flatMap((record) => record.seats ?? []);
   const found: Leftover[] = [];
   for (const [id, record] of await room.list()) {

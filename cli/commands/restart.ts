@@ -21,7 +21,10 @@ export function restart(): Command {
 
 async function reboot(names: string[]): Promise<void> {
   using session = await openSession("restart");
-  const [{ findRunningVM }, { endpointOf }] = await Promise.all([import("../vms/find.js"), import("../vms/connect.js")]);
+  const [{ findRunningVM }, { endpointOf }] = await Promise.all([
+    import("../vms/find.js"),
+    import("../vms/connect.js"),
+  ]);
   for (const name of names) {
     const vm = await findRunningVM(name, session);
     const endpoint = await endpointOf(vm, session);

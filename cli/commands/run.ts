@@ -26,7 +26,11 @@ export function run(): Command {
       "mayfly run -d --memory 2G --disk 10G --expires 2h quay.io/fedora/fedora-bootc:42",
     ],
   )
-    .argument("[image]", "an OCI image, as podman names it, or debian[:SUITE] (from packages, no registry)", DEFAULT_IMAGE)
+    .argument(
+      "[image]",
+      "an OCI image, as podman names it, or debian[:SUITE] (from packages, no registry)",
+      DEFAULT_IMAGE,
+    )
     .option("-d, --detach", "return when it is up, and print its name")
     .option("--execute <command>", "run this in it, and end with its exit code")
     .option("--rm", "with --execute: remove it when the command has ended, or the terminal has gone");
@@ -48,7 +52,9 @@ async function runVM(image: string, options: RunOptions): Promise<void> {
     const { runSsh } = await import("../vms/connect.js");
     return runSsh(vm.id, ["-T"], ["--", execute], session);
   };
-  process.exitCode = await (rm === true ? briefly(image, options, session, work) : lasting(image, options, session, work));
+  process.exitCode = await (rm === true
+    ? briefly(image, options, session, work)
+    : lasting(image, options, session, work));
 }
 
 type Work = (vm: MadeVM) => Promise<number>;

@@ -6,10 +6,14 @@ import { verb } from "../verb";
 
 /** `mayfly ssh-config`: what other SSH programs need to reach a VM. */
 export function sshConfig(): Command {
-  return verb("ssh-config", "Print the OpenSSH client configuration of a VM, for other programs; or the path of its file.", [
-    "mayfly ssh-config dev >>~/.ssh/config",
-    'rsync -e "ssh -F $(mayfly ssh-config --path dev)" -a ./site/ dev:/srv/site/',
-  ])
+  return verb(
+    "ssh-config",
+    "Print the OpenSSH client configuration of a VM, for other programs; or the path of its file.",
+    [
+      "mayfly ssh-config dev >>~/.ssh/config",
+      'rsync -e "ssh -F $(mayfly ssh-config --path dev)" -a ./site/ dev:/srv/site/',
+    ],
+  )
     .argument("<name>", "the VM")
     .option("--path", "print the path of the file, for ssh -F")
     .action(show);

@@ -22,10 +22,7 @@ export function sync(): Command {
     "sync",
     "Make a folder of a VM like one of this host, or the other way round; only what differs travels. With --watch again after " +
       "each change, until Ctrl-C.",
-    [
-      "mayfly sync --watch --exclude node_modules ./site dev:/srv/site",
-      "mayfly sync dev:/var/log ./logs",
-    ],
+    ["mayfly sync --watch --exclude node_modules ./site dev:/srv/site", "mayfly sync dev:/var/log ./logs"],
   )
     .argument("<source>", "the folder to be like; NAME:PATH is in a VM")
     .argument("<target>", "the folder that is changed")
@@ -40,7 +37,8 @@ export function sync(): Command {
 async function make(source: string, target: string, options: SyncOptions): Promise<void> {
   const { names, places } = readPlaces([source, target]);
   const [name, ...others] = names;
-  if (name === undefined || others.length > 0) throw new UsageError("one side must be in a VM, as NAME:PATH, the other here");
+  if (name === undefined || others.length > 0)
+    throw new UsageError("one side must be in a VM, as NAME:PATH, the other here");
   const isUp = places[0]?.vm === undefined;
   if (options.watch === true && (!isUp || options.dryRun === true))
     throw new UsageError("--watch is for a folder of this host, and for real");
@@ -55,15 +53,20 @@ async function make(source: string, target: string, options: SyncOptions): Promi
 }
 
 async function checkPaths({ remotePath, localPath, direction }: SyncRequest, here: string): Promise<void> {
-  if (!/^(?:\/|~\/)/.test(remotePath)) throw new UsageError(`${remotePath}: must be absolute in the VM, or begin with ~/`);
+  if (!/^(?:\/|~\/)/.test(remotePath))
+    throw new UsageError(`${remotePath}: must be absolute in the VM, or begin with ~/`);
   if (direction === "down") return;
   const { stat } = await import("node:fs/promises");
   const seen = await stat(localPath).catch(() => undefined);
-  if (seen?.isDirectory() !== true) throw new UsageError(`${here}: must be a folder on this host; for a file there is mayfly cp`);
+  if (seen?.isDirectory() !== true)
+    throw new UsageError(`${here}: must be a folder on this host; for a file there is mayfly cp`);
 }
 
 async function work(name: string, request: SyncRequest, options: SyncOptions, session: Session): Promise<void> {
-  const [{ findRunningVM }, { endpointOf }] = await Promise.all([import("../vms/find.js"), import("../vms/connect.js")]);
+  const [{ findRunningVM }, { endpointOf }] = await Promise.all([
+    import("../vms/find.js"),
+    import("../vms/connect.js"),
+  ]);
   const endpoint = await endpointOf(await findRunningVM(name, session), session);
   const { ssh, signal, step } = session;
   const tell = (outcome: { readonly summary: string; readonly files: number; readonly size: number }) => {
@@ -71,7 +74,8 @@ async function work(name: string, request: SyncRequest, options: SyncOptions, se
     else print(outcome.summary);
   };
   if (options.watch !== true) {
-    const both = () => (options.dryRun === true ? ssh.previewSync(endpoint, request, signal) : ssh.sync(endpoint, request, signal));
+    const both = () =>
+      options.dryRun === true ? ssh.previewSync(endpoint, request, signal) : ssh.sync(endpoint, request, signal);
     tell(await step("Syncing", both));
     return;
   }

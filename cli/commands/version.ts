@@ -6,7 +6,9 @@ import { packageVersion } from "../version";
 
 /** `mayfly version`: ours, and those of what we stand on. */
 export function version(): Command {
-  return verbWithJson("version", "Print versions: of Mayfly, Node, podman, QEMU and OpenSSH.", ["mayfly version"]).action(show);
+  return verbWithJson("version", "Print versions: of Mayfly, Node, podman, QEMU and OpenSSH.", [
+    "mayfly version",
+  ]).action(show);
 }
 
 const PROGRAMS: Readonly<Record<string, readonly [file: string, flag: string]>> = {
@@ -25,7 +27,11 @@ async function show({ json }: { readonly json?: true }): Promise<void> {
     const [found] = /\d+(?:\.\d+)+\S*/.exec(`${said}${out}`) ?? [];
     return [name, found?.replace(/,$/, "") ?? "missing"];
   });
-  const versions = { mayfly: packageVersion(), node: process.versions.node, ...Object.fromEntries(await Promise.all(asked)) };
+  const versions = {
+    mayfly: packageVersion(),
+    node: process.versions.node,
+    ...Object.fromEntries(await Promise.all(asked)),
+  };
   if (json === true) printJson(versions);
   else for (const [name, value] of Object.entries(versions)) print(`${name} ${value}`);
 }

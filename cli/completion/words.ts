@@ -15,9 +15,14 @@ export interface VerbWords {
 export function wordsOf(command: Command, path = ""): readonly VerbWords[] {
   return command.commands.flatMap((verb) => {
     const name = `${path}${verb.name()}`;
-    const options = verb.createHelp().visibleOptions(verb).flatMap(({ short, long, description }) =>
-      [short, long].flatMap((flag) => (flag === undefined || flag === null ? [] : [{ flag, description: first(description) }])),
-    );
+    const options = verb
+      .createHelp()
+      .visibleOptions(verb)
+      .flatMap(({ short, long, description }) =>
+        [short, long].flatMap((flag) =>
+          flag === undefined || flag === null ? [] : [{ flag, description: first(description) }],
+        ),
+      );
     const takesNames = verb.registeredArguments.some((argument) => NAMES.has(argument.name()));
     return [{ name, description: first(verb.description()), options, takesNames }, ...wordsOf(verb, `${name} `)];
   });

@@ -34,7 +34,12 @@ function notReachable(id: string): CommandError {
 }
 
 /** Runs OpenSSH's client on a machine, with our terminal. Returns its exit code. */
-export async function runSsh(id: string, before: readonly string[], after: readonly string[], session: Session): Promise<number> {
+export async function runSsh(
+  id: string,
+  before: readonly string[],
+  after: readonly string[],
+  session: Session,
+): Promise<number> {
   const { config, alias } = await sshFiles(id, session);
   const { runAttached } = await import("../../provider/host/attached.js");
   return runAttached("ssh", ["-F", config, ...before, alias, ...after], session.signal);

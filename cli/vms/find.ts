@@ -63,7 +63,8 @@ export async function findRunningVM(name: string, session: Session): Promise<Fou
   const found = await findVM(name, session);
   const { id, record } = found;
   if (await session.machines.isAlive(id)) return found;
-  if (record.phase === "starting") throw new CommandError(`${name} is not up yet`, "wait for whoever makes it, and try again");
+  if (record.phase === "starting")
+    throw new CommandError(`${name} is not up yet`, "wait for whoever makes it, and try again");
   const remedy = isOfCommand(record.owner) ? `mayfly rm ${name}, and run it again` : "bring it back: pulumi up";
   throw new CommandError(`${name} does not run any more`, remedy);
 }

@@ -46,7 +46,12 @@ class LineReader {
       const { size } = await file.stat();
       if (size < this.#position) [this.#position, this.#rest] = [0, ""];
       if (size === this.#position) return;
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(size - this.#position), 0, size - this.#position, this.#position);
+      const { bytesRead, buffer } = await file.read(
+        Buffer.alloc(size - this.#position),
+        0,
+        size - this.#position,
+        this.#position,
+      );
       this.#position += bytesRead;
       const lines = (this.#rest + buffer.toString("latin1", 0, bytesRead)).split("\n");
       this.#rest = lines.pop() ?? "";

@@ -43,9 +43,8 @@ export async function removeEmptyNetworks(
 async function find(name: string, { networks }: Session): Promise<{ id: string; subnet: string } | undefined> {
   const all = [...(await networks.list())].map(([id, { owner, subnet }]) => ({ id, owner, subnet }));
   const own = all.filter(({ owner }) => isOfCommand(owner) && owner.resource === name);
-  const stacks = all.filter(
-    ({ id, owner: { project, stack, resource } }) =>
-      [id, resource, `${stack}/${resource}`, `${project}/${stack}/${resource}`].includes(name),
+  const stacks = all.filter(({ id, owner: { project, stack, resource } }) =>
+    [id, resource, `${stack}/${resource}`, `${project}/${stack}/${resource}`].includes(name),
   );
   const [found, ...others] = own.length > 0 ? own : stacks;
   if (others.length === 0) return found;

@@ -28,7 +28,7 @@ export async function withSessionVM<T>(
   let made: string | undefined;
   const onId = async (id: string) => {
     made = id;
-    await startLifeline(process.execPath, [KEEPER, id], log);
+    await startLifeline(process.execPath, [KEEPER, id, log], log);
   };
   try {
     return await work(await createVM({ ...asked, session: own, onId }, session));

@@ -116,7 +116,12 @@ export class Machines {
 
   private async begin(
     id: string,
-    { owner, lifetime, spec, image }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime" | "image">>,
+    {
+      owner,
+      lifetime,
+      spec,
+      image,
+    }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime" | "image">>,
     signal: AbortSignal,
   ): Promise<readonly Seat[]> {
     const madeBy = identifyProcess(process.pid);
