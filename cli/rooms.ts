@@ -47,7 +47,7 @@ export async function openSession(name: string): Promise<Session> {
 }
 
 /** Ctrl-C. */
-export class Interrupted extends Error {
+class Interrupted extends Error {
   override readonly name = "Interrupted";
 
   /** Without a word of its own: whoever pressed the keys knows. */

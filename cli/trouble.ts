@@ -1,4 +1,4 @@
-import type { MayflyError } from "../provider/errors";
+import { MayflyError } from "../provider/errors";
 import { EXIT } from "./exit-codes";
 import { colouredNote, note } from "./output";
 
@@ -21,7 +21,7 @@ export class CommandError extends Error {
 }
 
 /** Something of a machine went wrong before the command in it could begin. */
-export class NotRun extends Error {
+class NotRun extends Error {
   override readonly name = "NotRun";
 
   /** @param cause What went wrong. */
@@ -45,22 +45,25 @@ export function tellTrouble(error: unknown, isVerbose: boolean): number {
     const code = tellTrouble(error.cause, isVerbose);
     return code === EXIT.failed ? EXIT.notRun : code;
   }
-  const kind = error instanceof Error ? error.name : "";
-  if (kind === "Interrupted") return EXIT.interrupted;
-  if (kind === "CommanderError") {
-    // Commander has printed its own: help, or what is wrong with the line.
-    return (error as Error & { readonly exitCode: number }).exitCode === 0 ? 0 : EXIT.usage;
-  }
+  if (!(error instanceof Error)) return tellTrouble(new Error(String(error)), isVerbose);
+  const code = codeOf(error);
+  if (error.name === "Interrupted" || error.name === "CommanderError") return code; // who did it knows; it has said so
   note(`${colouredNote("red", "error:")} ${describe(error)}`);
-  if (isVerbose && error instanceof Error) note(colouredNote("dim", error.stack ?? ""));
-  return kind === "UsageError" ? EXIT.usage : EXIT.failed;
+  if (isVerbose) note(colouredNote("dim", error.stack ?? ""));
+  return code;
 }
 
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+function codeOf(error: Error): number {
+  if (error.name === "Interrupted") return EXIT.interrupted;
+  // Commander ends also for --help, with 0.
+  if (error.name === "CommanderError") return "exitCode" in error && error.exitCode === 0 ? 0 : EXIT.usage;
+  return error.name === "UsageError" ? EXIT.usage : EXIT.failed;
+}
+
+function describe(error: Error): string {
   if (error instanceof CommandError) return `${error.message}\n  to fix: ${error.remedy}`;
-  if (error.name !== "MayflyError") return error.message;
-  const { message, evidence, remedy } = error as MayflyError;
+  if (!(error instanceof MayflyError)) return error.message;
+  const { message, evidence, remedy } = error;
   const [summary = ""] = message.split("\n");
   const seen = (evidence ?? "").split("\n").filter((line) => line.trim() !== "");
   return [summary, ...seen.map((line) => `  ${line}`), `  to fix: ${remedy.replaceAll("\n", "\n  ")}`].join("\n");

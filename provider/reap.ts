@@ -35,9 +35,12 @@ export function leftover(
   makerAlive = isAlive(record.madeBy),
 ): string | undefined {
   if (record.expiresAt !== undefined && record.expiresAt < now) return "its time was over";
-  const session = record.owner?.session;
-  if (session !== undefined && !isAlive(session)) return "its session has ended";
+  if (hasLostSession(record)) return "its session has ended";
   if (makerAlive || record.phase === "committed" || known) return undefined;
   if (record.phase === "starting") return "the process that made it died before it was finished";
   return ownersNext ? "Pulumi ended before it could note that it exists" : undefined;
+}
+
+function hasLostSession({ owner }: { readonly owner?: Pick<MachineRecord["owner"], "session"> }): boolean {
+  return owner?.session !== undefined && !isAlive(owner.session);
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { VMInputs, VMSpec } from "../../provider/schema/vm";
+import { withoutPointer } from "../../provider/errors";
 import { numeric } from "./number";
 import { repeated } from "../verb";
 import { UsageError } from "../trouble";
@@ -109,7 +110,8 @@ export function tellFailures(
   const lines = failures.map(({ property, reason }) => {
     const [first = "", index = ""] = /^\w+|\[[^\]]+\]/g[Symbol.match](property) ?? [];
     const origin = origins.get(`${first}${index}`) ?? origins.get(first) ?? property;
-    return origin === "" ? reason : `${origin}: ${reason}`;
+    const said = withoutPointer(reason).replaceAll("\n", "\n         ");
+    return origin === "" ? said : `${origin}: ${said}`;
   });
   return new UsageError(lines.join("\n       "));
 }

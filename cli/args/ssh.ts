@@ -24,9 +24,7 @@ export function splitSshLine(words: readonly string[]): SshLine {
 
 /** Whether a bundle of options (`-NL`) ends with one whose value is the next word. */
 function takesNext(word: string): boolean {
-  for (const [index, letter] of [...word].entries()) {
-    if (index === 0) continue;
-    if (WITH_VALUE.has(letter)) return index === word.length - 1;
-  }
+  for (let index = 1; index < word.length; index += 1)
+    if (WITH_VALUE.has(word.charAt(index))) return index === word.length - 1;
   return false;
 }

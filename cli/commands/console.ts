@@ -20,10 +20,13 @@ export function consoleVerb(): Command {
 
 async function attach(name: string): Promise<void> {
   using session = await openSession("console");
-  const { findRunningVM } = await import("../vms/find.js");
+  const [{ findRunningVM }, { connectConsole }] = await Promise.all([
+    import("../vms/find.js"),
+    import("../../provider/machines/console.js"),
+  ]);
   const { id } = await findRunningVM(name, session);
   process.stdout.write(`${await session.machines.console(id)}\n`);
-  const socket = await session.machines.connectConsole(id, session.signal);
+  const socket = await connectConsole(session.paths, id, session.signal);
   note(`connected to the console of ${name}; Ctrl-] leaves it`);
   const { stdin } = process;
   const type = (keys: Buffer) => {

@@ -5,7 +5,7 @@ import { verb } from "../verb";
 import type { Endpoint } from "../../provider/ssh/endpoint";
 
 const BOOT_MS = 300_000; // the default of a VM's bootTimeout
-const DIAL_SECONDS = 10;
+const DIAL_SECONDS = 60; // a guest that has just begun to listen is slow under emulation
 
 /** `mayfly restart`: the guest boots anew, in the machine that it has. */
 export function restart(): Command {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { EXIT } from "../exit-codes";
 import { openSession, type Session } from "../rooms";
 import { UsageError } from "../trouble";
 import { verb } from "../verb";
 
 interface WaitOptions {
-  readonly for: string;
+  readonly for: "ended" | "running";
   readonly timeout?: string;
 }
 
@@ -19,24 +19,20 @@ export function wait(): Command {
     "mayfly wait dev --for running --timeout 2m",
   ])
     .argument("<name...>", "the VMs; to wait for one that is not there yet, use --for running")
-    .option("--for <state>", "ended or running", "ended")
+    .addOption(new Option("--for <state>", "what to wait for").choices(["ended", "running"]).default("ended"))
     .option("--timeout <time>", "longest wait: 90s, 5m (default: none)")
     .action(waitFor);
 }
 
 async function waitFor(names: string[], { for: state, timeout }: WaitOptions): Promise<void> {
-  if (state !== "ended" && state !== "running") throw new UsageError(`--for ${state}: must be ended or running`);
   using session = await openSession("wait");
   const limit = timeout === undefined ? undefined : AbortSignal.timeout((await seconds(timeout)) * 1_000);
-  const signal = AbortSignal.any([session.signal, ...(limit === undefined ? [] : [limit])]);
-  const { findVM, lookUpVM } = await import("../vms/find.js");
+  const signal = limit === undefined ? session.signal : AbortSignal.any([session.signal, limit]);
+  const { findVM } = await import("../vms/find.js");
   if (state === "ended") for (const name of names) await findVM(name, session); // else a slip would look like an end
-  const isSo = async (name: string) => {
-    const vm = await lookUpVM(name, session);
-    return (vm !== undefined && (await isUp(vm.id, session))) === (state === "running");
-  };
   try {
-    for (const name of names) while (!(await isSo(name))) await sleep(LOOK_MS, undefined, { signal });
+    for (const name of names)
+      while ((await isUp(name, session)) !== (state === "running")) await sleep(LOOK_MS, undefined, { signal });
   } catch (error) {
     session.signal.throwIfAborted();
     if (limit?.aborted !== true) throw error;
@@ -45,8 +41,10 @@ async function waitFor(names: string[], { for: state, timeout }: WaitOptions): P
 }
 
 /** Up as `run -d` means it: one has logged in. */
-async function isUp(id: string, { machines }: Session): Promise<boolean> {
-  return (await machines.isAlive(id)) && (await machines.record(id))?.phase !== "starting";
+async function isUp(name: string, session: Session): Promise<boolean> {
+  const { lookUpVM } = await import("../vms/find.js");
+  const vm = await lookUpVM(name, session);
+  return vm !== undefined && vm.record.phase !== "starting" && (await session.machines.isAlive(vm.id));
 }
 
 async function seconds(text: string): Promise<number> {

@@ -19,8 +19,8 @@ export function wordsOf(command: Command, path = ""): readonly VerbWords[] {
       .createHelp()
       .visibleOptions(verb)
       .flatMap(({ short, long, description }) =>
-        [short, long].flatMap((flag) =>
-          flag === undefined || flag === null ? [] : [{ flag, description: first(description) }],
+        [short ?? undefined, long ?? undefined].flatMap((flag) =>
+          flag === undefined ? [] : [{ flag, description: first(description) }],
         ),
       );
     const takesNames = verb.registeredArguments.some((argument) => NAMES.has(argument.name()));

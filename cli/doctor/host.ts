@@ -1,13 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { availableMemoryMiB, diskSpace, hostMemoryMiB } from "../../provider/host/capacity";
 import { MayflyError } from "../../provider/errors";
+import { proveAccelerator } from "../../provider/machines/accelerator";
 import type { Check, Finding } from "./check";
 import { asRoot } from "./distribution";
 
 /** By what guests' instructions are run. */
 export const accelerator: Check = async ({ session }) => {
   const name = "accelerator";
-  const verdict = await session.machines.accelerator(session.signal).catch((error: unknown) => {
+  const verdict = await proveAccelerator(session.paths, session.signal).catch((error: unknown) => {
     if (error instanceof MayflyError && error.code === "TOOL_MISSING") return undefined; // `programs` says so
     throw error;
   });

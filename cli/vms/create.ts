@@ -4,7 +4,7 @@ import type { ProcessIdentity } from "../../provider/host/process-identity";
 import type { VMSpec } from "../../provider/schema/vm";
 import { readMachine, tellFailures, type AskedMachine, type MachineOptions } from "../args/machine";
 import type { Session } from "../rooms";
-import { CommandError, UsageError } from "../trouble";
+import { CommandError } from "../trouble";
 import { allVMs, isOfCommand } from "./find";
 import { resolveImage } from "./image";
 import { joinNetworks, type JoinedNetwork } from "./networks";
@@ -98,10 +98,4 @@ async function refuseTwice(name: string, session: Session): Promise<void> {
   const same = (await allVMs(session)).find(({ record: { owner } }) => isOfCommand(owner) && owner.resource === name);
   if (same === undefined) return;
   throw new CommandError(`there is a VM ${name} already`, `mayfly rm ${name}, or choose another --name`);
-}
-
-/** Refuses a name before anything is looked at. */
-export function refuseOddName(name: string | undefined): void {
-  if (name !== undefined && !/^[A-Za-z0-9-]+$/.test(name))
-    throw new UsageError(`--name ${name}: must be a host name: letters, digits and hyphens`);
 }

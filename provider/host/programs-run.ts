@@ -1,4 +1,4 @@
-import { channel } from "node:diagnostics_channel";
+import { channel, subscribe } from "node:diagnostics_channel";
 
 /** A program of the host that is about to be run. Arguments never hold a secret. */
 export interface ProgramRun {
@@ -6,7 +6,8 @@ export interface ProgramRun {
   readonly args: readonly string[];
 }
 
-const programs = channel("mayfly.program");
+const NAME = "mayfly.program";
+const programs = channel(NAME);
 
 /** Tells whoever listens that a program is about to be run. Costs nothing where nobody does. */
 export function tellOfProgram(file: string, args: readonly string[]): void {
@@ -15,7 +16,7 @@ export function tellOfProgram(file: string, args: readonly string[]): void {
 
 /** Calls `hear` for each program of the host that this process runs from now on. */
 export function hearOfPrograms(hear: (program: ProgramRun) => void): void {
-  programs.subscribe((message) => {
+  subscribe(NAME, (message) => {
     hear(message as ProgramRun);
   });
 }

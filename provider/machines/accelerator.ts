@@ -9,7 +9,7 @@ import { run } from "../host/run";
 import type { Accelerator } from "./spec";
 
 /** Whether KVM is of use on this host, and why (not). */
-export interface AcceleratorVerdict {
+interface AcceleratorVerdict {
   readonly accelerator: Accelerator;
   /** One sentence for people. */
   readonly reason: string;

@@ -1,14 +1,12 @@
 import { chmod, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import type { Socket } from "node:net";
 import { basename, join } from "node:path";
 import { MayflyError } from "../errors";
 import { sharedFolder, type Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifyProcess, isAlive } from "../host/process-identity";
 import { commitSync, Records } from "../host/records";
-import { connectInFolder } from "../host/sockets";
 import { span } from "../host/trace";
-import { chooseAccelerator, proveAccelerator, type AcceleratorVerdict } from "./accelerator";
+import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
 import { Agent } from "./agent";
 import { whileBooting, type Booting } from "./boot";
@@ -21,7 +19,7 @@ import { plugMount, startMount } from "./mounts";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { LaunchPlan, MachinePlan, Progress, SeatedPlan, StartedMachine } from "./plan";
-import type { MachineRecord } from "./record";
+import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
 import { restore } from "./snapshot";
 import type { Accelerator, Access, Identity, MachineSpec, PortSpec } from "./spec";
 import { takeSeats, type Seat } from "./seats";
@@ -67,11 +65,6 @@ export class Machines {
     return chooseAccelerator(this.paths, wanted, signal);
   }
 
-  /** Whether KVM is of use on this host, and why (not). Proved once a boot of the host. */
-  async accelerator(signal: AbortSignal): Promise<AcceleratorVerdict> {
-    return proveAccelerator(this.paths, signal);
-  }
-
   /** What stands in the way of a new machine on this host, all of it. Changes nothing. */
   async obstacles(demand: Demand, signal: AbortSignal): Promise<Obstacle[]> {
     return obstacles(demand, this.paths, { records: await this.records.list(), ...this.claims }, signal);
@@ -114,24 +107,12 @@ export class Machines {
     });
   }
 
-  private async begin(
-    id: string,
-    {
-      owner,
-      lifetime,
-      spec,
-      image,
-    }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime" | "image">>,
-    signal: AbortSignal,
-  ): Promise<readonly Seat[]> {
+  private async begin(id: string, plan: RecordedPlan, signal: AbortSignal): Promise<readonly Seat[]> {
     const madeBy = identifyProcess(process.pid);
     if (madeBy === undefined) throw new Error("this process is not in /proc: is it mounted?");
-    const createdAt = Math.floor(Date.now() / 1_000);
-    const expiresAt = lifetime === undefined ? {} : { expiresAt: createdAt + lifetime };
-    const { ports, segments, cpus, memoryMiB, scratchMiB, accelerator } = spec;
-    const about = { ...(image !== undefined && { image }), size: { cpus, memoryMiB, scratchMiB, accelerator } };
-    return takeSeats(segments, { locks: this.paths.locks, records: this.records }, signal, async (seats) =>
-      this.records.write(id, { owner, phase: "starting", madeBy, createdAt, ...about, ports, seats, ...expiresAt }),
+    const places = { locks: this.paths.locks, records: this.records };
+    return takeSeats(plan.spec.segments, places, signal, async (seats) =>
+      this.records.write(id, firstRecord(plan, madeBy, seats)),
     );
   }
 
@@ -346,11 +327,6 @@ export class Machines {
     return path;
   }
 
-  /** Connects to a machine's serial console, to be read and written. qemu serves one at a time: others wait. */
-  async connectConsole(id: string, signal: AbortSignal): Promise<Socket> {
-    return connectInFolder(this.sharedFolder(id), CONSOLE_SOCKET, signal);
-  }
-
   /** The console's last lines. */
   async console(id: string): Promise<string> {
     return lastConsoleLines(this.consoleLog(id));
@@ -386,6 +362,5 @@ export class Machines {
   }
 }
 
-const CONSOLE_SOCKET = "console.sock"; // in the shared folder; `qemu-command.ts` has it too
 const IDENTITY_FILE = "identity.json"; // in the machine's folder, out of its container's sight
 const REMOVAL_MS = 60_000; // takes 0.3 s; a host that swaps takes longer

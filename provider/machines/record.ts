@@ -1,5 +1,6 @@
 import type { Owner } from "../context";
 import type { ProcessIdentity } from "../host/process-identity";
+import type { MachinePlan } from "./plan";
 import type { Seat } from "./seats";
 import type { MachineSpec, PortSpec } from "./spec";
 
@@ -31,6 +32,25 @@ export interface MachineRecord {
   readonly qemu?: ProcessIdentity;
   /** Key of the template that it runs from. */
   readonly template?: string;
+}
+
+/** What goes on record of a machine to be made; a template's has no image and no lifetime. */
+export type RecordedPlan = Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "image" | "lifetime">>;
+
+/** What is put on record before there is anything of a machine. */
+export function firstRecord(
+  { owner, image, lifetime, spec }: RecordedPlan,
+  madeBy: ProcessIdentity,
+  seats: readonly Seat[],
+): MachineRecord {
+  const createdAt = Math.floor(Date.now() / 1_000);
+  const { ports, cpus, memoryMiB, scratchMiB, accelerator } = spec;
+  return {
+    ...{ owner, phase: "starting", madeBy, createdAt, ports, seats },
+    ...{ size: { cpus, memoryMiB, scratchMiB, accelerator } },
+    ...(image !== undefined && { image }),
+    ...(lifetime !== undefined && { expiresAt: createdAt + lifetime }),
+  };
 }
 
 /** Whether two things were asked for by the same resource of the same stack. */
