@@ -12,7 +12,7 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-/** The same for a manual. */
+/** The same for the manual, which `scripts/docs.mjs` makes. @public */
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   ["0", "done"],
   [String(EXIT.failed), "it failed; the error says what to do"],

@@ -2,7 +2,7 @@ import { Command } from "commander";
 
 const examples = new WeakMap<Command, readonly string[]>();
 
-/** What a verb's help shows beside its options. */
+/** What a verb's help shows beside its options; `scripts/docs.mjs` asks. @public */
 export function examplesOf(command: Command): readonly string[] {
   return examples.get(command) ?? [];
 }
