@@ -1,22 +1,57 @@
+import { styleText } from "node:util";
+
 /** Prints a result. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Tells a person how far a command is; never part of a result. */
+/** Prints a result for programs. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** Tells a person something; never part of a result. */
 export function note(text: string): void {
+  clearProgress();
   process.stderr.write(`${text}\n`);
 }
 
+let isShown = false;
+
+/** Shows how far a command is, in one line that the next one takes the place of. Only on a terminal. */
+export function showProgress(text: string): void {
+  if (!process.stderr.isTTY) return;
+  const line = text.replaceAll(/\s+/g, " ").slice(0, Math.max(10, process.stderr.columns - 1));
+  process.stderr.write(`\r\u001b[K${line}`);
+  isShown = true;
+}
+
+/** Takes that line away. */
+export function clearProgress(): void {
+  if (isShown) process.stderr.write("\r\u001b[K");
+  isShown = false;
+}
+
+/** A text in a colour, where standard output is a terminal that shows colours, and NO_COLOR is not set. */
+export function coloured(colour: "green" | "red" | "yellow" | "dim" | "bold", text: string): string {
+  return styleText(colour, text, { stream: process.stdout });
+}
+
+/** The same for standard error. */
+export function colouredNote(colour: "red" | "yellow" | "dim", text: string): string {
+  return styleText(colour, text, { stream: process.stderr });
+}
+
+const COLOURS = /\u001b\[[0-9;]*m/g;
+
 /** Prints rows as columns that are as wide as they need to be. */
 export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)),
-  );
+  const width = (cell = "") => cell.replaceAll(COLOURS, "").length;
+  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => width(row[column]))));
   for (const row of [header, ...rows])
     print(
       row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - width(cell)))
         .join("  ")
         .trimEnd(),
     );
@@ -27,12 +62,26 @@ export function bytes(count: number): string {
   return `${String(Math.round(count / 1_048_576))} MiB`;
 }
 
+/** Memory for a person, as options take it. */
+export function size(mib: number): string {
+  return mib % 1_024 === 0 ? `${String(mib / 1_024)}GiB` : `${String(mib)}MiB`;
+}
+
 /** A time of the past for a person. */
 export function ago(seconds: number): string {
-  const age = Math.max(0, Date.now() / 1_000 - seconds);
-  const [unit, length] = AGES.find(([, size]) => age >= size) ?? ["second", 1];
-  const count = Math.floor(age / length);
-  return `${String(count)} ${unit}${count === 1 ? "" : "s"} ago`;
+  return `${span(Date.now() / 1_000 - seconds)} ago`;
+}
+
+/** A time to come for a person. */
+export function ahead(seconds: number): string {
+  return `in ${span(seconds - Date.now() / 1_000)}`;
+}
+
+function span(seconds: number): string {
+  const length = Math.max(0, seconds);
+  const [unit, size_] = AGES.find(([, least]) => length >= least) ?? ["second", 1];
+  const count = Math.floor(length / size_);
+  return `${String(count)} ${unit}${count === 1 ? "" : "s"}`;
 }
 
 const AGES: readonly (readonly [string, number])[] = [

@@ -1,30 +1,57 @@
-import { compose } from "../provider/compose";
 import type { Context } from "../provider/context";
-import { step } from "../provider/host/progress";
-import { note } from "./output";
+import type { Paths } from "../provider/host/paths";
+import { clearProgress, note, showProgress } from "./output";
 
 /** Rooms of the provider, and how a command tells of itself and is ended. */
-export type Session = Omit<Context, "known"> & Disposable;
+export type Session = Omit<Context, "known"> & Disposable & { readonly paths: Paths };
 
 /**
- * Opens the rooms for one command. Ctrl-C ends it as a deadline would: what was begun is cleaned up.
+ * Opens the rooms for one command. Ctrl-C ends it as a deadline would: what was begun is cleaned up. Progress is shown on a
+ * terminal only; warnings always.
  *
  * @param name The command, as owner of what it makes.
  */
-export function openSession(name: string): Session {
+export async function openSession(name: string): Promise<Session> {
+  const [{ compose }, { openPaths }, { step }] = await Promise.all([
+    import("../provider/compose.js"),
+    import("../provider/host/paths.js"),
+    import("../provider/host/progress.js"),
+  ]);
   const interrupted = new AbortController();
   const interrupt = () => {
-    interrupted.abort(new Error("interrupted"));
+    interrupted.abort(new Interrupted());
   };
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  const paths = openPaths();
   return {
     ...compose(),
-    owner: { project: "", stack: "", resource: name },
+    paths,
+    owner: { project: "", stack: "", resource: `mayfly ${name}` },
     signal: interrupted.signal,
-    say: note,
-    step: (title, work) => step(note, title, work),
+    say: (text) => {
+      if (text.startsWith("warning:")) note(text);
+      else showProgress(text);
+    },
+    step: async (title, work) => {
+      try {
+        return await step(showProgress, title, work);
+      } finally {
+        clearProgress();
+      }
+    },
     [Symbol.dispose]: () => {
+      clearProgress();
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     },
   };
+}
+
+/** Ctrl-C. */
+class Interrupted extends Error {
+  override readonly name = "Interrupted";
+
+  /** Without a word of its own: whoever pressed the keys knows. */
+  constructor() {
+    super("interrupted");
+  }
 }

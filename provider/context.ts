@@ -4,16 +4,19 @@ import type { Networks } from "./networks/networks";
 import type { ClientFiles } from "./ssh/client-files";
 import type { Ssh } from "./ssh/ssh";
 import type { Tunnels } from "./ssh/tunnels";
+import type { ProcessIdentity } from "./host/process-identity";
 import type { Say } from "./host/progress";
 
 /** Who asked for a thing: written on its record and its container's labels. */
 export interface Owner {
-  /** Pulumi project. */
+  /** Pulumi project; empty for what the command `mayfly` has made. */
   readonly project: string;
-  /** Pulumi stack. */
+  /** Pulumi stack; empty for what the command `mayfly` has made. */
   readonly stack: string;
-  /** Name of the resource within the program. */
+  /** Name of the resource within the program, or the name that the command was given. */
   readonly resource: string;
+  /** The session of the command that the thing lives and dies with. Absent: it stays until it is removed. */
+  readonly session?: ProcessIdentity | undefined;
 }
 
 /** The rooms that handlers work with. Built once a process, in `compose.ts`. */

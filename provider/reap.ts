@@ -6,7 +6,14 @@ import { sameOwner, type MachineRecord } from "./machines/record";
  * Removes what a crash has left: machines and networks whose maker died before they were finished, machines whose time is
  * over, and what was finished for the same resource but Pulumi never heard of. Runs before a machine or a network is made.
  */
-export async function reap({ machines, networks, owner, known, signal, say }: Context): Promise<void> {
+export async function reap({
+  machines,
+  networks,
+  owner,
+  known,
+  signal,
+  say,
+}: Pick<Context, "machines" | "networks" | "owner" | "known" | "signal" | "say">): Promise<void> {
   for (const room of [machines, networks]) {
     for (const [id, record] of await room.list()) {
       const reason = leftover(record, Date.now() / 1_000, known.has(id), sameOwner(record.owner, owner));
@@ -19,14 +26,21 @@ export async function reap({ machines, networks, owner, known, signal, say }: Co
 
 /** Why a thing is nobody's any more; `undefined` when it is somebody's. Pure but for the look at its maker. */
 export function leftover(
-  record: Pick<MachineRecord, "phase" | "madeBy" | "expiresAt">,
+  record: Pick<MachineRecord, "phase" | "madeBy" | "expiresAt"> & {
+    readonly owner?: Pick<MachineRecord["owner"], "session">;
+  },
   now: number,
   known: boolean,
   ownersNext: boolean,
   makerAlive = isAlive(record.madeBy),
 ): string | undefined {
   if (record.expiresAt !== undefined && record.expiresAt < now) return "its time was over";
+  if (hasLostSession(record)) return "its session has ended";
   if (makerAlive || record.phase === "committed" || known) return undefined;
   if (record.phase === "starting") return "the process that made it died before it was finished";
   return ownersNext ? "Pulumi ended before it could note that it exists" : undefined;
+}
+
+function hasLostSession({ owner }: { readonly owner?: Pick<MachineRecord["owner"], "session"> }): boolean {
+  return owner?.session !== undefined && !isAlive(owner.session);
 }

@@ -35,7 +35,13 @@ function hasSource(path) {
 
 /** npm packs these from the package's own folder only. */
 function copyDocuments() {
-  for (const name of ["README.md", "LICENSE", join("docs", "errors.md"), join("docs", "reference.md")]) {
+  for (const name of [
+    "README.md",
+    "LICENSE",
+    join("docs", "cli.md"),
+    join("docs", "errors.md"),
+    join("docs", "reference.md"),
+  ]) {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(root, "sdk", name));
   }
 }

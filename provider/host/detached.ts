@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
+import type { Socket } from "node:net";
+import { tellOfProgram } from "./programs-run";
 import { identifyProcess, type ProcessIdentity } from "./process-identity";
 
 /**
@@ -10,6 +12,7 @@ import { identifyProcess, type ProcessIdentity } from "./process-identity";
  * @throws {Error} When the program cannot be started or ends at once.
  */
 export async function startDetached(file: string, args: readonly string[], log: string): Promise<ProcessIdentity> {
+  tellOfProgram(file, args);
   const out = openSync(log, "a", 0o600);
   try {
     // Detached: Pulumi interrupts our whole process group at its end. No pipe of ours: it waits for our stdout to close.
@@ -19,6 +22,35 @@ export async function startDetached(file: string, args: readonly string[], log: 
     const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
     if (identity === undefined) throw new Error(`${file} ended at once; see ${log}`);
     return identity;
+  } finally {
+    closeSync(out);
+  }
+}
+
+/** A program that learns of our end, however we end: the kernel closes the pipe that we alone hold. */
+export interface Lifeline extends Disposable {
+  readonly process: ProcessIdentity;
+}
+
+/**
+ * Starts a program that outlives us and has, as descriptor 3, the other end of a pipe of ours. It reads the pipe's end
+ * when we are gone: by an exit, a signal, or SIGKILL. No handler of ours has to run for that.
+ *
+ * @throws {Error} When the program cannot be started or ends at once.
+ */
+export async function startLifeline(file: string, args: readonly string[], log: string): Promise<Lifeline> {
+  tellOfProgram(file, args);
+  const out = openSync(log, "a", 0o600);
+  try {
+    const child = spawn(file, args, { detached: true, stdio: ["ignore", out, out, "pipe"] });
+    await once(child, "spawn");
+    const pipe = child.stdio[3] as Socket; // close-on-exec: none of the programs that we start holds it too
+    pipe.on("error", () => undefined); // the keeper ended before us: there is nobody to tell
+    pipe.unref();
+    child.unref();
+    const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
+    if (identity === undefined) throw new Error(`${file} ended at once; see ${log}`);
+    return { process: identity, [Symbol.dispose]: () => pipe.destroy() };
   } finally {
     closeSync(out);
   }

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { tellOfProgram } from "./programs-run";
 import { toolError } from "./tool-error";
 
 /** How a host program is run. */
@@ -28,6 +29,7 @@ export async function run(file: string, args: readonly string[], options: RunOpt
   const { execa } = await import("execa"); // ESM only; loaded here and nowhere else
   const { signal, okExitCodes = [0], onLine } = options;
   signal.throwIfAborted();
+  tellOfProgram(file, args);
   const child = execa(file, args, {
     input: options.input ?? "",
     cancelSignal: signal,

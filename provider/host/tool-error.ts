@@ -17,6 +17,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   busybox: "busybox-static",
   "qemu-img": "qemu-utils",
+  scp: "openssh-client",
+  ssh: "openssh-client",
   setpriv: "util-linux",
   ip: "iproute2",
 };

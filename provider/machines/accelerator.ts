@@ -30,7 +30,7 @@ const TCG_DEADLINE_MS = 30_000; // takes half a second on an idle host
  * run small payloads to their right end, but a hundred times slower than emulation, and a stock kernel never. So the
  * same payload runs under emulation and with KVM, and KVM has to end it rightly and sooner.
  */
-async function proveAccelerator(
+export async function proveAccelerator(
   paths: Paths,
   signal: AbortSignal,
   kvmDevice = "/dev/kvm",

@@ -1,6 +1,17 @@
 import { createReadStream, watch, type FSWatcher } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { basename, dirname } from "node:path";
+
+import { sharedFolder, type Paths } from "../host/paths";
+import { connectInFolder } from "../host/sockets";
+
+const SOCKET = "console.sock"; // in the machine's shared folder; `qemu-command.ts` has it too
+
+/** Connects to a machine's serial console, to be read and written. qemu serves one at a time: others wait. */
+export async function connectConsole(paths: Pick<Paths, "machines">, id: string, signal: AbortSignal): Promise<Socket> {
+  return connectInFolder(sharedFolder(paths, id), SOCKET, signal);
+}
 
 /** One line of podman's `k8s-file` log: time, stream, `F` (whole line) or `P` (a part), text. */
 const LOG_LINE = /^\S+ (?:stdout|stderr) ([FP]) ([^\n]*)$/; // not `.`, which stops at the carriage returns of a console

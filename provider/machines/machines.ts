@@ -28,7 +28,7 @@ import {
   type Start,
 } from "./qemu-command";
 import type { LaunchPlan, MachinePlan, Progress, SeatedPlan, StartedMachine } from "./plan";
-import type { MachineRecord } from "./record";
+import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
 import { restore } from "./snapshot";
 import { bareSpec, type Accelerator, type Access, type Identity, type PortSpec } from "./spec";
 import { takeSeats, type Seat } from "./seats";
@@ -118,17 +118,11 @@ export class Machines {
     });
   }
 
-  private async begin(
-    id: string,
-    { owner, lifetime, spec }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime">>,
-    signal: AbortSignal,
-  ): Promise<readonly Seat[]> {
+  private async begin(id: string, plan: RecordedPlan, signal: AbortSignal): Promise<readonly Seat[]> {
     const madeBy = identifySelf();
-    const createdAt = Math.floor(Date.now() / 1_000);
-    const expiresAt = lifetime === undefined ? {} : { expiresAt: createdAt + lifetime };
-    const { ports, segments } = spec;
-    return takeSeats(segments, { locks: this.paths.locks, records: this.records }, signal, async (seats) =>
-      this.records.write(id, { owner, phase: "starting", madeBy, createdAt, ports, seats, ...expiresAt }),
+    const places = { locks: this.paths.locks, records: this.records };
+    return takeSeats(plan.spec.segments, places, signal, async (seats) =>
+      this.records.write(id, firstRecord(plan, madeBy, seats)),
     );
   }
 
@@ -259,14 +253,15 @@ export class Machines {
         remedy: "see what qemu says above; a size or kernelArgs that this host cannot serve is the usual cause",
       });
     }
-    await this.change(id, { qemu: container.process });
-    if (lifetime !== undefined)
-      await this.change(id, { expiry: await startExpiry(id, lifetime, this.file(id, "expiry.log")) });
     const hostPort = (port: PortSpec, index: number) =>
       container.ports.get(`${String(containerPort(index))}/${port.protocol}`) ?? port.host;
+    const published = ports.map((port, index) => ({ ...port, host: hostPort(port, index) }));
+    await this.change(id, { qemu: container.process, ports: published });
+    if (lifetime !== undefined)
+      await this.change(id, { expiry: await startExpiry(id, lifetime, this.file(id, "expiry.log")) });
     return {
       sshPort,
-      ports: ports.map((port, index) => ({ ...port, host: hostPort(port, index) })),
+      ports: published,
       consoleLog: this.consoleLog(id),
       addresses: seats.map(({ address }) => address),
       warm,

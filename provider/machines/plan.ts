@@ -7,6 +7,8 @@ import type { Access, Identity, MachineSpec, PortSpec } from "./spec";
 /** A machine to be made. */
 export interface MachinePlan {
   readonly owner: Owner;
+  /** The image, as the user named it; for people. */
+  readonly image: string;
   readonly spec: MachineSpec;
   readonly identity: Identity;
   readonly access: Access;

@@ -1,7 +1,8 @@
 import type { Owner } from "../context";
 import type { ProcessIdentity } from "../host/process-identity";
+import type { MachinePlan } from "./plan";
 import type { Seat } from "./seats";
-import type { PortSpec } from "./spec";
+import type { MachineSpec, PortSpec } from "./spec";
 
 /** What is on disk about a machine, from before it exists until it is gone. */
 export interface MachineRecord {
@@ -19,7 +20,11 @@ export interface MachineRecord {
   readonly expiresAt?: number;
   /** The process that ends it then. */
   readonly expiry?: ProcessIdentity;
-  /** Ports that it has on the host, as declared. Absent in records of former versions. */
+  /** The image, as the user named it. Absent in records of former versions, and in those of templates that are made. */
+  readonly image?: string;
+  /** Its size, and by what its instructions are run. Absent in records of former versions. */
+  readonly size?: Pick<MachineSpec, "cpus" | "memoryMiB" | "scratchMiB" | "accelerator">;
+  /** Ports that it has on the host; until it runs, as declared. Absent in records of former versions. */
   readonly ports?: readonly PortSpec[];
   /** Its places in private networks, whose switches read them here. Absent in records of former versions. */
   readonly seats?: readonly Seat[];
@@ -27,6 +32,25 @@ export interface MachineRecord {
   readonly qemu?: ProcessIdentity;
   /** Key of the template that it runs from. */
   readonly template?: string;
+}
+
+/** What goes on record of a machine to be made; a template's has no image and no lifetime. */
+export type RecordedPlan = Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "image" | "lifetime">>;
+
+/** What is put on record before there is anything of a machine. */
+export function firstRecord(
+  { owner, image, lifetime, spec }: RecordedPlan,
+  madeBy: ProcessIdentity,
+  seats: readonly Seat[],
+): MachineRecord {
+  const createdAt = Math.floor(Date.now() / 1_000);
+  const { ports, cpus, memoryMiB, scratchMiB, accelerator } = spec;
+  return {
+    ...{ owner, phase: "starting", madeBy, createdAt, ports, seats },
+    ...{ size: { cpus, memoryMiB, scratchMiB, accelerator } },
+    ...(image !== undefined && { image }),
+    ...(lifetime !== undefined && { expiresAt: createdAt + lifetime }),
+  };
 }
 
 /** Whether two things were asked for by the same resource of the same stack. */

@@ -38,6 +38,15 @@ export async function endpointNow(saved: OnHost, context: Pick<Context, "machine
   return endpointOf({ connection: isSame ? now : connection, vmId }, context); // else by a way of the program's own
 }
 
+/** The way to a VM as it keeps it, for those who know nothing but its id; `undefined` where it never was reached. */
+export async function endpointOfVM(
+  id: string,
+  context: Pick<Context, "machines" | "owner">,
+): Promise<Endpoint | undefined> {
+  const text = await readFile(context.machines.file(id, FILE), "utf8").catch(() => undefined);
+  return text === undefined ? undefined : { ...(JSON.parse(text) as Endpoint), log: sessionLog(id, context) };
+}
+
 /**
  * Whether a VM is logged in to otherwise than by a key in its file: as another user, or with an agent.
  *

@@ -76,7 +76,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     return machines.inTurn(spec.memoryMiB, context, async () => {
       const begun = performance.now();
       const plan = {
-        ...{ owner: context.owner, identity, boot, spec, lifetime: inputs.expiresAfter },
+        ...{ owner: context.owner, image: inputs.image, identity, boot, spec, lifetime: inputs.expiresAfter },
         ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
         access: accessOf(inputs, keys),
       };

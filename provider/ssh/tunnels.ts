@@ -62,6 +62,11 @@ export class Tunnels {
     return record?.keeper !== undefined && isAlive(record.keeper) && record.forwards.some((one) => one.id === id);
   }
 
+  /** The forwards of a tunnel, with the ports that they have. */
+  async list(folder: string): Promise<readonly Forward[]> {
+    return (await read(folder))?.forwards ?? [];
+  }
+
   /** Ends a forward, and with the last one the tunnel. Succeeds when it is already gone. Needs no guest. */
   async close(folder: string, id: string, signal: AbortSignal): Promise<void> {
     await withLock(this.paths.locks, lockOf(folder), signal, async () => {

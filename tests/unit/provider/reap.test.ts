@@ -28,3 +28,9 @@ test.each([
   if (expected === undefined) expect(reason).toBeUndefined();
   else expect(reason).toMatch(expected);
 });
+
+test("what was made for a session goes when that has ended, also where it was finished", () => {
+  const gone = { pid: 1, startTime: "1", bootId: "b" };
+  const machine = { ...record("committed"), owner: { project: "", stack: "", resource: "r", session: gone } };
+  expect(leftover(machine, 10, true, false, true)).toMatch(/session has ended/);
+});

@@ -1,0 +1,175 @@
+import type { Command } from "commander";
+import type { VMInputs, VMSpec } from "../../provider/schema/vm";
+import { withoutPointer } from "../../provider/errors";
+import { numeric } from "./number";
+import { repeated } from "../verb";
+import { UsageError } from "../trouble";
+
+/** Options that say what a VM is to be, as they were written. */
+export interface MachineOptions {
+  readonly name?: string;
+  readonly memory?: string;
+  readonly cpus?: string;
+  readonly disk?: string;
+  readonly bind?: readonly string[];
+  readonly roBind?: readonly string[];
+  readonly port?: readonly string[];
+  readonly network?: readonly string[];
+  readonly allow?: readonly string[];
+  readonly expires?: string;
+  readonly karg?: readonly string[];
+  readonly env?: readonly string[];
+  readonly accelerator?: string;
+  readonly bootTimeout?: string;
+  readonly warm?: boolean;
+}
+
+/** Adds these options to a verb. They are read by {@link readMachine}, so that help needs no schema. */
+export function machineOptions(command: Command): Command {
+  return command
+    .option("--name <name>", "name of the VM, and its host name (default: after the image, with a number)")
+    .option("--memory <size>", "memory: 512MiB, 2G (default: 1GiB)")
+    .option("--cpus <number>", "virtual CPUs (default: 2)")
+    .option("--disk <size>", "scratch disk for what the guest writes (default: that is kept in its memory)")
+    .option("--bind <host:guest>", "a directory of this host in the guest; may be repeated", repeated)
+    .option("--ro-bind <host:guest>", "the same, to be read only; may be repeated", repeated)
+    .option("--port <[address:][host:]guest[/udp]>", "a port of the guest on this host; may be repeated", repeated)
+    .option(
+      "--network <user|isolated|name[:address]>",
+      "the way out, or a private network to be in (made where there is none); may be repeated",
+      repeated,
+    )
+    .option("--allow <host:port>", "what a VM with --network isolated may reach; may be repeated", repeated)
+    .option("--expires <time>", "end it by itself after this time: 90s, 30m, 2h, 1d (default: never)")
+    .option("--karg <argument>", "added to the kernel's command line; may be repeated", repeated)
+    .option("--env <name=value>", "a variable of every login session; may be repeated", repeated)
+    .option("--accelerator <auto|kvm|tcg>", "how its instructions are run (default: auto)")
+    .option("--boot-timeout <time>", "longest boot before it is given up (default: 5m)")
+    .option("--no-warm", "boot through the kernel, not from a template");
+}
+
+/** A private network by name, as `--network` has it. */
+export interface NetworkChoice {
+  readonly name: string;
+  readonly address: string | undefined;
+}
+
+/** What was asked for: the inputs of a VM as a program would write them, and by which option each came. */
+export interface AskedMachine {
+  readonly inputs: Omit<VMInputs, "image" | "cpus"> & { readonly cpus?: string | number };
+  readonly networks: readonly NetworkChoice[];
+  /** `--bind ./x:/y` by `mounts[0]`. */
+  readonly origins: ReadonlyMap<string, string>;
+}
+
+/** Translates options into the inputs of a VM; the VM's own schema checks them. */
+export function readMachine(options: MachineOptions): AskedMachine {
+  const origins = new Map<string, string>([
+    ...Object.entries({ memory: "--memory", cpus: "--cpus", disk: "--disk", expiresAfter: "--expires" }),
+    ...Object.entries({ accelerator: "--accelerator", bootTimeout: "--boot-timeout", hostname: "--name" }),
+  ]);
+  const each = <T>(
+    field: string,
+    option: string,
+    values: readonly string[] = [],
+    read: (value: string) => T,
+    from = 0,
+  ) =>
+    values.map((value, index) => {
+      origins.set(`${field}[${String(index + from)}]`, `${option} ${value}`);
+      return read(value);
+    });
+  const written = each("mounts", "--bind", options.bind, (value) => readBind("--bind", value, false));
+  const read = each(
+    "mounts",
+    "--ro-bind",
+    options.roBind,
+    (value) => readBind("--ro-bind", value, true),
+    written.length,
+  );
+  const wayOut = (options.network ?? []).filter((name) => isWayOut(name));
+  if (wayOut.length > 1) throw new UsageError(`--network ${wayOut.join(", --network ")}: a VM has one way out`);
+  const names = (options.network ?? []).filter((name) => !isWayOut(name));
+  const inputs = {
+    ...given({ memory: numeric(options.memory), cpus: numeric(options.cpus), disk: numeric(options.disk) }),
+    ...given({ expiresAfter: options.expires, hostname: options.name, bootTimeout: options.bootTimeout }),
+    ...given({ network: wayOut[0] as VMSpec["network"] | undefined }),
+    ...given({ accelerator: options.accelerator as VMSpec["accelerator"] | undefined }),
+    mounts: [...written, ...read],
+    ports: each("ports", "--port", options.port, readPort),
+    allow: each("allow", "--allow", options.allow, (value) => value),
+    kernelArgs: each("kernelArgs", "--karg", options.karg, (value) => value),
+    environment: readEnvironment(options.env ?? [], origins),
+    ...(options.warm === false ? { warmBoot: "never" as const } : {}),
+  };
+  return { inputs, networks: each("networks", "--network", names, readNetwork), origins };
+}
+
+/** What is wrong with a VM, by the option that is to be changed. */
+export function tellFailures(
+  failures: readonly { readonly property: string; readonly reason: string }[],
+  origins: ReadonlyMap<string, string>,
+): UsageError {
+  const lines = failures.map(({ property, reason }) => {
+    const [first = "", index = ""] = /^\w+|\[[^\]]+\]/g[Symbol.match](property) ?? [];
+    const origin = origins.get(`${first}${index}`) ?? origins.get(first) ?? property;
+    const said = withoutPointer(reason).replaceAll("\n", "\n         ");
+    return origin === "" ? said : `${origin}: ${said}`;
+  });
+  return new UsageError(lines.join("\n       "));
+}
+
+function isWayOut(name: string): boolean {
+  return name === "user" || name === "isolated";
+}
+
+type Given<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+function given<T extends object>(fields: T): Given<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
+}
+
+/** `HOST:GUEST`; the guest's path begins at the last colon before a slash, so that the host's may hold colons. */
+function readBind(
+  option: string,
+  text: string,
+  readOnly: boolean,
+): { source: string; target: string; readOnly: boolean } {
+  const [, source, target] = /^(.+):(\/.*)$/.exec(text) ?? [];
+  if (source === undefined || target === undefined)
+    throw new UsageError(
+      `${option} ${text}: must be HOST:GUEST with an absolute path in the guest, such as ./site:/srv/site`,
+    );
+  return { source, target, readOnly };
+}
+
+/** `[[ADDRESS:]HOST:]GUEST[/PROTOCOL]`, as podman's `--publish`. */
+function readPort(text: string): NonNullable<VMInputs["ports"]>[number] {
+  const [, hostAddress, host, guest, protocol] =
+    /^(?:(?:(\d+(?:\.\d+){3}):)?(\d*):)?(\d+)(?:\/(tcp|udp))?$/.exec(text) ?? [];
+  if (guest === undefined)
+    throw new UsageError(
+      `--port ${text}: must be GUEST, HOST:GUEST or ADDRESS:HOST:GUEST, such as 8080:80, and may end in /udp`,
+    );
+  return {
+    ...{ guest: Number(guest), host: Number(host ?? 0) },
+    ...given({ hostAddress, protocol: protocol as "tcp" | "udp" | undefined }),
+  };
+}
+
+function readNetwork(text: string): NetworkChoice {
+  const [, name, address] = /^([^:]+)(?::([\d.]+))?$/.exec(text) ?? [];
+  if (name === undefined) throw new UsageError(`--network ${text}: must be user, isolated, NAME or NAME:ADDRESS`);
+  return { name, address };
+}
+
+function readEnvironment(values: readonly string[], origins: Map<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    values.map((text): [string, string] => {
+      const [, name, value] = /^([^=]+)=([^]*)$/.exec(text) ?? [];
+      if (name === undefined || value === undefined) throw new UsageError(`--env ${text}: must be NAME=VALUE`);
+      origins.set(`environment["${name}"]`, `--env ${name}`).set("environment", "--env");
+      return [name, value];
+    }),
+  );
+}

@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import { openSession } from "../rooms";
+import { UsageError } from "../trouble";
+import { verb } from "../verb";
+
+/** `mayfly cp`: files to and from a VM. */
+export function cp(): Command {
+  return verb(
+    "cp",
+    "Copy files and folders to a VM, or from it. OpenSSH's scp does it, with the VM's key and pinned host key.",
+    ["mayfly cp ./app.conf dev:/etc/app.conf", "mayfly cp -r dev:/var/log ./logs"],
+  )
+    .argument("<paths...>", "sources, then the target; NAME:PATH is in a VM, all others are here")
+    .option("-r, --recursive", "folders with all that is in them")
+    .option("-p, --preserve", "keep times and modes")
+    .action(copy);
+}
+
+interface CopyOptions {
+  readonly recursive?: true;
+  readonly preserve?: true;
+}
+
+async function copy(paths: string[], { recursive, preserve }: CopyOptions): Promise<void> {
+  const { names, places } = readPlaces(paths);
+  const [name, ...others] = names;
+  if (name === undefined) throw new UsageError("one side must be in a VM, as NAME:PATH");
+  if (others.length > 0)
+    throw new UsageError(`from one VM to another it goes by way of this host: ${names.join(", ")}`);
+  using session = await openSession("cp");
+  const [{ findRunningVM }, { sshFiles }, { runAttached }] = await Promise.all([
+    import("../vms/find.js"),
+    import("../vms/connect.js"),
+    import("../../provider/host/attached.js"),
+  ]);
+  const { id } = await findRunningVM(name, session);
+  const { config, alias } = await sshFiles(id, session);
+  const flags = [...(recursive === true ? ["-r"] : []), ...(preserve === true ? ["-p"] : [])];
+  const words = places.map(({ vm, path }) => (vm === undefined ? path : `${alias}:${path}`));
+  process.exitCode = await runAttached("scp", ["-F", config, ...flags, "--", ...words], session.signal);
+}
+
+/** A path, and the VM that it is in. */
+interface Place {
+  readonly vm: string | undefined;
+  readonly path: string;
+}
+
+/** Reads `NAME:PATH`; a colon behind a slash belongs to a path of this host, as scp(1) has it. Pure. */
+export function readPlaces(words: readonly string[]): { readonly names: string[]; readonly places: Place[] } {
+  if (words.length < 2) throw new UsageError("name what is to be copied, and where to");
+  const places = words.map((word): Place => {
+    const [, vm, path] = /^((?:[\w.-]+\/){0,2}[\w.-]+):([^]*)$/.exec(word) ?? [];
+    const isHere = vm === undefined || path === undefined || vm.startsWith(".");
+    return isHere ? { vm: undefined, path: here(word) } : { vm, path };
+  });
+  const [target, ...sources] = [...places].reverse();
+  if (target?.vm !== undefined && sources.some(({ vm }) => vm === target.vm))
+    throw new UsageError("both sides are in the same VM: mayfly exec NAME -- cp …");
+  return { names: [...new Set(places.flatMap(({ vm }) => vm ?? []))], places };
+}
+
+/** A path that scp takes for one of this host whatever is in it. */
+function here(path: string): string {
+  return path.startsWith("/") || path.startsWith(".") ? path : `./${path}`;
+}

@@ -1,0 +1,47 @@
+import type { Command } from "commander";
+import { openSession } from "../rooms";
+import { beforeRun } from "../trouble";
+import { verb } from "../verb";
+
+interface ExecOptions {
+  readonly tty?: true;
+  readonly workdir?: string;
+}
+
+/** `mayfly exec`: a program in a VM, its arguments as they are. */
+export function exec(): Command {
+  return verb(
+    "exec",
+    "Run a program in a VM. Its arguments arrive as they are, while `ssh` joins them to a line for the shell there. " +
+      "Standard input, output and errors are its own, and so is the exit code.",
+    [
+      "mayfly exec dev -- systemctl is-system-running",
+      "mayfly exec -w /srv/project dev -- make test",
+      "tar c . | mayfly exec dev -- tar x -C /srv",
+    ],
+  )
+    .argument("<name>", "the VM")
+    .argument("<command...>", "the program and its arguments")
+    .option("-t, --tty", "give it a terminal")
+    .option("-w, --workdir <path>", "its working directory (default: the user's home)")
+    .passThroughOptions()
+    .action(execute);
+}
+
+async function execute(name: string, words: string[], { tty, workdir }: ExecOptions): Promise<void> {
+  using session = await openSession("exec");
+  const [{ findRunningVM }, { runSsh }] = await Promise.all([import("../vms/find.js"), import("../vms/connect.js")]);
+  const { id } = await beforeRun(async () => findRunningVM(name, session));
+  const line = renderLine(words[0] === "--" ? words.slice(1) : words, workdir);
+  process.exitCode = await runSsh(id, [tty === true ? "-t" : "-T"], ["--", line], session);
+}
+
+/** A line for the guest's shell that runs exactly these words. Pure. */
+export function renderLine(words: readonly string[], directory?: string): string {
+  const command = `exec ${words.map(quote).join(" ")}`;
+  return directory === undefined ? command : `cd ${quote(directory)} && ${command}`;
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import type { Forward, Place, TunnelSite } from "../../provider/ssh/tunnels";
+import { note, print, printJson } from "../output";
+import { openSession, type Session } from "../rooms";
+import { UsageError } from "../trouble";
+import { verbWithJson } from "../verb";
+
+interface ForwardOptions {
+  readonly detach?: true;
+  readonly stop?: true;
+  readonly json?: true;
+}
+
+const OWNER = "mayfly forward"; // on the tunnel's record: those of stacks have other ones
+const LOOK_MS = 500;
+const END_MS = 10_000;
+
+/** `mayfly forward`: ports of a VM on this host, through SSH. */
+export function forward(): Command {
+  return verbWithJson(
+    "forward",
+    "Have ports of a VM on this host, through SSH. They survive a connection that drops, and end with Ctrl-C; with -d they stay " +
+      "until --stop, or until the VM is gone.",
+    [
+      "mayfly forward dev 8080:80",
+      "mayfly forward -d dev 5432      # on a free port of this host, which is printed",
+      "mayfly forward --stop dev",
+    ],
+  )
+    .argument("<name>", "the VM")
+    .argument("[ports...]", "[[address:]host:]guest; the host's port is a free one by default")
+    .option("-d, --detach", "return when they stand")
+    .option("--stop", "end those that -d has left")
+    .action(open);
+}
+
+async function open(name: string, ports: string[], options: ForwardOptions): Promise<void> {
+  if ((ports.length === 0) !== (options.stop === true)) throw new UsageError("name ports, or say --stop");
+  const wanted = ports.map(readForward);
+  using session = await openSession("forward");
+  const site = await siteOf(name, session);
+  if (options.stop === true) {
+    const left = (await session.tunnels.list(site.folder)).filter(({ owner }) => owner.startsWith(OWNER));
+    await close(left, site, session);
+    note(`ended ${String(left.length)} of ${name}`);
+    return;
+  }
+  const stand: { forward: Forward; place: Place }[] = [];
+  try {
+    for (const one of wanted)
+      stand.push({ forward: one, place: await session.tunnels.open(site, one, 0, session.signal) });
+    tell(name, stand, options);
+    if (options.detach !== true) await stay(name, session);
+  } finally {
+    const isOver = options.detach !== true || stand.length < wanted.length;
+    if (isOver)
+      await close(
+        stand.map(({ forward: one }) => one),
+        site,
+        session,
+      );
+  }
+}
+
+async function siteOf(name: string, session: Session): Promise<TunnelSite> {
+  const [{ findRunningVM }, { endpointOf }] = await Promise.all([
+    import("../vms/find.js"),
+    import("../vms/connect.js"),
+  ]);
+  const vm = await findRunningVM(name, session);
+  const { privateKey, log: _, ...endpoint } = await endpointOf(vm, session);
+  const folder = session.machines.file(vm.id, "tunnel");
+  return privateKey === undefined
+    ? { folder, endpoint }
+    : { folder, endpoint, privateKeyFile: session.machines.file(vm.id, "id") };
+}
+
+function tell(name: string, stand: readonly { forward: Forward; place: Place }[], { json }: ForwardOptions): void {
+  const rows = stand.map(({ forward: { guest }, place }) => ({
+    listen: placeOf(place),
+    guest: guest && placeOf(guest),
+  }));
+  if (json === true) printJson(rows);
+  else for (const { listen, guest } of rows) print(`${listen} -> ${name} ${guest ?? ""}`);
+}
+
+function placeOf(place: Place): string {
+  return "socket" in place ? place.socket : `${place.address}:${String(place.port)}`;
+}
+
+/** Until Ctrl-C, or the VM is gone. */
+async function stay(name: string, session: Session): Promise<void> {
+  const { lookUpVM } = await import("../vms/find.js");
+  for (;;) {
+    const vm = await lookUpVM(name, session);
+    if (vm === undefined || !(await session.machines.isAlive(vm.id))) return;
+    await sleep(LOOK_MS, undefined, { signal: session.signal });
+  }
+}
+
+async function close(forwards: readonly Forward[], { folder }: TunnelSite, { tunnels }: Session): Promise<void> {
+  for (const { id } of forwards) await tunnels.close(folder, id, AbortSignal.timeout(END_MS));
+}
+
+/** Reads `[[ADDRESS:]HOST:]GUEST`. */
+function readForward(text: string): Forward {
+  const [, address = "127.0.0.1", host = "0", guest] = /^(?:(?:([\d.]+):)?(\d{1,5}):)?(\d{1,5})$/.exec(text) ?? [];
+  if (guest === undefined || [host, guest].some((port) => Number(port) > 65_535) || Number(guest) === 0)
+    throw new UsageError(`${text}: must be GUEST, HOST:GUEST or ADDRESS:HOST:GUEST, such as 8080:80`);
+  return {
+    ...{ id: `forward-${randomBytes(4).toString("hex")}`, owner: `${OWNER} ${text}`, type: "local" },
+    ...{ host: { address, port: Number(host) }, guest: { address: "127.0.0.1", port: Number(guest) } },
+  };
+}

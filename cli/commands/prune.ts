@@ -1,0 +1,87 @@
+import type { Command } from "commander";
+import { print, printJson } from "../output";
+import { openSession, type Session } from "../rooms";
+import { verbWithJson } from "../verb";
+
+interface PruneOptions {
+  readonly all?: true;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+/** Something that may go. */
+interface Leftover {
+  readonly kind: "vm" | "network" | "template";
+  readonly name: string;
+  readonly reason: string;
+  readonly remove: () => Promise<void>;
+}
+
+/** `mayfly prune`: removes what is nobody's any more. */
+export function prune(): Command {
+  return verbWithJson(
+    "prune",
+    "Remove what is left behind: VMs whose maker died half-way, whose time or session is over; the command's own that have ended; " +
+      "its private networks that no VM is in.",
+    [
+      "mayfly prune --dry-run",
+      "mayfly prune --all   # also templates that no VM runs from; the next VM makes them anew",
+    ],
+  )
+    .option("--all", "also templates that no VM runs from")
+    .option("-n, --dry-run", "only say what would be removed")
+    .action(clean);
+}
+
+async function clean({ all, dryRun, json }: PruneOptions): Promise<void> {
+  using session = await openSession("prune");
+  const found = [
+    ...(await vms(session)),
+    ...(await networks(session)),
+    ...(all === true ? await templates(session) : []),
+  ];
+  for (const { kind, name, reason, remove } of found) {
+    if (dryRun !== true) await remove();
+    if (json !== true) print(`${dryRun === true ? "would remove" : "removed"} ${kind} ${name}: ${reason}`);
+  }
+  if (json === true) printJson(found.map(({ kind, name, reason }) => ({ kind, name, reason })));
+}
+
+async function vms({ machines, signal }: Session): Promise<Leftover[]> {
+  const [{ leftover }, { isOfCommand }] = await Promise.all([
+    import("../../provider/reap.js"),
+    import("../vms/find.js"),
+  ]);
+  const found: Leftover[] = [];
+  for (const [id, record] of await machines.list()) {
+    const isOwn = isOfCommand(record.owner);
+    const ended = isOwn && record.phase !== "starting" && !(await machines.isAlive(id)) ? "it has ended" : undefined;
+    const reason = leftover(record, Date.now() / 1_000, false, false) ?? ended;
+    if (reason !== undefined) found.push({ kind: "vm", name: id, reason, remove: () => machines.remove(id, signal) });
+  }
+  return found;
+}
+
+async function networks({ machines, networks: room, signal }: Session): Promise<Leftover[]> {
+  const [{ leftover }, { isOfCommand }] = await Promise.all([
+    import("../../provider/reap.js"),
+    import("../vms/find.js"),
+  ]);
+  const seats = [...(await machines.list()).values()].flatMap((record) => record.seats ?? []);
+  const found: Leftover[] = [];
+  for (const [id, record] of await room.list()) {
+    const isMade = isOfCommand(record.owner) && record.phase !== "starting";
+    const isEmpty = isMade && !seats.some(({ network }) => network === id);
+    const reason = leftover(record, Date.now() / 1_000, false, false) ?? (isEmpty ? "no VM is in it" : undefined);
+    if (reason !== undefined) found.push({ kind: "network", name: id, reason, remove: () => room.remove(id, signal) });
+  }
+  return found;
+}
+
+async function templates({ machines }: Session): Promise<Leftover[]> {
+  const unused = (await machines.allTemplates()).filter(({ machines: users }) => users === 0);
+  return unused.map(({ key }) => ({
+    ...{ kind: "template" as const, name: key, reason: "no VM runs from it" },
+    remove: () => machines.removeTemplate(key),
+  }));
+}

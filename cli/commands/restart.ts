@@ -1,0 +1,59 @@
+import type { Command } from "commander";
+import { note } from "../output";
+import { openSession, type Session } from "../rooms";
+import { verb } from "../verb";
+import type { Endpoint } from "../../provider/ssh/endpoint";
+
+const BOOT_MS = 300_000; // the default of a VM's bootTimeout
+const DIAL_SECONDS = 60; // a guest that has just begun to listen is slow under emulation
+
+/** `mayfly restart`: the guest boots anew, in the machine that it has. */
+export function restart(): Command {
+  return verb(
+    "restart",
+    "Reboot VMs, and wait until one can log in again. What the guest has written is kept only on a scratch disk (--disk) and " +
+      "in directories of the host: its root is in memory. So there is no stop and start: a VM that stops has ended.",
+    ["mayfly restart dev"],
+  )
+    .argument("<name...>", "the VMs")
+    .action(reboot);
+}
+
+async function reboot(names: string[]): Promise<void> {
+  using session = await openSession("restart");
+  const [{ findRunningVM }, { endpointOf }] = await Promise.all([
+    import("../vms/find.js"),
+    import("../vms/connect.js"),
+  ]);
+  for (const name of names) {
+    const vm = await findRunningVM(name, session);
+    const endpoint = await endpointOf(vm, session);
+    await session.step(`Restarting ${name}`, () => rebootOne(endpoint, session));
+    note(`restarted ${name}`);
+  }
+}
+
+async function rebootOne(endpoint: Endpoint, session: Session): Promise<void> {
+  const { ssh } = session;
+  const signal = AbortSignal.any([session.signal, AbortSignal.timeout(BOOT_MS)]);
+  const before = await bootOf(endpoint, session, signal);
+  // In the background, so that the session ends before its server does.
+  const command = "(sleep 0.2; reboot) </dev/null >/dev/null 2>&1 &";
+  await ssh.exec(endpoint, { command }, signal);
+  const { until } = await import("../../provider/host/until.js");
+  const look = async () => {
+    await ssh.forget(endpoint);
+    const attempt = AbortSignal.any([signal, AbortSignal.timeout(DIAL_SECONDS * 1_000)]);
+    const now = await bootOf({ ...endpoint, dialErrorLimit: 1, perDialTimeout: DIAL_SECONDS }, session, attempt).catch(
+      () => undefined,
+    );
+    return now === undefined || now === before ? undefined : true;
+  };
+  const diagnose = () => ({ remedy: "see how far it came: mayfly logs NAME" });
+  await until("the guest is up again", look, { signal, interval: 500, diagnose });
+}
+
+/** What the guest's kernel drew at its boot. */
+async function bootOf(endpoint: Endpoint, { ssh }: Session, signal: AbortSignal): Promise<string> {
+  return (await ssh.exec(endpoint, { command: "cat /proc/sys/kernel/random/boot_id" }, signal)).stdout.trim();
+}

@@ -1,0 +1,67 @@
+import { createInterface } from "node:readline/promises";
+import type { Command } from "commander";
+import { note } from "../output";
+import { openSession, type Session } from "../rooms";
+import { CommandError, UsageError } from "../trouble";
+import { verb } from "../verb";
+import type { FoundVM } from "../vms/find";
+
+interface RemoveOptions {
+  readonly all?: true;
+  readonly force?: true;
+}
+
+/** `mayfly rm`: ends VMs and removes all that is of them. */
+export function rm(): Command {
+  return verb("rm", "End VMs and remove all that is of them.", [
+    "mayfly rm dev",
+    "mayfly rm --all              # asks",
+    "mayfly rm --force web-ccf2cf5d   # of a stack: the next `pulumi up` brings it back",
+  ])
+    .argument("[name...]", "the VMs")
+    .option("--all", "all that this command has made; asks on a terminal")
+    .option("-f, --force", "do not ask; also those of stacks; those that are not there are no error")
+    .action(remove);
+}
+
+async function remove(names: string[], options: RemoveOptions): Promise<void> {
+  if ((names.length === 0) === (options.all === undefined)) throw new UsageError("name VMs, or say --all");
+  using session = await openSession("rm");
+  const vms = options.all === true ? await chooseAll(options, session) : await choose(names, options, session);
+  for (const { id, record } of vms) {
+    await session.machines.remove(id, session.signal);
+    note(`removed ${record.owner.resource}`);
+  }
+  const { removeEmptyNetworks } = await import("../vms/networks.js");
+  const left = new Set(vms.flatMap(({ record }) => (record.seats ?? []).map(({ network }) => network)));
+  for (const name of await removeEmptyNetworks(left, session)) note(`removed the network ${name}, which no VM was in`);
+}
+
+async function choose(names: readonly string[], { force }: RemoveOptions, session: Session): Promise<FoundVM[]> {
+  const { findVM, isOfCommand, lookUpVM, stackOf } = await import("../vms/find.js");
+  const found: FoundVM[] = [];
+  for (const name of new Set(names)) {
+    const vm = await (force === true ? lookUpVM(name, session) : findVM(name, session));
+    if (vm === undefined) continue;
+    const { owner } = vm.record;
+    if (force !== true && !isOfCommand(owner))
+      throw new CommandError(
+        `${name} belongs to the stack ${stackOf(owner)}`,
+        `pulumi destroy, or mayfly rm --force ${name}: then the next \`pulumi up\` brings it back`,
+      );
+    found.push(vm);
+  }
+  return found;
+}
+
+async function chooseAll({ force }: RemoveOptions, session: Session): Promise<FoundVM[]> {
+  const { allVMs, isOfCommand } = await import("../vms/find.js");
+  const own = (await allVMs(session)).filter(({ record }) => isOfCommand(record.owner));
+  if (own.length === 0 || force === true) return own;
+  if (!process.stdin.isTTY) throw new UsageError("--all asks on a terminal; without one say --all --force");
+  const names = own.map(({ record }) => record.owner.resource).join(", ");
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`Remove ${names}? [y/N] `, { signal: session.signal });
+  terminal.close();
+  return /^y(?:es)?$/i.test(answer.trim()) ? own : [];
+}

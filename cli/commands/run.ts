@@ -1,0 +1,89 @@
+import type { Command } from "commander";
+import { machineOptions, type MachineOptions } from "../args/machine";
+import { note, print, printJson } from "../output";
+import { openSession, type Session } from "../rooms";
+import { beforeRun, UsageError } from "../trouble";
+import { verbWithJson } from "../verb";
+import { DEFAULT_IMAGE } from "../vms/image";
+import type { MadeVM } from "../vms/create";
+
+interface RunOptions extends MachineOptions {
+  readonly detach?: true;
+  readonly execute?: string;
+  readonly rm?: true;
+  readonly json?: true;
+}
+
+/** `mayfly run`: a VM of the command's own. */
+export function run(): Command {
+  const command = verbWithJson(
+    "run",
+    "Boot a VM. With -d it stays until `mayfly rm`; with --execute it runs a command and stays, unless --rm; " +
+      "else it shows its console, and goes with Ctrl-C or with the terminal.",
+    [
+      "mayfly run -d --name dev --bind ./project:/srv/project --port 8080:80",
+      "mayfly run --rm --execute 'uname -r'   # in a fresh VM, which is gone afterwards",
+      "mayfly run -d --memory 2G --disk 10G --expires 2h quay.io/fedora/fedora-bootc:42",
+    ],
+  )
+    .argument(
+      "[image]",
+      "an OCI image, as podman names it, or debian[:SUITE] (from packages, no registry)",
+      DEFAULT_IMAGE,
+    )
+    .option("-d, --detach", "return when it is up, and print its name")
+    .option("--execute <command>", "run this in it, and end with its exit code")
+    .option("--rm", "with --execute: remove it when the command has ended, or the terminal has gone");
+  return machineOptions(command).action(runVM);
+}
+
+async function runVM(image: string, options: RunOptions): Promise<void> {
+  const { detach, execute, rm } = options;
+  if (rm === true && detach === true)
+    throw new UsageError("--rm and -d: a VM that stays is removed by `mayfly rm`, or by --expires");
+  using session = await openSession("run");
+  if (execute === undefined && detach !== true) {
+    await showConsole(image, options, session);
+    return;
+  }
+  const work = async (vm: MadeVM) => {
+    if (detach === true) tell(vm, options);
+    if (execute === undefined) return 0;
+    const { runSsh } = await import("../vms/connect.js");
+    return runSsh(vm.id, ["-T"], ["--", execute], session);
+  };
+  process.exitCode = await (rm === true
+    ? briefly(image, options, session, work)
+    : lasting(image, options, session, work));
+}
+
+type Work = (vm: MadeVM) => Promise<number>;
+
+async function lasting(image: string, options: RunOptions, session: Session, work: Work): Promise<number> {
+  const { createVM } = await import("../vms/create.js");
+  const make = async () => createVM({ image, options }, session);
+  const vm = await (options.execute === undefined ? make() : beforeRun(make));
+  return work(vm);
+}
+
+async function briefly(image: string, options: RunOptions, session: Session, work: Work): Promise<number> {
+  const { withSessionVM } = await import("../vms/session-vm.js");
+  return withSessionVM({ image, options }, session, work);
+}
+
+/** The console on standard output, as long as guest and terminal are there. */
+async function showConsole(image: string, options: RunOptions, session: Session): Promise<void> {
+  const [{ withSessionVM }, { followConsole }] = await Promise.all([
+    import("../vms/session-vm.js"),
+    import("../vms/console-log.js"),
+  ]);
+  await withSessionVM({ image, options }, session, async (vm) => {
+    note(`${vm.name} is up: mayfly ssh ${vm.name}   (it goes with Ctrl-C)`);
+    await followConsole(vm.id, session, (text) => process.stdout.write(text));
+  });
+}
+
+function tell(vm: MadeVM, { json }: RunOptions): void {
+  if (json === true) printJson(vm);
+  else print(vm.name);
+}

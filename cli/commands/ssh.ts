@@ -1,0 +1,54 @@
+import type { Command } from "commander";
+import { machineOptions, type MachineOptions } from "../args/machine";
+import { splitSshLine, type SshLine } from "../args/ssh";
+import { openSession, type Session } from "../rooms";
+import { beforeRun, UsageError } from "../trouble";
+import { verb } from "../verb";
+import { debianSuite } from "../vms/image";
+import type { FoundVM } from "../vms/find";
+
+/** `mayfly ssh`: a session on a VM that is there, or on one that is made for the session. */
+export function ssh(): Command {
+  const command = verb(
+    "ssh",
+    "Log in to a VM: to one that is there, of this command or of a stack, by its name; or, for an image, to a new one that is " +
+      "gone when the session ends, however it ends. OpenSSH's client does it, and takes its own options behind the name.",
+    [
+      "mayfly ssh debian                       # a fresh VM, gone at exit",
+      "mayfly ssh --memory 2G debian -- apt-get update",
+      "mayfly ssh dev -L 8080:localhost:80     # a VM that is there; options as in ssh(1)",
+      "mayfly ssh project/stack/web -t top     # where several stacks have a web",
+    ],
+  )
+    .usage("[options] NAME|IMAGE [ssh options] [--] [command …]")
+    .argument("<words...>", "NAME or IMAGE, then what ssh(1) takes")
+    .allowUnknownOption()
+    .passThroughOptions();
+  return machineOptions(command).action(logIn);
+}
+
+async function logIn(words: string[], options: MachineOptions): Promise<void> {
+  const line = splitSshLine(words);
+  const { destination } = line;
+  if (destination === undefined) throw new UsageError("name a VM (mayfly ls) or an image");
+  using session = await openSession("ssh");
+  const { runSsh } = await import("../vms/connect.js");
+  const connect = async ({ id }: Pick<FoundVM, "id">, { before, after }: SshLine) => runSsh(id, before, after, session);
+  const found = await beforeRun(async () => existing(destination, session));
+  if (found !== undefined) {
+    process.exitCode = await connect(found, line);
+    return;
+  }
+  const { withSessionVM } = await import("../vms/session-vm.js");
+  process.exitCode = await withSessionVM({ image: destination, options }, session, async (vm) => connect(vm, line));
+}
+
+/** The VM with a name; `undefined` where the name is that of an image. */
+async function existing(name: string, session: Session): Promise<FoundVM | undefined> {
+  const { findRunningVM, lookUpVM, noSuchVM } = await import("../vms/find.js");
+  if ((await lookUpVM(name, session)) !== undefined) return findRunningVM(name, session);
+  if (debianSuite(name) !== undefined || /[/:.]/.test(name)) return undefined;
+  // A bare word: more likely a VM's name with a slip than an image to be pulled from some registry.
+  if ((await session.images.find(name, session.signal)) !== undefined) return undefined;
+  throw await noSuchVM(name, session);
+}

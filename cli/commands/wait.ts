@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Option, type Command } from "commander";
+import { EXIT } from "../exit-codes";
+import { openSession, type Session } from "../rooms";
+import { UsageError } from "../trouble";
+import { verb } from "../verb";
+
+interface WaitOptions {
+  readonly for: "ended" | "running";
+  readonly timeout?: string;
+}
+
+const LOOK_MS = 200; // at a file and a process: takes microseconds
+
+/** `mayfly wait`: until a VM is up, or has ended. */
+export function wait(): Command {
+  return verb("wait", "Wait until VMs have ended, or until they are up. Ends with 124 when time was up before.", [
+    "mayfly wait dev",
+    "mayfly wait dev --for running --timeout 2m",
+  ])
+    .argument("<name...>", "the VMs; to wait for one that is not there yet, use --for running")
+    .addOption(new Option("--for <state>", "what to wait for").choices(["ended", "running"]).default("ended"))
+    .option("--timeout <time>", "longest wait: 90s, 5m (default: none)")
+    .action(waitFor);
+}
+
+async function waitFor(names: string[], { for: state, timeout }: WaitOptions): Promise<void> {
+  using session = await openSession("wait");
+  const limit = timeout === undefined ? undefined : AbortSignal.timeout((await seconds(timeout)) * 1_000);
+  const signal = limit === undefined ? session.signal : AbortSignal.any([session.signal, limit]);
+  const { findVM } = await import("../vms/find.js");
+  if (state === "ended") for (const name of names) await findVM(name, session); // else a slip would look like an end
+  try {
+    for (const name of names)
+      while ((await isUp(name, session)) !== (state === "running")) await sleep(LOOK_MS, undefined, { signal });
+  } catch (error) {
+    session.signal.throwIfAborted();
+    if (limit?.aborted !== true) throw error;
+    process.exitCode = EXIT.timeout;
+  }
+}
+
+/** Up as `run -d` means it: one has logged in. */
+async function isUp(name: string, session: Session): Promise<boolean> {
+  const { lookUpVM } = await import("../vms/find.js");
+  const vm = await lookUpVM(name, session);
+  return vm !== undefined && vm.record.phase !== "starting" && (await session.machines.isAlive(vm.id));
+}
+
+async function seconds(text: string): Promise<number> {
+  const { duration } = await import("../../provider/schema/fields.js");
+  const parsed = duration.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(`--timeout ${text}: ${parsed.error.issues[0]?.message ?? "is no duration"}`);
+}

@@ -1,0 +1,87 @@
+import type { VerbWords } from "./words";
+
+/** Prints the names that `ls` shows; asked for at each completion, as VMs come and go. */
+const NAMES = "mayfly ls --quiet 2>/dev/null";
+
+/** Completion for bash: `source <(mayfly completion bash)`. */
+export function bashCompletion(verbs: readonly VerbWords[]): string {
+  const cases = verbs.map(
+    ({ name, options, takesNames }) =>
+      `    ${quote(name)}) words=${quote([...flagsOf(options), ...subVerbs(name, verbs)].join(" "))}; names=${takesNames ? "1" : ""} ;;`,
+  );
+  return `# bash completion for mayfly: source <(mayfly completion bash)
+_mayfly() {
+  local current=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]-} words="" names=""
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    mapfile -t COMPREPLY < <(compgen -W ${quote(topLevel(verbs).join(" "))} -- "$current")
+    return
+  fi
+  case "$verb" in template) if [ "$COMP_CWORD" -gt 2 ]; then verb="$verb \${COMP_WORDS[2]}"; fi ;; esac
+  case "$verb" in
+${cases.join("\n")}
+  esac
+  if [[ $current != -* && -n $names ]]; then words="$(${NAMES})"; fi
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+complete -o default -F _mayfly mayfly
+`;
+}
+
+/** Completion for zsh: `source <(mayfly completion zsh)`, or as `_mayfly` in a folder of `$fpath`. */
+export function zshCompletion(verbs: readonly VerbWords[]): string {
+  const top = verbs.filter(({ name }) => !name.includes(" "));
+  const described = top.map(({ name, description }) => `    ${quote(`${name}:${description}`)}`);
+  const cases = verbs.map(({ name, options, takesNames }) => {
+    const flags = options.map(({ flag, description }) => quote(`${flag}[${description.replaceAll(/[[\]]/g, "")}]`));
+    const rest = takesNames ? `'*:VM:{compadd -- \${(f)"$(${NAMES})"}; _files}'` : `'*: :_files'`;
+    const sub = subVerbs(name, verbs);
+    return `    ${quote(name)}) _arguments ${[...flags, sub.length > 0 ? `'*: :(${sub.join(" ")})'` : rest].join(" ")} ;;`;
+  });
+  return `#compdef mayfly
+_mayfly() {
+  local -a verbs=(
+${described.join("\n")}
+  )
+  if (( CURRENT == 2 )); then _describe verb verbs; return; fi
+  local verb=\${words[2]}
+  if [[ $verb == template && CURRENT -gt 3 ]]; then verb="template \${words[3]}"; fi
+  case $verb in
+${cases.join("\n")}
+  esac
+}
+if [[ \${funcstack[1]-} == _mayfly ]]; then _mayfly "$@"; else compdef _mayfly mayfly; fi
+`;
+}
+
+/** Completion for fish: `mayfly completion fish | source`. */
+export function fishCompletion(verbs: readonly VerbWords[]): string {
+  const top = topLevel(verbs).join(" ");
+  const lines = verbs.flatMap(({ name, description, options, takesNames }) => {
+    const [verb = "", sub] = name.split(" ");
+    const at = sub === undefined ? `__fish_use_subcommand` : `__fish_seen_subcommand_from ${verb}`;
+    const within = sub === undefined ? `__fish_seen_subcommand_from ${verb}` : `__fish_seen_subcommand_from ${sub}`;
+    const flags = options.map(({ flag, description: what }) => {
+      const kind = flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`;
+      return `complete -c mayfly -n ${quote(within)} ${kind} -d ${quote(what)}`;
+    });
+    const names = takesNames ? [`complete -c mayfly -n ${quote(within)} -a ${quote(`(${NAMES})`)}`] : [];
+    return [`complete -c mayfly -f -n ${quote(at)} -a ${sub ?? verb} -d ${quote(description)}`, ...flags, ...names];
+  });
+  return `# fish completion for mayfly: mayfly completion fish | source\n# verbs: ${top}\n${lines.join("\n")}\n`;
+}
+
+function topLevel(verbs: readonly VerbWords[]): readonly string[] {
+  return verbs.map(({ name }) => name).filter((name) => !name.includes(" "));
+}
+
+function subVerbs(name: string, verbs: readonly VerbWords[]): readonly string[] {
+  return verbs.flatMap((verb) => (verb.name.startsWith(`${name} `) ? [verb.name.slice(name.length + 1)] : []));
+}
+
+function flagsOf(options: VerbWords["options"]): readonly string[] {
+  return options.map(({ flag }) => flag);
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

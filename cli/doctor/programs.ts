@@ -1,0 +1,72 @@
+import { existsSync } from "node:fs";
+import { findProgram } from "../../provider/host/podman";
+import type { Check, Finding, Look } from "./check";
+import { installCommand, type Family } from "./distribution";
+
+/** A program that VMs need, and the package that has it. */
+interface Need {
+  readonly name: string;
+  /** Any of these will do; by default the name itself. */
+  readonly anyOf?: readonly string[];
+  /** What does not work without it; absent: nothing does. */
+  readonly only?: string;
+  readonly packages: Readonly<Record<Exclude<Family, "other">, string>>;
+}
+
+/** The same package on all. */
+function everywhere(name: string): Need["packages"] {
+  return { debian: name, fedora: name, arch: name, suse: name };
+}
+
+const NEEDS: readonly Need[] = [
+  { name: "podman", packages: everywhere("podman") },
+  { name: "runc", anyOf: ["runc", "crun"], packages: everywhere("runc") },
+  {
+    name: "qemu-system-x86_64",
+    packages: { debian: "qemu-system-x86", fedora: "qemu-system-x86-core", arch: "qemu-base", suse: "qemu-x86" },
+  },
+  { name: "slirp4netns", anyOf: ["slirp4netns", "pasta"], packages: everywhere("slirp4netns") },
+  { name: "mkfs.erofs", packages: everywhere("erofs-utils") },
+  {
+    name: "busybox",
+    packages: { debian: "busybox-static", fedora: "busybox", arch: "busybox", suse: "busybox-static" },
+  },
+  { name: "setpriv", packages: everywhere("util-linux") },
+  {
+    name: "ssh",
+    only: "mayfly ssh, exec and cp",
+    packages: { debian: "openssh-client", fedora: "openssh-clients", arch: "openssh", suse: "openssh-clients" },
+  },
+  {
+    name: "virtiofsd",
+    anyOf: ["virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd"],
+    only: "--bind and mounts",
+    packages: {
+      debian: "virtiofsd   (before Debian 13 and Ubuntu 24.04: qemu-system-common)",
+      fedora: "virtiofsd",
+      arch: "virtiofsd",
+      suse: "virtiofsd",
+    },
+  },
+  { name: "mke2fs", only: "--disk", packages: everywhere("e2fsprogs") },
+  { name: "mmdebstrap", only: "Debian images from packages", packages: everywhere("mmdebstrap") },
+  { name: "rsync", only: "fast syncs; SFTP does them else", packages: everywhere("rsync") },
+];
+
+/** Programs of the host. */
+export const programs: Check = (look) => Promise.resolve(NEEDS.map((need) => lookAt(need, look)));
+
+function lookAt({ name, anyOf = [name], only, packages }: Need, { distribution }: Look): Finding {
+  const found = anyOf.map((one) => (one.startsWith("/") ? existing(one) : findProgram(one))).find(Boolean);
+  if (found !== undefined) return { name, state: "ok", found };
+  const wanted = distribution.family === "other" ? packages.debian : packages[distribution.family];
+  return {
+    ...{ name, state: only === undefined ? "fail" : "warn" },
+    found: only === undefined ? "not installed" : `not installed; needed for ${only}`,
+    fix: installCommand(distribution, [wanted]),
+  };
+}
+
+function existing(path: string): string | undefined {
+  return existsSync(path) ? path : undefined;
+}

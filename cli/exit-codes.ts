@@ -1,0 +1,24 @@
+/** What the command's exit codes mean. `ssh`, `exec` and `run --execute` end with the code of what they have run. */
+export const EXIT = {
+  /** It did not do what it was asked for. */
+  failed: 1,
+  /** It was asked for something that can't be meant. */
+  usage: 2,
+  /** `wait`: time was up. */
+  timeout: 124,
+  /** `ssh`, `exec`, `run --execute`: there is no such VM, or it did not come up; nothing was run. */
+  notRun: 125,
+  /** Ended by Ctrl-C. */
+  interrupted: 130,
+} as const;
+
+/** The same for the manual, which `scripts/docs.mjs` makes. @public */
+export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
+  ["0", "done"],
+  [String(EXIT.failed), "it failed; the error says what to do"],
+  [String(EXIT.usage), "the command line can't be meant so; nothing was done"],
+  [String(EXIT.timeout), "`wait`: time was up"],
+  [String(EXIT.notRun), "`ssh`, `exec`, `run --execute`: the VM did not come up, or there is none; nothing was run"],
+  [String(EXIT.interrupted), "ended by Ctrl-C; what was begun is cleaned up"],
+  ["other", "`ssh`, `exec`, `run --execute`: the exit code of the command in the VM; 255 where the connection broke"],
+];

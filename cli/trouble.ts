@@ -1,0 +1,70 @@
+import { MayflyError } from "../provider/errors";
+import { EXIT } from "./exit-codes";
+import { colouredNote, note } from "./output";
+
+/** A command line that can't be meant so. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A failure of which the reader is told what to do. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+
+  /** @param remedy A command, or what to change. */
+  constructor(
+    summary: string,
+    readonly remedy: string,
+  ) {
+    super(summary);
+  }
+}
+
+/** Something of a machine went wrong before the command in it could begin. */
+class NotRun extends Error {
+  override readonly name = "NotRun";
+
+  /** @param cause What went wrong. */
+  constructor(cause: unknown) {
+    super("not run", { cause });
+  }
+}
+
+/** Runs work that must not be taken for the command that was to run in a machine. */
+export async function beforeRun<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new NotRun(error);
+  }
+}
+
+/** Tells of a failure, and says with which exit code to end. */
+export function tellTrouble(error: unknown, isVerbose: boolean): number {
+  if (error instanceof NotRun) {
+    const code = tellTrouble(error.cause, isVerbose);
+    return code === EXIT.failed ? EXIT.notRun : code;
+  }
+  if (!(error instanceof Error)) return tellTrouble(new Error(String(error)), isVerbose);
+  const code = codeOf(error);
+  if (error.name === "Interrupted" || error.name === "CommanderError") return code; // who did it knows; it has said so
+  note(`${colouredNote("red", "error:")} ${describe(error)}`);
+  if (isVerbose) note(colouredNote("dim", error.stack ?? ""));
+  return code;
+}
+
+function codeOf(error: Error): number {
+  if (error.name === "Interrupted") return EXIT.interrupted;
+  // Commander ends also for --help, with 0.
+  if (error.name === "CommanderError") return "exitCode" in error && error.exitCode === 0 ? 0 : EXIT.usage;
+  return error.name === "UsageError" ? EXIT.usage : EXIT.failed;
+}
+
+function describe(error: Error): string {
+  if (error instanceof CommandError) return `${error.message}\n  to fix: ${error.remedy}`;
+  if (!(error instanceof MayflyError)) return error.message;
+  const { message, evidence, remedy } = error;
+  const [summary = ""] = message.split("\n");
+  const seen = (evidence ?? "").split("\n").filter((line) => line.trim() !== "");
+  return [summary, ...seen.map((line) => `  ${line}`), `  to fix: ${remedy.replaceAll("\n", "\n  ")}`].join("\n");
+}

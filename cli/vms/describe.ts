@@ -1,0 +1,39 @@
+import type { Session } from "../rooms";
+import { stackOf, type FoundVM } from "./find";
+
+/** What `ls` and `inspect` tell of a machine. No secrets. */
+export interface DescribedVM {
+  readonly name: string;
+  readonly id: string;
+  /** `ended`: its guest has shut down, or its qemu was killed; what is left of it is on disk. */
+  readonly state: "starting" | "running" | "ended";
+  /** `project/stack`; empty for the command's own. */
+  readonly stack: string;
+  /** It goes with the session that it was made for. */
+  readonly isOfSession: boolean;
+  readonly image: string | undefined;
+  readonly cpus: number | undefined;
+  readonly memoryMiB: number | undefined;
+  readonly diskMiB: number | undefined;
+  readonly accelerator: string | undefined;
+  /** Seconds since 1970. */
+  readonly createdAt: number;
+  /** Seconds since 1970; absent: never. */
+  readonly expiresAt: number | undefined;
+  readonly ports: readonly { guest: number; host: number; hostAddress: string; protocol: "tcp" | "udp" }[];
+  /** Its address in each private network. */
+  readonly networks: readonly { readonly id: string; readonly address: string }[];
+}
+
+/** Describes a machine by its record and its process. */
+export async function describeVM({ id, record }: FoundVM, { machines }: Session): Promise<DescribedVM> {
+  const { owner, phase, image, size, createdAt, expiresAt, ports = [], seats = [] } = record;
+  const isAlive = await machines.isAlive(id);
+  return {
+    ...{ name: owner.resource, id, state: isAlive ? "running" : phase === "starting" ? "starting" : "ended" },
+    ...{ stack: stackOf(owner), isOfSession: owner.session !== undefined, image },
+    ...{ cpus: size?.cpus, memoryMiB: size?.memoryMiB, diskMiB: size?.scratchMiB, accelerator: size?.accelerator },
+    ...{ createdAt, expiresAt, ports },
+    networks: seats.map(({ network, address }) => ({ id: network, address })),
+  };
+}

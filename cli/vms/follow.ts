@@ -1,0 +1,64 @@
+import { open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Session } from "../rooms";
+
+const LOOK_MS = 100; // at a file's size: takes microseconds
+
+/** How a file is read. */
+export interface Following {
+  /** Goes on as the file grows, until the machine is gone. */
+  readonly follow: boolean;
+  readonly id: string;
+}
+
+/**
+ * Reads a log of a machine line by line, from its beginning. A file that is not there is an empty one; one that was begun
+ * anew is read from its beginning.
+ */
+export async function eachLogLine(
+  file: string,
+  { follow, id }: Following,
+  { machines, signal }: Pick<Session, "machines" | "signal">,
+  onLine: (line: string) => void,
+): Promise<void> {
+  const reader = new LineReader(file, onLine);
+  for (;;) {
+    const isOver = !follow || !(await machines.isAlive(id)); // asked before the read, so that the last lines are read
+    await reader.read();
+    if (isOver) return;
+    await sleep(LOOK_MS, undefined, { signal });
+  }
+}
+
+class LineReader {
+  #position = 0;
+  #rest = "";
+
+  constructor(
+    private readonly file: string,
+    private readonly onLine: (line: string) => void,
+  ) {}
+
+  async read(): Promise<void> {
+    const file = await open(this.file, "r").catch(() => undefined);
+    if (file === undefined) return;
+    try {
+      const { size } = await file.stat();
+      if (size < this.#position) [this.#position, this.#rest] = [0, ""];
+      if (size === this.#position) return;
+      const { bytesRead, buffer } = await file.read(
+        Buffer.alloc(size - this.#position),
+        0,
+        size - this.#position,
+        this.#position,
+      );
+      this.#position += bytesRead;
+      const lines = (this.#rest + buffer.toString("latin1", 0, bytesRead)).split("\n");
+      this.#rest = lines.pop() ?? "";
+      // Decoded line by line: a read may end within a character.
+      for (const line of lines) this.onLine(Buffer.from(line, "latin1").toString("utf8"));
+    } finally {
+      await file.close();
+    }
+  }
+}

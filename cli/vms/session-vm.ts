@@ -1,0 +1,48 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { MachineOptions } from "../args/machine";
+import type { Session } from "../rooms";
+import { createVM, type MadeVM } from "./create";
+import { removeEmptyNetworks } from "./networks";
+
+const REMOVAL_MS = 60_000;
+
+/**
+ * Makes a machine for this process alone, works with it, and removes it. When this process ends before it could do that,
+ * by whatever signal, a keeper does: the kernel closes its pipe.
+ */
+export async function withSessionVM<T>(
+  asked: { readonly image: string; readonly options: MachineOptions },
+  session: Session,
+  work: (vm: MadeVM) => Promise<T>,
+): Promise<T> {
+  const [{ startLifeline }, { identifyProcess }] = await Promise.all([
+    import("../../provider/host/detached.js"),
+    import("../../provider/host/process-identity.js"),
+  ]);
+  const folder = join(session.paths.home, "sessions");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const log = join(folder, `${String(process.pid)}-${String(Date.now())}.log`);
+  const own = identifyProcess(process.pid);
+  if (own === undefined) throw new Error("this process is not in /proc: is it mounted?");
+  let made: string | undefined;
+  const onId = async (id: string) => {
+    made = id;
+    await startLifeline(process.execPath, [KEEPER, id, log], log);
+  };
+  try {
+    return await work(await createVM({ ...asked, session: own, onId }, session));
+  } finally {
+    if (made !== undefined) await removeAll(made, { ...session, signal: AbortSignal.timeout(REMOVAL_MS) });
+    await rm(log, { force: true });
+  }
+}
+
+/** The keeper's program, beside the compiled command. */
+const KEEPER = join(__dirname, "..", "..", "provider", "lifeline.js");
+
+async function removeAll(id: string, session: Session): Promise<void> {
+  const seats = (await session.machines.record(id))?.seats ?? [];
+  await session.machines.remove(id, session.signal);
+  await removeEmptyNetworks(new Set(seats.map(({ network }) => network)), session);
+}

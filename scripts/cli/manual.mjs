@@ -1,0 +1,90 @@
+/**
+ * The manual of the command, out of the very definitions that its `--help` shows.
+ *
+ * @typedef {import("commander").Command} Command
+ * @typedef {object} Definitions
+ * @property {Command} mayfly The command.
+ * @property {(command: Command) => readonly string[]} examplesOf Command lines that show a verb.
+ * @property {readonly (readonly [code: string, meaning: string])[]} exitCodes What exit codes mean.
+ */
+
+/**
+ * Renders `docs/cli.md`.
+ *
+ * @param {Definitions} definitions What there is to tell.
+ */
+export function manual({ mayfly, examplesOf, exitCodes }) {
+  const verbs = leaves(mayfly, "mayfly");
+  const list = verbs.map(
+    ({ name, verb }) => `| [${name}](#${anchor(name)}) | ${cell(verb.summary() || verb.description())} |`,
+  );
+  return [
+    "# mayfly",
+    "<!-- Made by `npm run docs` from the definitions in cli/: change those. -->",
+    mayfly.description(),
+    ["| verb | what it does |", "| --- | --- |", ...list].join("\n"),
+    GENERAL,
+    "## Exit codes",
+    [
+      "| code | meaning |",
+      "| --- | --- |",
+      ...exitCodes.map(([code, meaning]) => `| ${code} | ${cell(meaning)} |`),
+    ].join("\n"),
+    ...verbs.map(({ name, verb }) => section(name, verb, examplesOf(verb))),
+  ].join("\n\n");
+}
+
+const GENERAL = `A NAME is that of a VM of this command, or of a stack's: \`web\`, \`STACK/web\`, \`PROJECT/STACK/web\`, or its id. An
+IMAGE is an OCI image as podman names it, or \`debian[:SUITE]\`, which is made from Debian's packages and needs no registry;
+\`debian:12\`, with a number, is an OCI image.
+
+Results go to standard output, all else to standard error. Progress is shown for what takes over a second, and only on a
+terminal; colours too, unless \`NO_COLOR\` is set. \`MAYFLY_HOME\` is the data folder: VMs are those of one user and one folder.
+
+A VM that is made for a session (\`ssh IMAGE\`, \`run\` without \`-d\`, \`run --rm\`) goes with it, however it ends: a process
+beside it holds one end of a pipe whose other end the kernel closes with the session. All others stay until \`mayfly rm\`,
+or until their \`--expires\`. A VM's root is in memory, so there is no stop and start; \`restart\` reboots the guest.`;
+
+/**
+ * @param {Command} command Where to begin.
+ * @param {string} path Its name.
+ * @returns {{ name: string, verb: Command }[]} Verbs that do something.
+ */
+function leaves(command, path) {
+  return command.commands.flatMap((verb) => {
+    const name = `${path} ${verb.name()}`;
+    return verb.commands.length > 0 ? leaves(verb, name) : [{ name, verb }];
+  });
+}
+
+/**
+ * @param {string} name As it is called.
+ * @param {Command} verb What there is to tell.
+ * @param {readonly string[]} examples Command lines.
+ */
+function section(name, verb, examples) {
+  const rows = verb
+    .createHelp()
+    .visibleOptions(verb)
+    .map((option) => `| \`${option.flags.replaceAll("|", "\\|")}\` | ${cell(option.description)} |`);
+  const words = verb.registeredArguments.map(
+    (word) => `| \`${word.required ? word.name() : `[${word.name()}]`}\` | ${cell(word.description)} |`,
+  );
+  return [
+    `## ${name}`,
+    verb.description(),
+    ["```", `${name} ${verb.usage()}`, "```"].join("\n"),
+    ["| argument or option | meaning |", "| --- | --- |", ...words, ...rows].join("\n"),
+    ["```", ...examples.map((line) => `$ ${line}`), "```"].join("\n"),
+  ].join("\n\n");
+}
+
+/** @param {string} name Of a section. */
+function anchor(name) {
+  return name.replaceAll(" ", "-");
+}
+
+/** @param {string} text For a table. */
+function cell(text) {
+  return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
+}

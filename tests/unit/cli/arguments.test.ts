@@ -1,0 +1,117 @@
+import { expect, test } from "@jest/globals";
+import { readMachine, tellFailures } from "../../../cli/args/machine";
+import { splitSshLine } from "../../../cli/args/ssh";
+import { readPlaces } from "../../../cli/commands/cp";
+import { renderLine } from "../../../cli/commands/exec";
+import { isOlder } from "../../../cli/doctor/versions";
+import { installCommand, readDistribution } from "../../../cli/doctor/distribution";
+import { debianSuite } from "../../../cli/vms/image";
+import { matching, type FoundVM } from "../../../cli/vms/find";
+import { parse } from "../../../provider/engine/parse";
+import { vmSchema } from "../../../provider/schema/vm";
+
+test("options become the inputs of a VM", () => {
+  const { inputs, networks } = readMachine({
+    ...{ name: "dev", memory: "2G", cpus: "4", disk: "10G", expires: "2h", warm: false },
+    ...{ bind: ["./code:/workspace"], roBind: ["/a:b:/srv/a"], karg: ["debug"], env: ["A=b=c"] },
+    ...{ port: ["8080:80", "53", "0.0.0.0:443:443"], network: ["isolated", "lan:10.80.0.7"] },
+  });
+  const { value, failures } = parse(vmSchema, { ...inputs, image: "debian" });
+  expect(failures).toEqual([]);
+  expect(value).toMatchObject({
+    ...{ hostname: "dev", memory: 2_048, cpus: 4, disk: 10_240, expiresAfter: 7_200, warmBoot: "never" },
+    mounts: [
+      { source: "./code", target: "/workspace", readOnly: false },
+      { source: "/a:b", target: "/srv/a", readOnly: true },
+    ],
+    ports: [
+      { guest: 80, host: 8_080, hostAddress: "127.0.0.1", protocol: "tcp" },
+      { guest: 53, host: 0, protocol: "tcp" },
+      { guest: 443, host: 443, hostAddress: "0.0.0.0" },
+    ],
+    ...{ network: "isolated", kernelArgs: ["debug"], environment: { A: "b=c" } },
+  });
+  expect(networks).toEqual([{ name: "lan", address: "10.80.0.7" }]);
+});
+
+test("a port may be of UDP", () => {
+  expect(readMachine({ port: ["53/udp"] }).inputs.ports).toEqual([{ guest: 53, host: 0, protocol: "udp" }]);
+});
+
+test("what is wrong is said by option, all at once", () => {
+  const { inputs, origins } = readMachine({ memory: "3x", port: ["80:80", "99999"], roBind: ["./x:/a", "./y:/a"] });
+  const { failures } = parse(vmSchema, { ...inputs, image: "debian" });
+  const text = tellFailures(failures, origins).message;
+  expect(text).toMatch(/^ *--memory: must be a size/m);
+  expect(text).toMatch(/^ *--port 99999: must be a port/m);
+  const twice = parse(vmSchema, { ...readMachine({ bind: ["./x:/a"], roBind: ["./y:/a"] }).inputs, image: "debian" });
+  const { origins: all } = readMachine({ bind: ["./x:/a"], roBind: ["./y:/a"] });
+  expect(tellFailures(twice.failures, all).message).toBe('--ro-bind ./y:/a: "/a" is mounted twice');
+});
+
+test.each([
+  [{ bind: ["./x"] }, "--bind ./x: must be HOST:GUEST"],
+  [{ port: ["a:80"] }, "--port a:80: must be GUEST"],
+  [{ network: ["user", "isolated"] }, "one way out"],
+  [{ env: ["A"] }, "--env A: must be NAME=VALUE"],
+])("%j is refused", (options, text) => {
+  expect(() => readMachine(options)).toThrow(text);
+});
+
+test.each([
+  ["web", [], "web", []],
+  ["-t web top -b", ["-t"], "web", ["top", "-b"]],
+  ["-L 80:localhost:80 -NA web", ["-L", "80:localhost:80", "-NA"], "web", []],
+  ["-L80:localhost:80 web -- ls -l", ["-L80:localhost:80"], "web", ["--", "ls", "-l"]],
+  ["-NL 1:a:1 web", ["-NL", "1:a:1"], "web", []],
+  ["-t", ["-t"], undefined, []],
+])("ssh %s", (line, before, destination, after) => {
+  expect(splitSshLine(line.split(" "))).toEqual({ before, destination, after });
+});
+
+test("NAME:PATH is in a VM, all else is here", () => {
+  expect(readPlaces(["a:b", "/x:y"]).places).toEqual([
+    { vm: "a", path: "b" },
+    { vm: undefined, path: "/x:y" },
+  ]);
+  expect(readPlaces(["-f", "p/s/web:/srv"])).toEqual({
+    names: ["p/s/web"],
+    places: [
+      { vm: undefined, path: "./-f" },
+      { vm: "p/s/web", path: "/srv" },
+    ],
+  });
+  expect(() => readPlaces(["web:/a", "web:/b"])).toThrow("same VM");
+});
+
+test("exec's words arrive as they are", () => {
+  expect(renderLine(["sh", "-c", "echo 'a'"], "/x y")).toBe(`cd '/x y' && exec 'sh' '-c' 'echo '\\''a'\\'''`);
+});
+
+test("a suite is made from packages, a number is a tag", () => {
+  expect(["debian", "debian:trixie", "debian:12", "x/debian"].map(debianSuite)).toEqual([
+    ...["bookworm", "trixie", undefined, undefined],
+  ]);
+});
+
+test("the command's own VM is meant before a stack's; a stack's by as much of its path as is needed", () => {
+  const vm = (id: string, project: string, stack: string): FoundVM => ({
+    id,
+    record: { owner: { project, stack, resource: "web" } } as FoundVM["record"],
+  });
+  const [own, one, other] = [vm("web-1", "", ""), vm("web-2", "p", "dev"), vm("web-3", "p", "prod")] as const;
+  expect(matching("web", [one, own, other])).toEqual([own]);
+  expect(matching("web", [one, other])).toEqual([one, other]);
+  expect(matching("prod/web", [one, own, other])).toEqual([other]);
+  expect(matching("p/dev/web", [one, own, other])).toEqual([one]);
+  expect(matching("web-3", [one, own, other])).toEqual([other]);
+});
+
+test("versions are compared by number, packages are those of the distribution", () => {
+  expect([isOlder("7.2.22", "7.2"), isOlder("22.9", "22.12"), isOlder("10", "9.9")]).toEqual([false, true, false]);
+  const mint = readDistribution('ID=linuxmint\nID_LIKE="ubuntu debian"\nPRETTY_NAME="Linux Mint 22"\n');
+  expect(mint).toEqual({ family: "debian", name: "Linux Mint 22" });
+  const suse = readDistribution('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n');
+  expect(installCommand(suse, ["podman"])).toMatch(/zypper install podman$/);
+  expect(installCommand(readDistribution(""), ["podman"])).toMatch(/package manager: podman$/);
+});
