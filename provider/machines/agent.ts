@@ -5,6 +5,9 @@ import { MayflyError, type ErrorCode } from "../errors";
 import { pipesOf } from "../host/paths";
 import { openPipe } from "../host/sockets";
 
+/** Guest port that the agent's SSH server listens on; `guest/agent.sh` has it too. */
+export const GUEST_SSH_PORT = 64_022;
+
 /** Name of the channel, a pair of pipes in the machine's folder. */
 export const AGENT_CHANNEL = "agent";
 

@@ -8,7 +8,7 @@ import { commitSync, Records } from "../host/records";
 import { span } from "../host/trace";
 import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
-import { Agent } from "./agent";
+import { Agent, GUEST_SSH_PORT } from "./agent";
 import { whileBooting, type Booting } from "./boot";
 import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, removeContainers, startContainer, type ContainerState } from "./container";
@@ -18,15 +18,7 @@ import { findExits } from "./exits";
 import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
-import {
-  containerPort,
-  GUEST_SSH_PORT,
-  qemuCommand,
-  slotCount,
-  SSH_CONTAINER_PORT,
-  TEMPLATE_FILES,
-  type Start,
-} from "./qemu-command";
+import { containerPort, qemuCommand, slotCount, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { LaunchPlan, MachinePlan, Progress, SeatedPlan, StartedMachine } from "./plan";
 import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
 import { restore } from "./snapshot";

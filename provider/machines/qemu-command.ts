@@ -1,3 +1,4 @@
+import { GUEST_SSH_PORT } from "./agent";
 import { mountTag } from "./identity";
 import { namesChannel, segmentSocket } from "../host/paths";
 import type { Seat } from "./seats";
@@ -14,9 +15,6 @@ export const INSIDE = {
   /** The machine's own copy of a template's memory, where other processes must share it. */
   memory: "/memory",
 } as const;
-
-/** Guest port that the agent's SSH server listens on; `guest/agent.sh` has it too. */
-export const GUEST_SSH_PORT = 64_022;
 
 /** Port of the container that leads to the guest's sshd. */
 export const SSH_CONTAINER_PORT = 2_222;
