@@ -4,6 +4,7 @@ import type { Say } from "../host/progress";
 import type { ImageSpec } from "../schema/image";
 import { digestArchive } from "./archive-digest";
 import { bootArtefacts, type BootArtefacts } from "./artefacts";
+import { makeRoom } from "./cache";
 import { buildContainerfile, digestContainerfile, wrongPlaces, type ContainerfileSpec } from "./containerfile";
 import { DEFAULT_DEBIAN, makeDebianImage, type DebianSpec } from "./debian";
 import { askRegistry, type OfferedImage } from "./registry";
@@ -12,10 +13,14 @@ import { findImage, pinned, resolveImage, type PullPolicy, type StoredImage } fr
 
 /** The room of images: from what the user names to what a machine boots. */
 export class Images {
-  /** @param paths Where boot artefacts are kept. */
+  /**
+   * @param paths Where boot artefacts are kept.
+   * @param inUse Versions of the artefacts that machines and templates were made from: not to be thrown out.
+   */
   constructor(
     private readonly paths: Paths,
     private readonly podman: Podman,
+    private readonly inUse: () => Promise<readonly string[]>,
   ) {}
 
   /** Makes a Debian image unless it is there, without a spec the default one; returns its name. */
@@ -81,6 +86,7 @@ export class Images {
       });
       return this.resolve(name, signal, say);
     };
-    return bootArtefacts({ paths: this.paths, podman: this.podman, lender }, image, signal);
+    const room = async () => makeRoom(this.paths, await this.inUse());
+    return bootArtefacts({ paths: this.paths, podman: this.podman, lender, makeRoom: room }, image, signal);
   }
 }

@@ -33,7 +33,7 @@ import { restore } from "./snapshot";
 import { bareSpec, type Accelerator, type Access, type Identity, type PortSpec } from "./spec";
 import { takeSeats, type Seat } from "./seats";
 import { plugSegment } from "./segments";
-import { findOrMake, type SizedTemplatePlan, type Workshop } from "./template-maker";
+import { findOrMake, type SizedTemplatePlan, type TemplatePlan, type Workshop } from "./template-maker";
 import { Templates, type ListedTemplate, type Template } from "./templates";
 import { isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
 
@@ -120,7 +120,7 @@ export class Machines {
 
   private async begin(
     id: string,
-    { owner, lifetime, spec }: Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "lifetime">>,
+    { owner, lifetime, spec, boot }: TemplatePlan & Partial<Pick<MachinePlan, "lifetime">>,
     signal: AbortSignal,
   ): Promise<readonly Seat[]> {
     const madeBy = identifySelf();
@@ -128,7 +128,10 @@ export class Machines {
     const expiresAt = lifetime === undefined ? {} : { expiresAt: createdAt + lifetime };
     const { ports, segments } = spec;
     return takeSeats(segments, { locks: this.paths.locks, records: this.records }, signal, async (seats) =>
-      this.records.write(id, { owner, phase: "starting", madeBy, createdAt, ports, seats, ...expiresAt }),
+      this.records.write(id, {
+        ...{ owner, phase: "starting", madeBy, createdAt, ports, seats, boot: boot.version },
+        ...expiresAt,
+      }),
     );
   }
 
@@ -208,6 +211,13 @@ export class Machines {
   /** Starts a machine when it is its turn: see {@link Admission}. */
   async inTurn<T>(memoryMiB: number, progress: Progress, work: () => Promise<T>): Promise<T> {
     return this.admission.inTurn(memoryMiB, progress, work);
+  }
+
+  /** Versions of the boot artefacts that machines and templates were made from. */
+  async bootsInUse(): Promise<string[]> {
+    const machines = [...(await this.records.list()).values()].flatMap(({ boot }) => boot ?? []);
+    const templates = (await this.templates.list()).map(({ shape }) => shape["boot"] as string);
+    return [...new Set([...machines, ...templates])];
   }
 
   private async templatesInUse(): Promise<ReadonlySet<string>> {

@@ -23,6 +23,8 @@ export interface MachineRecord {
   readonly ports?: readonly PortSpec[];
   /** Its places in private networks, whose switches read them here. Absent in records of former versions. */
   readonly seats?: readonly Seat[];
+  /** Version of the boot artefacts that it is made from. Absent in records of former versions. */
+  readonly boot?: string;
   /** qemu's process, once it runs. */
   readonly qemu?: ProcessIdentity;
   /** Key of the template that it runs from. */

@@ -22,7 +22,7 @@ const BASE = `localhost/${LABEL}/base`;
 const home = mkdtempSync(join(tmpdir(), "mayfly sources "));
 const paths = openPaths({ MAYFLY_HOME: join(home, "data") });
 const podman = new Podman(paths);
-const images = new Images(paths, podman);
+const images = new Images(paths, podman, () => Promise.resolve([]));
 const signal = AbortSignal.timeout(300_000);
 const context = join(home, "context");
 const made: string[] = [];

@@ -36,7 +36,7 @@ test.each<[string, object, string]>([
   ["a file as context", { containerfile: { path, context: path } }, "containerfile.context: must be a folder"],
   ["a bad ARG", { containerfile: { path, buildArgs: { "1": "x" } } }, "containerfile.buildArgs"],
   ["a missing tar", { rootfs: "./no.tar" }, "rootfs: must be a tar on this host; .*/no.tar does not exist"],
-  ["a folder as tar", { rootfs: app }, "rootfs: must be a tar on this host; .* tar -C FOLDER"],
+  ["a folder as tar", { rootfs: app }, "rootfs: must be a tar on this host; .* `tar -C FOLDER"],
   ["another policy", { reference: "x", pullPolicy: "newer" }, 'pullPolicy: must be "missing", "always" or "never"'],
   ["a policy for what is built", { debian: {}, pullPolicy: "always" }, "pullPolicy: is for reference only"],
   ["a registry of none", { reference: "localhost/x", pullPolicy: "always" }, `pullPolicy: can't be "always"`],
