@@ -47,8 +47,7 @@ const EVIDENCE_LINES = 15;
 export async function digestContainerfile(spec: ContainerfileSpec): Promise<string> {
   const { file, context } = placesOf(spec);
   const text = file === undefined ? spec.text : await readFile(file, "utf8");
-  const ignore = await findIgnoreFile(file, context ?? "");
-  const seen = context === undefined ? "" : await digestContext(context, ignore);
+  const seen = context === undefined ? "" : await digestContext(context, await findIgnoreFile(file, context));
   const args = Object.entries(spec.buildArgs).sort(([one], [other]) => (one < other ? -1 : 1));
   const inputs = JSON.stringify([RECIPE, text, seen, args, spec.target ?? ""]);
   return createHash("sha256").update(inputs).digest("hex");
@@ -100,18 +99,8 @@ async function build(
   signal: AbortSignal,
   say: Say,
 ): Promise<string> {
-  const { file, context } = placesOf(spec);
-  const ignore = await findIgnoreFile(file, context ?? "");
   const scratch = join(paths.scratch, randomBytes(8).toString("hex"));
-  const ownFile = join(scratch, "Containerfile");
-  const empty = join(scratch, "context");
-  const args = [
-    ...["--pull=missing", `--build-arg=${MARK}=${mark}`, "--label=mayfly.image=containerfile"],
-    ...(ignore === undefined || context === undefined ? [] : [`--ignorefile=${ignore.path}`]),
-    ...Object.entries(spec.buildArgs).map(([key, value]) => `--build-arg=${key}=${value}`),
-    ...(spec.target === undefined ? [] : [`--target=${spec.target}`]),
-    ...["--file", file ?? ownFile, context ?? empty],
-  ];
+  await mkdir(join(scratch, "context"), { recursive: true, mode: 0o700 });
   const last: string[] = [];
   const onLine = (line: string) => {
     if (line.includes(MARK)) return; // podman's warning that no ARG takes it
@@ -119,9 +108,9 @@ async function build(
     if (last.length > EVIDENCE_LINES) last.shift();
     if (/^(?:\[\d+\/\d+\] )?STEP \d+|^Trying to pull/.test(line)) say(`build: ${line}`);
   };
-  await mkdir(empty, { recursive: true, mode: 0o700 });
   try {
-    if (spec.text !== undefined) await writeFile(ownFile, spec.text);
+    await writeFile(join(scratch, "Containerfile"), spec.text ?? "");
+    const args = [`--build-arg=${MARK}=${mark}`, ...(await buildArguments(spec, scratch))];
     const output = await podman.script(BUILD, args, { signal, onLine, killAtOnce: true });
     return output.trimEnd().split("\n").at(-1) ?? "";
   } catch (error) {
@@ -131,12 +120,25 @@ async function build(
   }
 }
 
+/** @param scratch Has the file of a text, and the empty context of one that names none. */
+async function buildArguments(spec: ContainerfileSpec, scratch: string): Promise<string[]> {
+  const { file = join(scratch, "Containerfile"), context = join(scratch, "context") } = placesOf(spec);
+  const ignore = await findIgnoreFile(file, context);
+  return [
+    ...["--pull=missing", "--label=mayfly.image=containerfile"],
+    ...(ignore === undefined ? [] : [`--ignorefile=${ignore.path}`]),
+    ...Object.entries(spec.buildArgs).map(([key, value]) => `--build-arg=${key}=${value}`),
+    ...(spec.target === undefined ? [] : [`--target=${spec.target}`]),
+    ...["--file", file, context],
+  ];
+}
+
 async function removeLeftOver(podman: Podman, mark: string): Promise<void> {
   await podman.script(LEFT_OVER, [mark], { signal: AbortSignal.timeout(CLEAN_UP_MS) });
 }
 
 function nameOf({ path }: ContainerfileSpec): string {
-  return path === undefined ? "the Containerfile" : path;
+  return path ?? "the Containerfile";
 }
 
 function buildFailed(spec: ContainerfileSpec, lines: readonly string[], cause: unknown): unknown {

@@ -15,6 +15,7 @@ import { containerName, inspectContainer, removeContainers, startContainer, type
 import { startExpiry, stopExpiry } from "./expiry";
 import { IDENTITY_DISK, makeFolder } from "./folder";
 import { findExits } from "./exits";
+import { bootsInUse, templatesInUse } from "./in-use";
 import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
@@ -62,7 +63,7 @@ export class Machines {
         this.launch(id, { ...plan, identity: { mac: newMac() }, seats: [], exits: [] }, how, signal),
       booting: (id) => this.booting(id),
       discard: async (id) => this.remove(id, AbortSignal.timeout(REMOVAL_MS)),
-      inUse: async () => this.templatesInUse(),
+      inUse: async () => templatesInUse(this.records),
     };
   }
 
@@ -127,11 +128,9 @@ export class Machines {
     const createdAt = Math.floor(Date.now() / 1_000);
     const expiresAt = lifetime === undefined ? {} : { expiresAt: createdAt + lifetime };
     const { ports, segments } = spec;
+    const record = { owner, phase: "starting", madeBy, createdAt, ports, boot: boot.version, ...expiresAt } as const;
     return takeSeats(segments, { locks: this.paths.locks, records: this.records }, signal, async (seats) =>
-      this.records.write(id, {
-        ...{ owner, phase: "starting", madeBy, createdAt, ports, seats, boot: boot.version },
-        ...expiresAt,
-      }),
+      this.records.write(id, { ...record, seats }),
     );
   }
 
@@ -215,13 +214,7 @@ export class Machines {
 
   /** Versions of the boot artefacts that machines and templates were made from. */
   async bootsInUse(): Promise<string[]> {
-    const machines = [...(await this.records.list()).values()].flatMap(({ boot }) => boot ?? []);
-    const templates = (await this.templates.list()).map(({ shape }) => shape["boot"] as string);
-    return [...new Set([...machines, ...templates])];
-  }
-
-  private async templatesInUse(): Promise<ReadonlySet<string>> {
-    return new Set([...(await this.records.list()).values()].flatMap(({ template }) => template ?? []));
+    return bootsInUse(this.records, this.templates);
   }
 
   private booting(id: string): Booting {

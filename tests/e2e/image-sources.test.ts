@@ -111,7 +111,7 @@ test("a build that fails says so with its last lines, and is no image", async ()
 test("a build that is cancelled leaves no program and no container", async () => {
   const before = await inStore();
   const cancel = new AbortController();
-  const mark = `6${String(process.pid)}`; // seconds, which name it among the host's programs
+  const mark = `6${String(process.pid)}`; // seconds, which name it among the programs of the host
   const isRunning = async () =>
     execute("pgrep", ["-f", `^sleep ${mark}$`]).then(
       () => true,
