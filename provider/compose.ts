@@ -12,9 +12,10 @@ import { Tunnels } from "./ssh/tunnels";
 export function compose(environment: NodeJS.ProcessEnv = process.env): Rooms {
   const paths = openPaths(environment);
   const podman = new Podman(paths);
+  const machines = new Machines(paths, podman);
   return {
-    images: new Images(paths, podman),
-    machines: new Machines(paths, podman),
+    images: new Images(paths, podman, async () => machines.bootsInUse()),
+    machines,
     networks: new Networks(paths),
     ssh: new Ssh(),
     clientFiles: new ClientFiles(paths, environment["HOME"]),

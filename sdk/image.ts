@@ -6,20 +6,24 @@ import { trampoline } from "./trampoline";
 const provider = trampoline("Image"); // one object a kind: Pulumi serialises it once
 
 /** Arguments of {@link Image}: exactly one source. */
-export type ImageArgs = Inputs<ImageInputs>;
+export type ImageArgs = Omit<Inputs<ImageInputs>, "sourceHash">;
 
 /**
  * An image in podman's store, made ready for boot. `up` pulls or builds it, which takes a minute or more once; from then
  * on it is there. It stays when the resource goes: it is a cache by content, and `podman rmi` removes it.
  *
- * Fails with `IMAGE_NOT_FOUND`, `IMAGE_NOT_BOOTABLE`, `DISK_FULL`.
+ * Fails with `IMAGE_NOT_FOUND`, `IMAGE_NOT_BOOTABLE`, `BUILD_FAILED`, `DISK_FULL`.
  *
  * @example
+ * const built = new mayfly.Image("app", { containerfile: { path: "app/Containerfile", buildArgs: { VERSION: "2" } } });
  * const image = new mayfly.Image("debian", { debian: { packages: ["nginx"] } });
  * const vm = new mayfly.VM("web", { image });
  */
 export class Image extends pulumi.dynamic.Resource {
-  /** Name in podman's store, such as `localhost/mayfly/debian:…`; what `VM.image` takes. */
+  /**
+   * Name in podman's store, such as `localhost/mayfly/debian:…`; what `VM.image` takes. Another content of a Containerfile,
+   * a `rootfs`, or a `reference` with `pullPolicy: "always"` has another name.
+   */
   declare readonly imageName: pulumi.Output<string>;
   /** Digest of its manifest, `sha256:…`. Two images with the same digest are the same. */
   declare readonly digest: pulumi.Output<string>;
@@ -28,9 +32,15 @@ export class Image extends pulumi.dynamic.Resource {
   /** Version of its kernel, as `uname -r` says. */
   declare readonly kernel: pulumi.Output<string>;
 
+  /**
+   * Names the content of a Containerfile with its context, of a `rootfs`, or, with `pullPolicy: "always"`, of what the
+   * registry has. Known at preview.
+   */
+  declare readonly sourceHash: pulumi.Output<string | undefined>;
+
   /** @param args Where the image comes from. */
   constructor(name: string, args: ImageArgs, options?: pulumi.CustomResourceOptions) {
-    const outputs = pending("imageName", "digest", "sizeMiB", "kernel");
+    const outputs = pending("imageName", "digest", "sizeMiB", "kernel", "sourceHash");
     super(provider, name, { ...outputs, ...args, ...common(name, options) }, options, "mayfly", "Image");
   }
 

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import { cp, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, link, mkdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
@@ -36,6 +35,8 @@ export interface ArtefactsWorkshop {
   readonly podman: Podman;
   /** Finds or makes the image that lends a kernel and an SSH server to those that have none. */
   readonly lender: () => Promise<StoredImage>;
+  /** Keeps what is there below its cap; runs before anything is made. */
+  readonly makeRoom: () => Promise<void>;
 }
 
 /** An image whose parts lie in a folder. */
@@ -117,28 +118,33 @@ async function completed(
   await once(workshop, folder, signal, async (draft) => {
     await link(join(own.folder, "rootfs.erofs"), join(draft, "rootfs.erofs"));
     await link(join(kernelFrom.folder, "kernel"), join(draft, "kernel"));
-    await link(parts, join(draft, LENT_PARTS));
     return draft;
+  });
+  // By itself: a folder that another version of Mayfly has made has other parts.
+  await once(workshop, join(folder, LENT_PARTS), signal, async (draft) => {
+    await link(parts, `${draft}.made`);
+    return `${draft}.made`;
   });
   return folder;
 }
 
 /**
- * Makes a file or folder unless it is there; one process makes it, others wait. It is made in a scratch folder that is
- * gone afterwards, whatever happened, and moved into its place as a whole.
+ * Makes a file or folder unless it is there, and notes that it was asked for; one process makes it, others wait. It is
+ * made in a scratch folder that is gone afterwards, whatever happened, and moved into its place as a whole.
  *
  * @param make Fills the draft; returns what is to be moved: the draft, or a file `DRAFT.made`.
  */
 async function once(
-  { paths }: ArtefactsWorkshop,
+  { paths, makeRoom }: ArtefactsWorkshop,
   place: string,
   signal: AbortSignal,
   make: (draft: string) => Promise<string>,
 ): Promise<void> {
-  if (existsSync(place)) return;
+  if (await wasThere(place)) return;
   const name = place.slice(paths.artefacts.length + 1).replaceAll("/", "-");
   await withLock(paths.locks, `artefacts-${name}`, signal, async () => {
-    if (existsSync(place)) return;
+    if (await wasThere(place)) return;
+    await makeRoom();
     const draft = join(paths.scratch, randomBytes(8).toString("hex"));
     await mkdir(draft, { mode: 0o700 });
     try {
@@ -148,4 +154,16 @@ async function once(
       await rm(`${draft}.made`, { force: true });
     }
   });
+}
+
+/** Whether a file or folder is there; when it was last asked for is its time. */
+async function wasThere(place: string): Promise<boolean> {
+  const now = new Date();
+  try {
+    await utimes(place, now, now);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
 }

@@ -1,21 +1,68 @@
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
+import type { ImageSpec } from "../schema/image";
+import { digestArchive } from "./archive-digest";
 import { bootArtefacts, type BootArtefacts } from "./artefacts";
+import { makeRoom } from "./cache";
+import { buildContainerfile, digestContainerfile, wrongPlaces, type ContainerfileSpec } from "./containerfile";
 import { DEFAULT_DEBIAN, makeDebianImage, type DebianSpec } from "./debian";
-import { findImage, resolveImage, type StoredImage } from "./store";
+import { askRegistry, type OfferedImage } from "./registry";
+import { importRootfs } from "./rootfs";
+import { findImage, pinned, resolveImage, type PullPolicy, type StoredImage } from "./store";
 
 /** The room of images: from what the user names to what a machine boots. */
 export class Images {
-  /** @param paths Where boot artefacts are kept. */
+  /**
+   * @param paths Where boot artefacts are kept.
+   * @param inUse Versions of the artefacts that machines and templates were made from: not to be thrown out.
+   */
   constructor(
     private readonly paths: Paths,
     private readonly podman: Podman,
+    private readonly inUse: () => Promise<readonly string[]>,
   ) {}
 
   /** Makes a Debian image unless it is there, without a spec the default one; returns its name. */
   async debian(spec: DebianSpec | undefined, signal: AbortSignal, say: Say): Promise<string> {
     return makeDebianImage(this.paths, this.podman, spec ?? DEFAULT_DEBIAN, signal, say);
+  }
+
+  /** Builds a Containerfile unless that was done; returns the image's name. Throws `BUILD_FAILED`. */
+  async containerfile(spec: ContainerfileSpec, signal: AbortSignal, say: Say): Promise<string> {
+    return buildContainerfile(this.paths, this.podman, spec, signal, say);
+  }
+
+  /** What is wrong with the files that a Containerfile's fields name, by field. */
+  async wrongPlaces(spec: ContainerfileSpec): Promise<{ property: string; reason: string }[]> {
+    return wrongPlaces(spec);
+  }
+
+  /** Makes an image of a root filesystem's tar unless that was done; returns its name. Throws `IMAGE_NOT_BOOTABLE`. */
+  async rootfs(file: string, signal: AbortSignal): Promise<string> {
+    return importRootfs(this.paths, this.podman, file, signal);
+  }
+
+  /**
+   * Names the content that a source has now, where that can change behind a name that stays. Changes nothing. Throws
+   * `IMAGE_NOT_FOUND` when the registry is to be asked and does not answer.
+   */
+  async digestOf(source: Partial<ImageSpec>, signal: AbortSignal): Promise<string | undefined> {
+    const { containerfile, rootfs, reference, pullPolicy } = source;
+    if (containerfile !== undefined) return digestContainerfile(containerfile);
+    if (rootfs !== undefined) return digestArchive(this.paths, rootfs);
+    if (reference === undefined || pullPolicy !== "always") return undefined;
+    return (await this.offered(reference, signal)).id;
+  }
+
+  /** The name that means this very image for good, whatever its tag will mean. */
+  pinned(name: string, image: StoredImage): string {
+    return pinned(name, image);
+  }
+
+  /** What the registry has by a name, without pulling it. Throws `IMAGE_NOT_FOUND`. */
+  async offered(name: string, signal: AbortSignal): Promise<OfferedImage> {
+    return askRegistry(this.podman, name, signal);
   }
 
   /** Looks an image up in podman's store; `undefined` when it is not there. */
@@ -24,8 +71,8 @@ export class Images {
   }
 
   /** Finds an image in podman's store, or pulls it. Throws `IMAGE_NOT_FOUND`. */
-  async resolve(name: string, signal: AbortSignal, say: Say): Promise<StoredImage> {
-    return resolveImage(this.podman, name, signal, say);
+  async resolve(name: string, signal: AbortSignal, say: Say, policy: PullPolicy = "missing"): Promise<StoredImage> {
+    return resolveImage(this.podman, name, signal, say, policy);
   }
 
   /**
@@ -39,6 +86,7 @@ export class Images {
       });
       return this.resolve(name, signal, say);
     };
-    return bootArtefacts({ paths: this.paths, podman: this.podman, lender }, image, signal);
+    const room = async () => makeRoom(this.paths, await this.inUse());
+    return bootArtefacts({ paths: this.paths, podman: this.podman, lender, makeRoom: room }, image, signal);
   }
 }

@@ -1,6 +1,7 @@
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
+import type { ImageSpec } from "../schema/image";
 import { containerOf, type ContainerConfig, type ImageConfig } from "./container-config";
 
 /** An image in podman's store. */
@@ -39,15 +40,25 @@ interface PodmanImage {
   readonly Config?: ImageConfig | null;
 }
 
+/** When an image is pulled. */
+export type PullPolicy = ImageSpec["pullPolicy"];
+
 /**
  * Finds an image, or pulls it.
  *
  * @throws {MayflyError} `IMAGE_NOT_FOUND` when it is neither in the store nor to be had.
  */
-export async function resolveImage(podman: Podman, name: string, signal: AbortSignal, say: Say): Promise<StoredImage> {
-  const stored = await findImage(podman, name, signal);
+export async function resolveImage(
+  podman: Podman,
+  name: string,
+  signal: AbortSignal,
+  say: Say,
+  policy: PullPolicy = "missing",
+): Promise<StoredImage> {
+  const stored = policy === "always" ? undefined : await findImage(podman, name, signal);
   if (stored !== undefined) return stored;
   if (name.startsWith("localhost/")) throw notFound(name, "podman's store has no image of that name");
+  if (policy === "never") throw notFound(name, 'podman\'s store lacks it, and pullPolicy is "never"');
   try {
     await podman.run(["pull", name], {
       signal,
@@ -62,6 +73,11 @@ export async function resolveImage(podman: Podman, name: string, signal: AbortSi
   const pulled = await findImage(podman, name, signal);
   if (pulled === undefined) throw notFound(name, "podman pulled it, but does not find it afterwards");
   return pulled;
+}
+
+/** The name that means this very image for good: `NAME@DIGEST`, without a tag, as podman takes no name with both. */
+export function pinned(name: string, { digest }: Pick<StoredImage, "digest">): string {
+  return `${name.replace(/@.*$/, "").replace(/:\w[\w.-]*$/, "")}@${digest}`;
 }
 
 function notFound(name: string, evidence: string | undefined, cause?: unknown): MayflyError {

@@ -15,6 +15,7 @@ import { containerName, inspectContainer, removeContainers, startContainer, type
 import { startExpiry, stopExpiry } from "./expiry";
 import { IDENTITY_DISK, makeFolder } from "./folder";
 import { findExits } from "./exits";
+import { bootsInUse, templatesInUse } from "./in-use";
 import { accessTar, asDisk, identityTar, isMountTag, newMac, newMachineId, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
@@ -54,7 +55,7 @@ export class Machines {
         this.launch(id, { ...plan, identity: { mac: newMac() }, seats: [], exits: [] }, how, signal),
       booting: (id) => this.booting(id),
       discard: async (id) => this.remove(id, AbortSignal.timeout(REMOVAL_MS)),
-      inUse: async () => this.templatesInUse(),
+      inUse: async () => templatesInUse(this.records),
     };
   }
 
@@ -196,8 +197,9 @@ export class Machines {
     return this.admission.inTurn(memoryMiB, progress, work);
   }
 
-  private async templatesInUse(): Promise<ReadonlySet<string>> {
-    return new Set([...(await this.records.list()).values()].flatMap(({ template }) => template ?? []));
+  /** Versions of the boot artefacts that machines and templates were made from. */
+  async bootsInUse(): Promise<string[]> {
+    return bootsInUse(this.records, this.templates);
   }
 
   private booting(id: string): Booting {

@@ -28,6 +28,8 @@ export interface MachineRecord {
   readonly ports?: readonly PortSpec[];
   /** Its places in private networks, whose switches read them here. Absent in records of former versions. */
   readonly seats?: readonly Seat[];
+  /** Version of the boot artefacts that it is made from. Absent in records of former versions. */
+  readonly boot?: string;
   /** qemu's process, once it runs. */
   readonly qemu?: ProcessIdentity;
   /** Key of the template that it runs from. */
@@ -35,18 +37,19 @@ export interface MachineRecord {
 }
 
 /** What goes on record of a machine to be made; a template's has no image and no lifetime. */
-export type RecordedPlan = Pick<MachinePlan, "owner" | "spec"> & Partial<Pick<MachinePlan, "image" | "lifetime">>;
+export type RecordedPlan = Pick<MachinePlan, "owner" | "spec" | "boot"> &
+  Partial<Pick<MachinePlan, "image" | "lifetime">>;
 
 /** What is put on record before there is anything of a machine. */
 export function firstRecord(
-  { owner, image, lifetime, spec }: RecordedPlan,
+  { owner, image, lifetime, spec, boot }: RecordedPlan,
   madeBy: ProcessIdentity,
   seats: readonly Seat[],
 ): MachineRecord {
   const createdAt = Math.floor(Date.now() / 1_000);
   const { ports, cpus, memoryMiB, scratchMiB, accelerator } = spec;
   return {
-    ...{ owner, phase: "starting", madeBy, createdAt, ports, seats },
+    ...{ owner, phase: "starting", madeBy, createdAt, ports, seats, boot: boot.version },
     ...{ size: { cpus, memoryMiB, scratchMiB, accelerator } },
     ...(image !== undefined && { image }),
     ...(lifetime !== undefined && { expiresAt: createdAt + lifetime }),

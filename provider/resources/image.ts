@@ -1,7 +1,10 @@
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
 import { imageSchema, type ImageSpec } from "../schema/image";
 import type { Context } from "../context";
 import type { BootArtefacts } from "../images/artefacts";
-import type { ResourceHandler } from "./resource";
+import type { StoredImage } from "../images/store";
+import type { InputFailure, ResourceHandler } from "./resource";
 
 /** What is known of an image. */
 interface ImageState {
@@ -20,8 +23,32 @@ const BOOT_SECONDS = 300; // the default of a VM's bootTimeout
 /** An image is kept when its resource goes: it is a cache by content, which others may use; `podman rmi` removes it. */
 export const image: ResourceHandler<typeof imageSchema, ImageState> = {
   schema: imageSchema,
-  replaceOnChanges: ["reference", "debian"],
-  deadlines: { create: 1_800 }, // a slow mirror, or a big image over a slow line
+  replaceOnChanges: ["reference", "debian", "sourceHash"],
+  deadlines: { create: 1_800, update: 1_800 }, // a slow mirror, or a big image over a slow line
+
+  async check({ containerfile, rootfs }, { openRooms }) {
+    if (rootfs !== undefined) return checkArchive(rootfs);
+    if (containerfile === undefined) return [];
+    const { images } = await openRooms();
+    const failures = await images.wrongPlaces(containerfile);
+    return failures.map(({ property, reason }) => ({ property: `containerfile.${property}`, reason }));
+  },
+
+  async derive(source, { openRooms, signal }) {
+    const { containerfile, rootfs, pullPolicy } = source;
+    if (containerfile === undefined && rootfs === undefined && pullPolicy !== "always") return {};
+    const sourceHash = await (await openRooms()).images.digestOf(source, signal);
+    return sourceHash === undefined ? {} : { sourceHash };
+  },
+
+  async foresee(_state, { reference, pullPolicy }, { images, signal }) {
+    if (reference === undefined || pullPolicy === "never") return undefined;
+    const stored = await images.find(reference, signal);
+    if (stored !== undefined && pullPolicy === "missing") return undefined;
+    const { id, bytes } = await images.offered(reference, signal);
+    return id === stored?.id ? undefined : `pulls ${reference}: ${String(inMiB(bytes))} MiB, less what is here of it`;
+  },
+
   create: async (_id, inputs, context) => make(inputs, context),
   read: async (_id, state, context) =>
     (await context.images.find(state.imageName, context.signal)) ? state : undefined,
@@ -31,22 +58,35 @@ export const image: ResourceHandler<typeof imageSchema, ImageState> = {
   delete: async () => undefined,
 };
 
-async function make({ reference, debian, warm }: ImageSpec, context: Context): Promise<ImageState> {
+async function make(spec: ImageSpec, context: Context): Promise<ImageState> {
   const { images, signal, step, say } = context;
-  const name =
-    reference ??
-    (await step("Making a Debian image from packages (about a minute, once)", async () =>
-      images.debian(debian, signal, say),
-    ));
-  const stored = await images.resolve(name, signal, say);
+  const [name, stored] = await store(spec, context);
   const boot = await step("Preparing the image for boot", async () => images.prepare(stored, signal, say));
-  for (const shape of warm) await makeTemplate(shape, boot, context);
+  for (const shape of spec.warm) await makeTemplate(shape, boot, context);
   return {
     imageName: name,
     digest: stored.digest,
-    sizeMiB: Math.round(stored.bytes / 1_048_576),
+    sizeMiB: inMiB(stored.bytes),
     kernel: boot.kernelVersion,
   };
+}
+
+/** Has the image in podman's store; returns the name that means this content of the source. */
+async function store(spec: ImageSpec, { images, signal, step, say }: Context): Promise<[string, StoredImage]> {
+  const { reference, pullPolicy, debian, containerfile, rootfs } = spec;
+  if (reference !== undefined) {
+    const stored = await images.resolve(reference, signal, say, pullPolicy);
+    return [pullPolicy === "always" ? images.pinned(reference, stored) : reference, stored];
+  }
+  const name =
+    containerfile !== undefined
+      ? await step("Building the Containerfile", async () => images.containerfile(containerfile, signal, say))
+      : rootfs !== undefined
+        ? await step(`Importing ${rootfs}`, async () => images.rootfs(rootfs, signal))
+        : await step("Making a Debian image from packages (about a minute, once)", async () =>
+            images.debian(debian, signal, say),
+          );
+  return [name, await images.resolve(name, signal, say)];
 }
 
 /** Has a template ready for VMs of a size. */
@@ -59,4 +99,16 @@ async function makeTemplate(
   const accelerator = await machines.chooseAccelerator("auto", signal);
   const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs, accelerator };
   await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, context);
+}
+
+async function checkArchive(rootfs: string): Promise<InputFailure[]> {
+  const path = resolve(rootfs);
+  const seen = await stat(path).catch(() => undefined);
+  if (seen?.isFile() === true) return [];
+  const found = seen === undefined ? "does not exist" : "is no file: pack a folder with `tar -C FOLDER -cf FILE .`";
+  return [{ property: "rootfs", reason: `must be a tar on this host; ${path} ${found}` }];
+}
+
+function inMiB(bytes: number): number {
+  return Math.round(bytes / 1_048_576);
 }

@@ -10,6 +10,37 @@ const debian = z.strictObject({
   packages: z.array(text.regex(/^[a-z0-9][a-z0-9+.-]+$/, "must be the name of a Debian package")).default([]),
 });
 
+/** A Containerfile (or Dockerfile) that podman builds. */
+const containerfile = z
+  .strictObject({
+    /** The file, absolute or from the program's folder. Exactly one of `path` and `text`. */
+    path: text.optional(),
+    /** Its text. */
+    text: text.optional(),
+    /**
+     * The folder that COPY and ADD take from. Of it counts what its `.containerignore` or `.dockerignore` does not leave
+     * out. @default the folder of `path`; of a `text` an empty one
+     */
+    context: text.optional(),
+    /**
+     * Values for ARG. Not for secrets: the image's history keeps them, and other users of this host see them while it is
+     * built. @default {}
+     */
+    buildArgs: z
+      .record(
+        z.string().regex(/^[A-Za-z_]\w*$/, "must be the name of an ARG: letters, digits and _, no digit first"),
+        z.string("must be a text"),
+        "must be values by the name of their ARG",
+      )
+      .default({}),
+    /** The stage to build, by its name or number. @default the last one */
+    target: text.optional(),
+  })
+  .superRefine(({ path, text }, context) => {
+    if ((path === undefined) === (text === undefined))
+      context.addIssue({ code: "custom", path: ["path"], message: "set exactly one of path and text" });
+  });
+
 /** A size of VM to have a template for; the fields are those of a VM, with its defaults. */
 const warmShape = z.strictObject({
   /** Virtual CPUs. @default 2 */
@@ -30,18 +61,46 @@ export const imageSchema = z
      * has none: container images boot as well, and run their entrypoint.
      */
     reference: imageName.optional(),
+    /**
+     * When the registry is asked: `missing`, when podman's store lacks the image; `never`; `always`, at each `preview` and
+     * `up`: that `:latest` has moved then shows as a replace, and `imageName` is pinned to the digest. For `reference`
+     * only. @default "missing"
+     */
+    pullPolicy: z.enum(["missing", "always", "never"], 'must be "missing", "always" or "never"').default("missing"),
     /** Debian from its packages. */
     debian: debian.optional(),
+    /**
+     * Built by podman, and built anew when its text, its context or its arguments changed. A base image that has moved is no
+     * change: name it by tag or digest. Fails with `BUILD_FAILED`.
+     */
+    containerfile: containerfile.optional(),
+    /**
+     * A tar of a root filesystem, plain or packed by gzip, xz, zstd or bzip2: a path on this host, absolute or from the
+     * program's folder. Another content is another image.
+     */
+    rootfs: text.optional(),
     /**
      * Make the templates of these sizes of VM at `up`, so that already the first VM of each starts warm. Fails with
      * `NO_TEMPLATE` where the guest cannot be one. @default [] and made by the first VM that wants one
      */
     warm: z.array(warmShape).default([]),
+    /** Names the content of the source that is to be had now. Found by ourselves; not for programs. */
+    sourceHash: text.optional(),
   })
-  .superRefine((image, context) => {
-    if ((image.reference === undefined) === (image.debian === undefined))
-      context.addIssue({ code: "custom", path: ["reference"], message: "set exactly one of reference and debian" });
+  .superRefine(({ pullPolicy, ...image }, context) => {
+    const refuseIf = (isWrong: boolean, field: string, message: string) => {
+      if (isWrong) context.addIssue({ code: "custom", path: [field], message });
+    };
+    const sources = SOURCES.filter((source) => image[source] !== undefined);
+    refuseIf(sources.length !== 1, "reference", `set exactly one of ${SOURCES.join(", ")}`);
+    const { reference } = image;
+    refuseIf(pullPolicy !== "missing" && reference === undefined, "pullPolicy", "is for reference only");
+    const isLocal = reference?.startsWith("localhost/") ?? false;
+    refuseIf(pullPolicy === "always" && isLocal, "pullPolicy", `can't be "always": no registry has localhost/…`);
   });
+
+/** Where an image comes from. */
+const SOURCES = ["reference", "debian", "containerfile", "rootfs"] as const;
 
 /** What a program may write. */
 export type ImageInputs = z.input<typeof imageSchema>;

@@ -41,6 +41,7 @@ afterAll(async () => {
 interface Outputs {
   readonly vms: Readonly<Record<string, { readonly log: string; readonly config: string; readonly port: number }>>;
   readonly said: Readonly<Record<string, string>>;
+  readonly made: readonly string[];
 }
 
 const consoleOf = ({ vms }: Outputs, name: string) => consoleText(readFileSync(vms[name]?.log ?? "", "utf8"));
@@ -73,19 +74,35 @@ test("images of a few files become machines: commands, copies, the entrypoint's 
     images.without("glibc", image, MACHINE_PARTS, []),
     images.without("systemd", image, KERNEL_PARTS, []),
   ]);
+  const tar = await images.tar("tar", {
+    files: { "bin/busybox": { from: BUSYBOX } },
+    links: Object.fromEntries(applets),
+  });
+  const sources = {
+    built: { containerfile: { text: `FROM ${plain}\nUSER 0\nRUN echo built >/built\nENV TWO=built\n` } },
+    packed: { rootfs: tar },
+  };
   const vms = {
     plain: { image: plain, warmBoot: "required", users: [{ name: "ann" }], environment: { TWO: "two" } },
     single: { image: single, warmBoot: "never", ports: [{ guest: 8_080 }] },
     glibc: { image: glibc, warmBoot: "never" },
     systemd: { image: systemd, memory: "512MiB", warmBoot: "never", waitFor: "systemd" },
+    built: { warmBoot: "never" },
+    packed: { warmBoot: "never" },
   };
   const LOOK =
     'whoami; pwd; echo "$GREETING/$TWO"; cat /copied; modprobe loop && grep -c ^loop /proc/modules; uname -s';
   await program.write(`
 exports.vms = {};
 exports.said = {};
+exports.made = [];
+const images = {};
+for (const [name, source] of Object.entries(${JSON.stringify(sources)})) {
+  images[name] = new mayfly.Image(name + "-image", source);
+  exports.made.push(images[name].imageName);
+}
 for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
-  const vm = new mayfly.VM(name, { memory: "256MiB", ...fields });
+  const vm = new mayfly.VM(name, { memory: "256MiB", image: images[name], ...fields });
   const copy = new mayfly.CopyFile(name + "-copy", { vm, content: "by SFTP", remotePath: "/copied" });
   const command = { vm, create: ${JSON.stringify(LOOK)}, logging: "none" };
   const look = new mayfly.SshCommand(name + "-look", command, { dependsOn: copy });
@@ -95,12 +112,15 @@ for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
 `);
   await program.pulumi("up", "--yes", "--skip-preview");
   const outputs = await program.outputs<Outputs>();
+  images.adopt(...outputs.made);
   const seen = (greeting: string) => `root\n/root\n${greeting}\nby SFTP1\nLinux`;
   expect(outputs.said).toEqual({
     plain: seen("good day/two"),
     single: seen("/"),
     glibc: seen("/"),
     systemd: seen("/"),
+    built: seen("good day/built"),
+    packed: seen("/"),
   });
 
   await eventually("the entrypoint ends", 60, () => consoleOf(outputs, "plain").includes("exited with status"));

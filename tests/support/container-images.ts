@@ -21,7 +21,13 @@ export class ContainerImages implements AsyncDisposable {
   constructor(private readonly program: Program) {}
 
   /** Makes an image; returns its name. */
-  async make(name: string, { files = {}, links = {}, config = [], architecture }: Contents): Promise<string> {
+  async make(name: string, contents: Contents): Promise<string> {
+    const { config = [], architecture } = contents;
+    return this.take(name, await this.tar(name, contents), config, architecture);
+  }
+
+  /** Makes a tar of a root filesystem; returns its path. */
+  async tar(name: string, { files = {}, links = {} }: Omit<Contents, "config" | "architecture">): Promise<string> {
     const root = join(this.program.home, `image-${name}`);
     const place = async (path: string) => {
       await mkdir(dirname(join(root, path)), { recursive: true });
@@ -34,7 +40,7 @@ export class ContainerImages implements AsyncDisposable {
     for (const [path, target] of Object.entries(links)) await symlink(target, await place(path));
     await this.program.run("tar", "-C", root, "--owner=0", "--group=0", "-cf", `${root}.tar`, ".");
     await rm(root, { recursive: true });
-    return this.take(name, `${root}.tar`, config, architecture);
+    return `${root}.tar`;
   }
 
   /** Makes an image of another one's files, without some; returns its name. */
@@ -42,6 +48,11 @@ export class ContainerImages implements AsyncDisposable {
     const tar = join(this.program.home, `image-${name}.tar`);
     await this.asStorageOwner(TAKE, from, tar, ...excluded.map((path) => `--exclude=./${path}`));
     return this.take(name, tar, config);
+  }
+
+  /** Takes over an image that a program has made: it goes when the test ends. */
+  adopt(...names: readonly string[]): void {
+    this.made.push(...names);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,125 @@
+import { randomBytes } from "node:crypto";
+import type { Stats } from "node:fs";
+import { readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Paths } from "../host/paths";
+
+/** What there may be of boot artefacts, and for how long what nobody asks for is kept. */
+export interface CacheLimits {
+  /** Bytes of the disk that they may take before another image's are made. */
+  readonly capBytes: number;
+  /** What was asked for in this time is kept, whatever its size: somebody may be about to start a machine from it. */
+  readonly graceMs: number;
+  /** Remains of other versions of Mayfly, and of makers that were killed, go after this time. */
+  readonly remainsMs: number;
+}
+
+/** The limits that hold. */
+export const CACHE_LIMITS: CacheLimits = {
+  capBytes: 16 * 1024 ** 3, // some fifty images
+  graceMs: 3_600_000, // the longest time to wait for one's turn in a large `up`, and then to boot
+  remainsMs: 86_400_000,
+};
+
+/** All artefacts of one image: alone, and completed by those of a lender. They share files. */
+interface Unit {
+  /** The image's id. */
+  readonly id: string;
+  readonly folders: readonly string[];
+  /** When somebody last asked for it, in milliseconds since 1970. */
+  readonly usedAt: number;
+  /** Bytes by inode. */
+  readonly files: ReadonlyMap<string, number>;
+}
+
+/**
+ * Throws out the artefacts that were not asked for for longest, until all together are below the cap; and what former
+ * versions or killed makers have left.
+ *
+ * @param inUse Versions of the artefacts that machines and templates were made from. A
+ * machine that runs has its files open all the same: it loses nothing but the name of what it boots from.
+ */
+export async function makeRoom(
+  { artefacts, scratch }: Pick<Paths, "artefacts" | "scratch">,
+  inUse: readonly string[],
+  { capBytes, graceMs, remainsMs }: CacheLimits = CACHE_LIMITS,
+): Promise<void> {
+  const now = Date.now();
+  for (const name of await readdir(scratch)) await removeOlder(join(scratch, name), now - remainsMs);
+  const names = await readdir(artefacts);
+  for (const name of names) await removeRemains(join(artefacts, name), now - remainsMs);
+  let units = await unitsIn(artefacts, names);
+  for (const unit of [...units].sort((a, b) => a.usedAt - b.usedAt)) {
+    if (bytesOf(units) <= capBytes) return;
+    if (unit.usedAt > now - graceMs || isUsed(unit, inUse)) continue;
+    for (const folder of unit.folders) await remove(folder, scratch);
+    units = units.filter((other) => other !== unit);
+  }
+}
+
+/** At once, so that nobody finds a half of it. */
+async function remove(folder: string, scratch: string): Promise<void> {
+  const doomed = join(scratch, randomBytes(8).toString("hex"));
+  try {
+    await rename(folder, doomed);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // another process was first
+  }
+  await rm(doomed, { recursive: true, force: true });
+}
+
+/**
+ * Whether somebody uses an image's artefacts, as the image itself or as the lender of what it lacks. A version begins with
+ * the image's id; the first twelve digits of the lender's, if there is one, follow.
+ */
+function isUsed({ id }: Unit, inUse: readonly string[]): boolean {
+  return inUse.some((version) => {
+    const [image, lender] = version.split("-");
+    return image === id || lender === id.slice(0, 12);
+  });
+}
+
+async function unitsIn(artefacts: string, names: readonly string[]): Promise<Unit[]> {
+  const ids = new Set(names.map((name) => name.split("-")[0] ?? name));
+  return Promise.all(
+    [...ids].map(async (id) => {
+      const folders = names.filter((name) => name.split("-")[0] === id).map((name) => join(artefacts, name));
+      const files = new Map<string, number>();
+      let usedAt = 0;
+      for (const folder of folders) {
+        usedAt = Math.max(usedAt, (await seen(folder))?.mtimeMs ?? 0);
+        for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
+          const file = await seen(join(folder, name));
+          if (file?.isFile() === true) files.set(String(file.ino), file.blocks * 512);
+        }
+      }
+      return { id, folders, usedAt, files };
+    }),
+  );
+}
+
+/** What units take together; a file that several have counts once. */
+function bytesOf(units: readonly Unit[]): number {
+  const all = new Map(units.flatMap(({ files }) => [...files]));
+  return [...all.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/**
+ * Removes what our own part of an image's artefacts was in other versions. No machine misses it: qemu has read its initramfs
+ * when it started, and a template belongs to one version.
+ */
+async function removeRemains(folder: string, before: number): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((file) => /^(?:initramfs-\w+\.cpio|parts-\d+\.erofs)$/.test(file)))
+    await removeOlder(join(folder, name), before);
+}
+
+async function removeOlder(path: string, before: number): Promise<void> {
+  const { mtimeMs = Number.POSITIVE_INFINITY } = (await seen(path)) ?? {};
+  if (mtimeMs < before) await rm(path, { recursive: true, force: true });
+}
+
+/** `undefined` for what somebody else has removed meanwhile. */
+async function seen(path: string): Promise<Stats | undefined> {
+  return stat(path).catch(() => undefined);
+}

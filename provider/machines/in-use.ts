@@ -1,0 +1,15 @@
+import type { Records } from "../host/records";
+import type { MachineRecord } from "./record";
+import type { Templates } from "./templates";
+
+/** Keys of the templates that machines run from. */
+export async function templatesInUse(records: Records<MachineRecord>): Promise<ReadonlySet<string>> {
+  return new Set([...(await records.list()).values()].flatMap(({ template }) => template ?? []));
+}
+
+/** Versions of the boot artefacts that machines and templates were made from. */
+export async function bootsInUse(records: Records<MachineRecord>, templates: Templates): Promise<string[]> {
+  const machines = [...(await records.list()).values()].flatMap(({ boot }) => boot ?? []);
+  const saved = (await templates.list()).map(({ shape }) => shape["boot"] as string);
+  return [...new Set([...machines, ...saved])];
+}

@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { compose } from "../../../provider/compose";
+import { difference } from "../../../provider/engine/diff";
+import { checkInputs } from "../../../provider/engine/inputs";
+import { image } from "../../../provider/resources/image";
+import type { AnyHandler } from "../../../provider/resources/registry";
+import { LOOK } from "../engine/things";
+import { furnish } from "../../support/folders";
+
+const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+const handler: AnyHandler = image as never;
+const folder = mkdtempSync(join(tmpdir(), "mayfly image "));
+const app = join(folder, "app");
+const path = join(app, "Containerfile");
+
+beforeAll(() => {
+  furnish(folder, { "app/Containerfile": "FROM x\n", "app/src/a": "a", "root.tar": "a tar" });
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const rooms = () => Promise.resolve(compose({ MAYFLY_HOME: join(folder, "data") }));
+const check = async (news: object) => checkInputs(handler, news as never, { ...LOOK, openRooms: rooms });
+
+test.each<[string, object, string]>([
+  ["no source", {}, "reference: set exactly one of reference, debian, containerfile, rootfs"],
+  ["two sources", { debian: {}, rootfs: join(folder, "root.tar") }, "reference: set exactly one of"],
+  ["no text of a Containerfile", { containerfile: {} }, "containerfile.path: set exactly one of path and text"],
+  ["a missing one", { containerfile: { path: "./no" } }, "containerfile.path: must be a file .*/no does not exist"],
+  ["a folder as one", { containerfile: { path: app } }, "containerfile.path: must be a file; .* is a folder"],
+  ["a missing context", { containerfile: { path, context: "./no" } }, "containerfile.context: .*/no does not exist"],
+  ["a file as context", { containerfile: { path, context: path } }, "containerfile.context: must be a folder"],
+  ["a bad ARG", { containerfile: { path, buildArgs: { "1": "x" } } }, "containerfile.buildArgs"],
+  ["a missing tar", { rootfs: "./no.tar" }, "rootfs: must be a tar on this host; .*/no.tar does not exist"],
+  ["a folder as tar", { rootfs: app }, "rootfs: must be a tar on this host; .* `tar -C FOLDER"],
+  ["another policy", { reference: "x", pullPolicy: "newer" }, 'pullPolicy: must be "missing", "always" or "never"'],
+  ["a policy for what is built", { debian: {}, pullPolicy: "always" }, "pullPolicy: is for reference only"],
+  ["a registry of none", { reference: "localhost/x", pullPolicy: "always" }, `pullPolicy: can't be "always"`],
+])("%s is refused at preview", async (_what, fields, expected) => {
+  const { failures } = await check(fields);
+  expect(failures.map(({ property, reason }) => `${property}: ${reason}`)).toEqual([expect.stringMatching(expected)]);
+});
+
+test("a change of what a Containerfile is built of shows as a replace; of what is left out, as nothing", async () => {
+  const inputs = async (containerfile: object) => (await check({ containerfile })).inputs;
+  const before = await inputs({ path });
+  const replaces = async (containerfile: object) => difference(handler, before, await inputs(containerfile)).replaces;
+  expect(await replaces({ path })).toEqual([]);
+  expect(await replaces({ path, buildArgs: { A: "1" } })).toEqual(["sourceHash"]);
+  furnish(app, { "src/b": "b" });
+  expect(await replaces({ path })).toEqual(["sourceHash"]);
+  furnish(app, { "Containerfile.dockerignore": "src/b\n*.dockerignore\n" });
+  expect(await replaces({ path })).toEqual([]);
+  furnish(app, { "Containerfile.dockerignore": "*\n!src/a\n!Containerfile\n!src\nsrc/b\n" });
+  expect(await replaces({ path })).toEqual([]);
+});
+
+test("a tar with another content shows as a replace", async () => {
+  const rootfs = join(folder, "root.tar");
+  const before = (await check({ rootfs })).inputs;
+  furnish(folder, { "root.tar": "another" });
+  expect(difference(handler, before, (await check({ rootfs })).inputs).replaces).toEqual(["sourceHash"]);
+});
+
+test.each([{ containerfile: UNKNOWN }, { containerfile: { path, buildArgs: { A: UNKNOWN } } }, { rootfs: UNKNOWN }])(
+  "an unknown source has no hash yet: %j",
+  async (news) => {
+    const { failures, inputs } = await check(news);
+    expect(failures).toEqual([]);
+    expect(inputs).not.toHaveProperty("sourceHash");
+  },
+);
