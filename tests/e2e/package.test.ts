@@ -93,7 +93,7 @@ test("the tarball holds the compiled sources, the guest's files, the public type
   const documents = [
     "README.md",
     "LICENSE",
-    ...filesIn("docs").filter((path) => /(?:errors|reference)\.md$/.test(path)),
+    ...filesIn("docs").filter((path) => /(?:cli|errors|reference)\.md$/.test(path)),
   ];
   const all = [...compiled, ...types, ...guest.map((path) => join("dist", path)), "package.json", ...documents];
   expect([...packed].sort()).toEqual(all.sort());
