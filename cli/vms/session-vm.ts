@@ -16,15 +16,14 @@ export async function withSessionVM<T>(
   session: Session,
   work: (vm: MadeVM) => Promise<T>,
 ): Promise<T> {
-  const [{ startLifeline }, { identifyProcess }] = await Promise.all([
+  const [{ startLifeline }, { identifySelf }] = await Promise.all([
     import("../../provider/host/detached.js"),
     import("../../provider/host/process-identity.js"),
   ]);
   const folder = join(session.paths.home, "sessions");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const log = join(folder, `${String(process.pid)}-${String(Date.now())}.log`);
-  const own = identifyProcess(process.pid);
-  if (own === undefined) throw new Error("this process is not in /proc: is it mounted?");
+  const own = identifySelf();
   let made: string | undefined;
   const onId = async (id: string) => {
     made = id;

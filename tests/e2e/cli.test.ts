@@ -4,13 +4,15 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { processesOf, self } from "../support/callers";
+import { eventually } from "../support/eventually";
 import { shareMachineParts } from "../support/shared";
 
 // The command as a process, on real VMs of the default size, so that the run's shared template serves them.
 
 const MAIN = join(__dirname, "..", "..", "sdk", "dist", "cli", "main.js");
+
+const PATIENCE = 120; // seconds
 
 let home: string;
 let environment: NodeJS.ProcessEnv;
@@ -71,24 +73,13 @@ class Terminal {
   }
 
   async shows(pattern: RegExp): Promise<void> {
-    await eventually(
-      `${String(pattern)} on the terminal`,
-      () => pattern.test(this.text),
-      () => this.text,
-    );
+    const seen = () => pattern.test(this.text);
+    await eventually(`${String(pattern)} on the terminal`, PATIENCE, seen, () => this.text);
   }
 
   async end(): Promise<number | null> {
     if (this.process.exitCode === null) await once(this.process, "exit");
     return this.process.exitCode;
-  }
-}
-
-async function eventually(what: string, holds: () => boolean | Promise<boolean>, seen = () => ""): Promise<void> {
-  const deadline = Date.now() + 120_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`not within two minutes: ${what}\n${seen()}`);
-    await sleep(50);
   }
 }
 
@@ -212,19 +203,23 @@ test("a session's VM: the command's exit code, and gone with it; also when the s
   for (const moment of ["booting", "logged in"]) {
     const killed = new Terminal("ssh", "--name", "killed", "debian");
     await (moment === "booting"
-      ? eventually("its record is there", async () => (await records()).includes("killed"))
+      ? eventually("its record is there", PATIENCE, async () => (await records()).includes("killed"))
       : killed.shows(/root@killed/));
     const [pid = ""] = execFileSync("pgrep", ["--full", "^[^ ]*node .*main.js ssh --name killed"])
       .toString()
       .split("\n");
     process.kill(Number(pid), "SIGKILL");
-    await eventually("the killed session's VM is gone", async () => !(await records()).includes("killed"));
+    await eventually("the killed session's VM is gone", PATIENCE, async () => !(await records()).includes("killed"));
     await killed.end();
   }
   const left = () =>
     execFileSync("podman", ["ps", "--all", "--quiet", "--filter", "label=mayfly.resource=killed"]).toString();
-  await eventually("its container is gone", () => left() === "");
-  await eventually("its keeper has ended", () => processesOf(self, home).length === 0 && !keepers().includes("killed"));
+  await eventually("its container is gone", PATIENCE, () => left() === "");
+  await eventually(
+    "its keeper has ended",
+    PATIENCE,
+    () => processesOf(self, home).length === 0 && !keepers().includes("killed"),
+  );
   expect(await readdir(join(home, "data", "sessions"))).toEqual([]);
 });
 

@@ -1,13 +1,14 @@
 import { until } from "../../provider/host/until";
 
-/** Looks until something holds; fails when that takes longer than the seconds. */
+/** Looks until something holds; fails when that takes longer than the seconds, with what was seen. */
 export async function eventually(
   what: string,
   seconds: number,
   holds: () => boolean | Promise<boolean>,
+  seen = () => "",
 ): Promise<void> {
   await until(what, async () => (await holds()) || undefined, {
     signal: AbortSignal.timeout(seconds * 1_000),
-    diagnose: () => ({ remedy: "" }),
+    diagnose: () => ({ evidence: seen(), remedy: "" }),
   });
 }
