@@ -24,7 +24,8 @@ async function main(id: string, log: string): Promise<void> {
   const { machines, networks } = compose(environment);
   const record = await machines.record(id);
   if (record === undefined) {
-    await rm(log, { force: true }); // the session has cleaned up itself, or had not begun
+    await machines.forget(id); // the session has cleaned up itself, or was killed at the first word of the record
+    await rm(log, { force: true });
     return;
   }
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {

@@ -21,6 +21,11 @@ export async function writeFileAtomic(path: string, text: string | Uint8Array, m
   }
 }
 
+/** Whether a path is that of a text that was to become this file: its writer works on it, or was killed. */
+export function isDraftOf(path: string, draft: string): boolean {
+  return draft.startsWith(`${path}.`) && draft.endsWith(".tmp");
+}
+
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readFileIfExists, writeFileAtomic } from "./files";
+import { isDraftOf, readFileIfExists, writeFileAtomic } from "./files";
 
 /**
  * What we own, on disk: one JSON file per thing, written before the thing exists and removed after it is gone, so that
@@ -23,8 +23,11 @@ export class Records<T extends object> {
     return text === undefined ? undefined : (JSON.parse(text) as T);
   }
 
-  /** Forgets a thing that is gone. Succeeds when it is already forgotten. */
+  /** Forgets a thing that is gone, with what a killed writer has left of its record. Succeeds when it is already forgotten. */
   async remove(id: string): Promise<void> {
+    const names = await readdir(this.folder).catch(() => []);
+    for (const name of names.filter((file) => isDraftOf(this.file(id), join(this.folder, file))))
+      await rm(join(this.folder, name), { force: true });
     await rm(this.file(id), { force: true });
   }
 

@@ -344,6 +344,11 @@ export class Machines {
     await this.records.remove(id);
   }
 
+  /** Forgets a machine of which there is nothing but a record, or the beginning of one. */
+  async forget(id: string): Promise<void> {
+    await this.records.remove(id);
+  }
+
   /** Parts of a machine that have containers of their own: each has a folder before it has that. */
   private async parts(id: string): Promise<string[] | undefined> {
     const names = await readdir(this.sharedFolder(id)).catch(() => undefined); // lost: whoever knows is podman

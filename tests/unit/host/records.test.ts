@@ -1,0 +1,35 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { Records } from "../../../provider/host/records";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "mayfly records "));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+test("what is written is read and listed, until it is removed", async () => {
+  const records = new Records<{ name: string }>(join(folder, "made"));
+  await records.write("one", { name: "1" });
+  await records.write("one.more", { name: "2" });
+  expect(await records.read("one")).toEqual({ name: "1" });
+  expect([...(await records.list())]).toEqual([
+    ["one", { name: "1" }],
+    ["one.more", { name: "2" }],
+  ]);
+  await records.remove("one");
+  await records.remove("one");
+  expect(readdirSync(join(folder, "made"))).toEqual(["one.more.json"]);
+});
+
+test("what a killed writer has left of a record goes with it, and nothing of another's", async () => {
+  // As writeFileAtomic, killed before it has renamed its draft.
+  const names = ["one.json.0a1b2c3d.tmp", "one.json", "one.more.json.0a1b2c3d.tmp", "two.json"];
+  for (const name of names) writeFileSync(join(folder, name), "{}");
+  await new Records(folder).remove("one");
+  expect(readdirSync(folder)).toEqual(["one.more.json.0a1b2c3d.tmp", "two.json"]);
+});
