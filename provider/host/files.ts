@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Writes a file so that readers see the old text or the new, never a part, also after a power cut. */
@@ -19,6 +19,13 @@ export async function writeFileAtomic(path: string, text: string | Uint8Array, m
     await rm(draft, { force: true });
     throw error;
   }
+}
+
+/** Removes a text that nobody will put into a file's place any more: a draft of that age, in milliseconds. */
+export async function removeOldDraft(path: string, age: number): Promise<void> {
+  if (!path.endsWith(".tmp")) return;
+  const seen = await stat(path).catch(() => undefined); // just renamed
+  if (seen !== undefined && Date.now() - seen.mtimeMs > age) await rm(path, { force: true });
 }
 
 /** Whether a path is that of a text that was to become this file: its writer works on it, or was killed. */

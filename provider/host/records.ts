@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isDraftOf, readFileIfExists, writeFileAtomic } from "./files";
+import { isDraftOf, readFileIfExists, removeOldDraft, writeFileAtomic } from "./files";
 
 /**
  * What we own, on disk: one JSON file per thing, written before the thing exists and removed after it is gone, so that
@@ -31,10 +31,11 @@ export class Records<T extends object> {
     await rm(this.file(id), { force: true });
   }
 
-  /** All records, by id. */
+  /** All records, by id. What killed writers have left of others is removed after a while. */
   async list(): Promise<Map<string, T>> {
     const found = new Map<string, T>();
     const names = await readdir(this.folder).catch(() => []);
+    await Promise.all(names.map(async (name) => removeOldDraft(join(this.folder, name), DRAFT_MS)));
     for (const name of names.filter((file) => file.endsWith(".json")).sort()) {
       const id = name.slice(0, -".json".length);
       const record = await this.read(id);
@@ -47,6 +48,8 @@ export class Records<T extends object> {
     return join(this.folder, `${id}.json`);
   }
 }
+
+const DRAFT_MS = 600_000; // to write one takes milliseconds, on a disk that stalls seconds
 
 /** Marks a finished thing as known to Pulumi's state, in its record's file. Synchronous: for a process's last moments. */
 export function commitSync(file: string): void {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
@@ -32,4 +32,12 @@ test("what a killed writer has left of a record goes with it, and nothing of ano
   for (const name of names) writeFileSync(join(folder, name), "{}");
   await new Records(folder).remove("one");
   expect(readdirSync(folder)).toEqual(["one.more.json.0a1b2c3d.tmp", "two.json"]);
+});
+
+test("what a killed writer has left of a thing that nobody removes goes after a while, while others write", async () => {
+  const hourAgo = Date.now() / 1_000 - 3_600;
+  for (const name of ["old.json.0a1b2c3d.tmp", "new.json.0a1b2c3d.tmp"]) writeFileSync(join(folder, name), "{}");
+  utimesSync(join(folder, "old.json.0a1b2c3d.tmp"), hourAgo, hourAgo);
+  expect((await new Records(folder).list()).size).toBe(0);
+  expect(readdirSync(folder)).toEqual(["new.json.0a1b2c3d.tmp"]);
 });
