@@ -1,0 +1,136 @@
+import { basename, join } from "node:path";
+import { MayflyError } from "../errors";
+import type { Podman } from "../host/podman";
+import { span } from "../host/trace";
+import { Agent } from "./agent";
+import { whileBooting, type Booting } from "./boot";
+import { lastConsoleLines } from "./console";
+import { containerName, inspectContainer, startContainer, type ContainerState } from "./container";
+import { startExpiry } from "./expiry";
+import { makeFolder } from "./folder";
+import { identityTar, type KeptIdentity } from "./identity";
+import { plugMount, startMount } from "./mounts";
+import type { LaunchPlan, SeatedPlan, StartedMachine } from "./plan";
+import { containerPort, qemuCommand, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
+import { plugSegment } from "./segments";
+import type { Shelf } from "./shelf";
+import { restore } from "./snapshot";
+import type { PortSpec } from "./spec";
+import type { Template } from "./templates";
+
+/** The steps by which a machine that is on record becomes one that runs. */
+export class Launcher {
+  /** @param shelf Where machines are kept. */
+  constructor(
+    private readonly shelf: Shelf,
+    private readonly podman: Podman,
+  ) {}
+
+  /** What is waited for while a machine boots. */
+  booting(id: string): Booting {
+    return { id, folder: this.shelf.shared(id), log: this.shelf.consoleLog(id) };
+  }
+
+  /** Makes the machine's folder and all files that its container needs. */
+  async furnish(
+    id: string,
+    { identity, access, spec: { mounts, scratchMiB }, seats, exits }: SeatedPlan,
+    template: Template | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const disk = await identityTar(identity, access, { mounts, seats, exits });
+    const scratch = template === undefined ? undefined : join(template.folder, TEMPLATE_FILES.scratch);
+    await makeFolder({ ...this.booting(id), disk, seats, scratchMiB, scratch }, signal);
+    await this.shelf.keepFile(
+      id,
+      IDENTITY_FILE,
+      JSON.stringify({ identity, mounts, seats, exits } satisfies KeptIdentity),
+    );
+    if (template !== undefined) await this.shelf.change(id, { template: template.key });
+  }
+
+  /** Starts the machine's containers; the guest runs from then on. */
+  async launch(
+    id: string,
+    { owner, spec, identity: { mac }, seats, exits, boot }: LaunchPlan,
+    { start, template, slots }: { readonly start: Start; readonly template?: string; readonly slots: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const folder = this.shelf.shared(id);
+    const [initramfs, parts] = [basename(boot.initramfs), boot.parts && basename(boot.parts)];
+    const command = qemuCommand(containerName(id), spec, { mac, seats }, { initramfs, parts, start, slots });
+    const container = {
+      ...{ id, owner, folder, command, start, template, machine: spec, exits },
+      ...{ artefacts: boot.folder, log: this.shelf.consoleLog(id) },
+    };
+    const mounts = Promise.all(
+      spec.mounts.map((mount, index) => startMount(this.podman, { id, owner, folder }, mount, index, signal)),
+    );
+    if (start !== "warm") await mounts; // a cold qemu connects to them when it starts
+    await Promise.all([mounts, span("podman run", () => startContainer(this.podman, container, signal))]);
+  }
+
+  /** Restores the template in a machine that was launched from it, and makes it a machine of its own. */
+  async handOver(id: string, plan: SeatedPlan, signal: AbortSignal): Promise<void> {
+    const { identity, access, seats, exits } = plan;
+    const { mounts } = plan.spec;
+    const wait = { what: "the restored guest did not answer", seconds: plan.bootTimeout, signal };
+    await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
+      using agent = new Agent(this.shelf.shared(id));
+      await span("restore", () => restore(qmp, during));
+      const tar = await identityTar(identity, access, { mounts, seats, exits });
+      await span("identity", () => agent.giveIdentity(tar, during));
+      await Promise.all([
+        ...mounts.map(async (_, index) => plugMount(qmp, index, during)),
+        ...seats.map(async (seat, index) => plugSegment(qmp, index, seat, mounts.length + index, during)),
+      ]);
+      if (mounts.length > 0) await agent.mountAll(during);
+      if (seats.length > 0) await span("networks", () => agent.joinNetworks(during));
+      await agent.tellBegin();
+    });
+  }
+
+  /** Waits until the guest of a machine that boots through its kernel says that its SSH server listens. */
+  async waitListening(id: string, seconds: number, signal: AbortSignal): Promise<void> {
+    using agent = new Agent(this.shelf.shared(id));
+    const wait = { what: "the guest's SSH server did not listen", seconds, signal };
+    await whileBooting(this.podman, this.booting(id), wait, async (_, during) => agent.waitFor(["listening"], during));
+  }
+
+  /** Puts on record what the running machine got from the host, and starts its lifetime. */
+  async started(
+    id: string,
+    { spec: { ports }, lifetime, seats }: SeatedPlan,
+    warm: boolean,
+    container: ContainerState | undefined,
+  ): Promise<StartedMachine> {
+    const sshPort = container?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`);
+    if (container?.process === undefined || sshPort === undefined) {
+      throw new MayflyError("BOOT_FAILED", `qemu did not start: its container is ${container?.status ?? "gone"}`, {
+        evidence: await lastConsoleLines(this.shelf.consoleLog(id)),
+        remedy: "see what qemu says above; a size or kernelArgs that this host cannot serve is the usual cause",
+      });
+    }
+    const hostPort = (port: PortSpec, index: number) =>
+      container.ports.get(`${String(containerPort(index))}/${port.protocol}`) ?? port.host;
+    const published = ports.map((port, index) => ({ ...port, host: hostPort(port, index) }));
+    await this.shelf.change(id, { qemu: container.process, ports: published });
+    if (lifetime !== undefined)
+      await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
+    return {
+      sshPort,
+      ports: published,
+      consoleLog: this.shelf.consoleLog(id),
+      addresses: seats.map(({ address }) => address),
+      warm,
+    };
+  }
+
+  /** What podman knows of a machine's container. */
+  async inspect(id: string, signal: AbortSignal): Promise<ContainerState | undefined> {
+    return span("podman inspect", () => inspectContainer(this.podman, id, signal));
+  }
+}
+
+/** In a machine's folder, out of its container's sight: what its identity disk was made of. */
+export const IDENTITY_FILE = "identity.json";
