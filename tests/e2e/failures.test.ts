@@ -14,7 +14,7 @@ let images: SmallImages;
 beforeAll(async () => {
   program = await Program.open("failures");
   await program.write('exports.image = new mayfly.Image("debian", { debian: {} }).imageName;');
-  await program.up();
+  await program.upAtOnce();
   images = await makeSmallImages(program, (await program.outputs<{ image: string }>()).image);
 });
 afterAll(async () => {
@@ -203,7 +203,7 @@ exports.said = new mayfly.SshCommand("hello", { vm, create: "echo hello" }).stdo
     expect(errorOf(early, "hangs")).toMatch(/is taken by VM "good" of failures-\d+\/e2e/);
     await program.pulumi("destroy", "--yes", "--skip-preview");
     expect(await program.leftovers()).toEqual([]);
-    expect((await program.up()).steps).toEqual(["debian: create", "hangs: create", "hello: create"]);
+    expect((await program.upAtOnce()).steps).toEqual(["debian: create", "hangs: create", "hello: create"]);
     expect(await program.outputs()).toEqual({ said: "hello" });
     await program.pulumi("destroy", "--yes", "--skip-preview");
     expect(await program.leftovers()).toEqual([]);

@@ -48,7 +48,7 @@ const consoleOf = ({ vms }: Outputs, name: string) => consoleText(readFileSync(v
 
 test("images of a few files become machines: commands, copies, the entrypoint's output, an orderly end", async () => {
   await program.write('exports.image = new mayfly.Image("debian", { debian: {} }).imageName;');
-  await program.up();
+  await program.upAtOnce();
   const { image } = await program.outputs<{ image: string }>();
   const applets = ["sh", "cat", "id", "head"].map((name): [string, string] => [`bin/${name}`, "busybox"]);
   const [plain, single, glibc, systemd] = await Promise.all([

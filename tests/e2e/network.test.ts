@@ -49,7 +49,7 @@ test("who is not in it neither hears nor reaches it; a VM that is replaced has i
   {
     await using project = await Program.open("network");
     await project.write(program("1"));
-    await project.up();
+    await project.upAtOnce();
     expect(await project.outputs<Outputs>()).toMatchObject({
       said: SAID,
       foreign: "web: nothing\n10.80.0.20: nothing\n10.80.0.30: nothing",
@@ -57,7 +57,7 @@ test("who is not in it neither hears nor reaches it; a VM that is replaced has i
     });
 
     await project.write(program("2"));
-    await project.up();
+    await project.upAtOnce();
     expect((await project.outputs<Outputs>()).said).toBe(SAID);
     await project.pulumi("destroy", "--yes", "--skip-preview");
     leftovers = await project.leftovers();

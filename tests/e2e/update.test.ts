@@ -189,7 +189,7 @@ test("root's door is closed on the running VM, and its open sessions end; users 
   const open = login("root", "rotated", "echo open; exec sleep 600").catch((error: unknown) => String(error));
   const rotation = { rotation: "2" };
   await declare({ users: users("cat", "dan"), rootLogin: false }, rotation);
-  expect((await program.up()).steps).toEqual(["web: update"]);
+  expect((await program.upAtOnce()).steps).toEqual(["web: update"]);
   expect(await open).toMatch(/^open|closed|exit code 255/);
   for (const key of ["rotated", "two", "one", "cat"]) expect(await login("root", key)).toBe("Permission denied");
   const { connection } = await program.outputs<Outputs>();
@@ -246,7 +246,7 @@ test("what a crash of everything left behind is removed by the next up", async (
   expect(await program.leftovers()).toContain(`container mayfly-${left}`);
 
   await program.pulumi("cancel", "--yes"); // the file backend's lock
-  const { text, steps } = await program.up();
+  const { text, steps } = await program.upAtOnce();
   expect(text).toContain(`removing ${left}: the process that made it died before it was finished`);
   expect(steps).toEqual(["report: create", "web: create"]);
   first = await program.outputs<Outputs>();
@@ -257,7 +257,7 @@ test("what a crash of everything left behind is removed by the next up", async (
 
 test("a VM ends at its time", async () => {
   await declare({ mounts: [], disk: undefined, expiresAfter: "2s" }, { report: BOOT_ID, ...LATER });
-  expect((await program.up()).steps).toEqual(["web: update"]);
+  expect((await program.upAtOnce()).steps).toEqual(["web: update"]);
   await eventually("nothing is left of it", 30, async () => (await program.leftovers()).length === 0);
 });
 

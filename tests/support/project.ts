@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, chown, cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -39,8 +40,7 @@ export interface Project extends AsyncDisposable {
 export async function openExample(name: string, caller: Caller = self): Promise<Project> {
   return open(name, caller, async (home) => {
     if (caller.account === undefined) return join(ROOT, "examples", name);
-    await copyBuild(join(home, "clone"), caller);
-    return join(home, "clone", "examples", name);
+    return join(await copyBuild(home, caller), "examples", name);
   });
 }
 
@@ -70,6 +70,7 @@ async function open(name: string, caller: Caller, place: (home: string) => Promi
     PULUMI_BACKEND_URL: `file://${home}`,
     PULUMI_CONFIG_PASSPHRASE: "",
     PULUMI_SKIP_UPDATE_CHECK: "1",
+    PULUMI_NODEJS_TRANSPILE_ONLY: "true", // `npm run typecheck` has the examples' types
     MAYFLY_HOME: data,
   };
   const run = async (...command: string[]) => {
@@ -94,11 +95,17 @@ async function open(name: string, caller: Caller, place: (home: string) => Promi
   };
 }
 
-/** What a user has after `npm install`: the package as built, what it needs, and the examples. Takes a few seconds. */
-async function copyBuild(folder: string, { uid, gid }: Caller): Promise<void> {
+/**
+ * What a user has after `npm install`: the package as built, what it needs, and the examples. Takes ten seconds, so `npm
+ * test` has one for all tests of a user.
+ */
+async function copyBuild(home: string, { uid, gid }: Caller): Promise<string> {
   const { execa } = await import("execa");
+  const folder = join(process.env["MAYFLY_TEST_SCRATCH"] ?? home, `clone-${String(uid)}`);
+  if (existsSync(folder)) return folder;
   await mkdir(folder);
   const parts = ["node_modules", "sdk", "examples", "package.json"].map((part) => join(ROOT, part));
   await execa("cp", ["-R", "--preserve=links,mode", "--no-dereference", ...parts, folder]);
   await execa("chown", ["-R", `${String(uid)}:${String(gid)}`, folder]);
+  return folder;
 }
