@@ -50,7 +50,6 @@ cp /mayfly/* /bin/busybox /newroot/usr/lib/mayfly/
 mount --move /proc /newroot/proc
 mount --move /sys /newroot/sys
 mount --move /dev /newroot/dev
-ln -s /newroot/dev/null /dev/null # which the shell opens for what runs in the background
 
 in_guest() { # in_guest APPLET [ARG...]: runs one of our own programs with the guest's root as its own
   chroot /newroot /usr/lib/mayfly/busybox "$@"
@@ -105,8 +104,9 @@ text_of() {
 . /mayfly/find-init.sh
 find_init
 
-# Its root is the new one, and it is no child of the image's init: it works under any init, and survives a broken one.
-in_guest setsid /usr/lib/mayfly/busybox sh /usr/lib/mayfly/agent.sh "$sshd" $kind </newroot/dev/null &
+# Its root is the new one, and it is no child of the image's init: it works under any init, and survives a broken one. It
+# goes to the background from there: the shell opens /dev/null for it, and ours is gone with the next program.
+in_guest sh -c 'mayfly=/usr/lib/mayfly; "$mayfly/busybox" setsid "$mayfly/busybox" sh "$mayfly/agent.sh" "$@" </dev/null &' sh "$sshd" $kind
 echo "mayfly: starting ${init:-a minimal init}"
 [ -z "$init" ] || exec switch_root /newroot "$init"
 do="/usr/lib/mayfly/busybox sh /usr/lib/mayfly/minimal-init.sh"
