@@ -8,8 +8,15 @@ export const NEVER_ROUTED = ["169.254.0.0/16", "224.0.0.0/4"];
 
 const WITHOUT_RIGHTS = 'exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all -- "$@"';
 
-/** `$1` the addresses, then the command, which is left with no capability at all. */
+/**
+ * `$1` the addresses, then the command, which is left with no capability at all. A name server stays open though its
+ * address is among them: pasta has one of its own at 169.254.1.1, in podman from version 5 on.
+ */
 const CLOSE = `
+way=$(busybox ip route show default | sed 's/^default//; q')
+for server in $(sed -n 's/^nameserver *\\(169\\.254\\.[0-9.]*\\)$/\\1/p' /etc/resolv.conf); do
+  busybox ip route add "$server" $way || :
+done
 for address in $1; do busybox ip route add prohibit "$address"; done
 shift
 ${WITHOUT_RIGHTS}

@@ -13,6 +13,25 @@ test("addresses are closed first, then the command runs as it was given, without
   expect(stderr).toMatch(/not permitted/);
 });
 
+test("pasta's name server stays open, though it is at a link-local address", () => {
+  const servers = "nameserver 169.254.1.1\\nnameserver 192.0.2.53\\n";
+  const prepare = `
+    printf '${servers}' >/tmp/servers && mount --bind /tmp/servers /etc/resolv.conf
+    ip link set lo up && ip route add 10.0.0.0/8 dev lo && ip route add default via 10.0.0.1 && exec "$@"`;
+  const { stdout } = spawnSync(
+    "unshare",
+    [
+      ...["--user", "--map-root-user", "--net", "--mount", "--", "sh", "-euc", `mount -t tmpfs tmpfs /tmp; ${prepare}`],
+      ...["sh", ...closedTo(["169.254.0.0/16"], ["busybox", "ip", "route"])],
+    ],
+    { encoding: "utf8" },
+  );
+  expect(stdout.split("\n").filter((line) => line.includes("169.254"))).toEqual([
+    "prohibit 169.254.0.0/16 ",
+    "169.254.1.1 via 10.0.0.1 dev lo ",
+  ]);
+});
+
 test("a route that cannot be set ends the container before its command starts", () => {
   const { stdout, status } = inNewNetwork(closedTo(["192.0.2.7", "192.0.2.7"], ["echo", "started"]));
   expect(stdout).not.toContain("started");
