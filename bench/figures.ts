@@ -17,6 +17,13 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
+/** Does the same several times, one after the other. */
+export async function series<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let index = 0; index < count; index += 1) results.push(await work(index));
+  return results;
+}
+
 /** Runs work and tells how long it took, in seconds. */
 export async function timed<T>(work: () => Promise<T>): Promise<{ seconds: number; result: T }> {
   const begun = performance.now();
@@ -30,9 +37,19 @@ export function seconds(value: number): string {
 }
 
 /** A figure that must not be above a limit. */
-export function atMost(what: string, value: number, limit: number, unit = "s"): Figure {
-  const shown = (number: number) => `${number.toFixed(unit === "s" ? 2 : 1)} ${unit}`;
-  return { what, value: shown(value), aim: `at most ${shown(limit)}`, reached: value <= limit };
+export function atMost(what: string, value: number, limit: number, unit: Unit = "s"): Figure {
+  return { what, value: show(value, unit), aim: `at most ${show(limit, unit)}`, reached: value <= limit };
+}
+
+/** A figure that must not be below one. */
+export function atLeast(what: string, value: number, limit: number, unit: Unit): Figure {
+  return { what, value: show(value, unit), aim: `at least ${show(limit, unit)}`, reached: value >= limit };
+}
+
+type Unit = "s" | "%" | "MiB" | "×";
+
+function show(number: number, unit: Unit): string {
+  return `${number.toFixed(unit === "s" || unit === "×" ? 2 : 1)} ${unit}`;
 }
 
 /** A table in Markdown. */

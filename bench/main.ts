@@ -4,17 +4,27 @@ import { stepChart } from "./chart";
 import { seconds, table, type Figure } from "./figures";
 import { measureFleet } from "./fleet";
 import { describeHost, otherLoad } from "./host";
+import { measureReach } from "./reach/reach";
 import { measureWarmBoot } from "./warm-boot";
 
 const DOCS = join(__dirname, "..", "docs");
 
-/** Measures everything in one run and writes `docs/bench.md` and `docs/warm-boot.svg`. */
+/**
+ * Measures everything in one run and writes `docs/bench.md` and `docs/warm-boot.svg`. With `reach` as its argument it only
+ * measures that part, and writes nothing.
+ */
 async function main(): Promise<void> {
+  if (process.argv[2] === "reach") {
+    show("Reach", await measureReach());
+    return;
+  }
   const load = otherLoad();
   const boots = await measureWarmBoot();
   show("Boot", boots.figures);
   const fleet = await measureFleet(boots.warm);
   show("Fleet", fleet);
+  const reach = await measureReach();
+  show("Reach", reach);
   mkdirSync(DOCS, { recursive: true });
   writeFileSync(join(DOCS, "warm-boot.svg"), stepChart(`One warm create, ${seconds(boots.warm)}`, boots.steps));
   const busy =
@@ -38,6 +48,12 @@ ${table(boots.figures)}
 ## Fleet
 
 ${table(fleet)}
+
+## Reach
+
+Over SSH to one VM. The two sides of each ratio took turns; a ratio is the median of those of the rounds.
+
+${table(reach)}
 `,
   );
 }

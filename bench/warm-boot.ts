@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TraceEvent } from "../provider/host/trace";
 import { Engine } from "./engine";
-import { atMost, median, seconds, type Figure } from "./figures";
+import { atMost, median, seconds, series, type Figure } from "./figures";
 
 /** How often each is done. */
 const COLD = 3;
@@ -58,12 +58,6 @@ export async function measureWarmBoot(): Promise<WarmBoot> {
   } finally {
     rmSync(trace, { force: true });
   }
-}
-
-async function series<T>(count: number, work: () => Promise<T>): Promise<T[]> {
-  const results: T[] = [];
-  for (let index = 0; index < count; index += 1) results.push(await work());
-  return results;
 }
 
 function readTrace(file: string): TraceEvent[] {

@@ -23,8 +23,9 @@ export async function openSession(name: string): Promise<Session> {
   };
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   const paths = openPaths();
+  const rooms = compose();
   return {
-    ...compose(),
+    ...rooms,
     paths,
     owner: { project: "", stack: "", resource: `mayfly ${name}` },
     signal: interrupted.signal,
@@ -41,6 +42,7 @@ export async function openSession(name: string): Promise<Session> {
     },
     [Symbol.dispose]: () => {
       clearProgress();
+      rooms.ssh.recordEnd();
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
     },
   };

@@ -28,16 +28,11 @@ async function copy(paths: string[], { recursive, preserve }: CopyOptions): Prom
   if (others.length > 0)
     throw new UsageError(`from one VM to another it goes by way of this host: ${names.join(", ")}`);
   using session = await openSession("cp");
-  const [{ findRunningVM }, { sshFiles }, { runAttached }] = await Promise.all([
-    import("../vms/find.js"),
-    import("../vms/connect.js"),
-    import("../../provider/host/attached.js"),
-  ]);
+  const [{ findRunningVM }, { runScp }] = await Promise.all([import("../vms/find.js"), import("../vms/openssh.js")]);
   const { id } = await findRunningVM(name, session);
-  const { config, alias } = await sshFiles(id, session);
   const flags = [...(recursive === true ? ["-r"] : []), ...(preserve === true ? ["-p"] : [])];
-  const words = places.map(({ vm, path }) => (vm === undefined ? path : `${alias}:${path}`));
-  process.exitCode = await runAttached("scp", ["-F", config, ...flags, "--", ...words], session.signal);
+  const wordsOf = (alias: string) => places.map(({ vm, path }) => (vm === undefined ? path : `${alias}:${path}`));
+  process.exitCode = await runScp(id, (alias) => [...flags, "--", ...wordsOf(alias)], session);
 }
 
 /** A path, and the VM that it is in. */

@@ -30,7 +30,7 @@ export function exec(): Command {
 
 async function execute(name: string, words: string[], { tty, workdir }: ExecOptions): Promise<void> {
   using session = await openSession("exec");
-  const [{ findRunningVM }, { runSsh }] = await Promise.all([import("../vms/find.js"), import("../vms/connect.js")]);
+  const [{ findRunningVM }, { runSsh }] = await Promise.all([import("../vms/find.js"), import("../vms/openssh.js")]);
   const { id } = await beforeRun(async () => findRunningVM(name, session));
   const line = renderLine(words[0] === "--" ? words.slice(1) : words, workdir);
   process.exitCode = await runSsh(id, [tty === true ? "-t" : "-T"], ["--", line], session);

@@ -70,7 +70,7 @@ async function siteOf(name: string, session: Session): Promise<TunnelSite> {
     import("../vms/connect.js"),
   ]);
   const vm = await findRunningVM(name, session);
-  const { privateKey, log: _, ...endpoint } = await endpointOf(vm, session);
+  const { privateKey, ...endpoint } = await endpointOf(vm, session);
   const folder = session.machines.file(vm.id, "tunnel");
   return privateKey === undefined
     ? { folder, endpoint }

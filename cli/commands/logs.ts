@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { print } from "../output";
 import { openSession } from "../rooms";
 import { UsageError } from "../trouble";
 import { verb } from "../verb";
@@ -15,18 +14,17 @@ export function logs(): Command {
   return verb(
     "logs",
     "Print a log of a VM: by default its serial console, which is there also when nobody can log in.",
-    [
-      "mayfly logs dev",
-      "mayfly logs -f --journal dev",
-      "mayfly logs --ssh web | jq .   # sessions of Mayfly itself, one JSON object a line",
-    ],
+    ["mayfly logs dev", "mayfly logs -f --journal dev", "mayfly logs --ssh web | jq .   # one JSON object a line"],
   )
     .argument("<name>", "the VM")
     .option("-f, --follow", "go on until the VM is gone, or Ctrl-C")
     .option("--console", "its serial console")
     .option("--qemu", "what qemu has said")
     .option("--journal", "journalctl in the guest")
-    .option("--ssh", "Mayfly's own SSH sessions on it")
+    .option(
+      "--ssh",
+      "SSH sessions on it: Mayfly's own, and what the guest's sshd has seen of all; failed logins are counted",
+    )
     .action(show);
 }
 
@@ -38,19 +36,18 @@ async function show(name: string, options: LogOptions): Promise<void> {
   const { findRunningVM, findVM } = await import("../vms/find.js");
   if (kind === "journal") {
     const { id } = await findRunningVM(name, session);
-    const { runSsh } = await import("../vms/connect.js");
+    const { runSsh } = await import("../vms/openssh.js");
     const command = `journalctl --no-pager${follow ? " --follow" : ""}`;
     process.exitCode = await runSsh(id, ["-T"], ["--", command], session);
     return;
   }
   const { id } = await findVM(name, session);
-  const [{ printConsole }, { eachLogLine }] = await Promise.all([
-    import("../vms/console-log.js"),
-    import("../vms/follow.js"),
-  ]);
-  if (kind === "ssh") await eachLogLine(session.machines.file(id, "sessions.jsonl"), { follow, id }, session, print);
-  else {
-    const stream = kind === "qemu" ? "stderr" : "stdout";
-    await printConsole(id, { follow, stream }, session, (text) => process.stdout.write(text));
+  if (kind === "ssh") {
+    const { printSessions } = await import("../vms/sessions.js");
+    await printSessions(id, follow, session);
+    return;
   }
+  const { printConsole } = await import("../vms/console-log.js");
+  const stream = kind === "qemu" ? "stderr" : "stdout";
+  await printConsole(id, { follow, stream }, session, (text) => process.stdout.write(text));
 }

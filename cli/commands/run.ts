@@ -49,7 +49,7 @@ async function runVM(image: string, options: RunOptions): Promise<void> {
   const work = async (vm: MadeVM) => {
     if (detach === true) tell(vm, options);
     if (execute === undefined) return 0;
-    const { runSsh } = await import("../vms/connect.js");
+    const { runSsh } = await import("../vms/openssh.js");
     return runSsh(vm.id, ["-T"], ["--", execute], session);
   };
   process.exitCode = await (rm === true

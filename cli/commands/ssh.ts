@@ -32,7 +32,7 @@ async function logIn(words: string[], options: MachineOptions): Promise<void> {
   const { destination } = line;
   if (destination === undefined) throw new UsageError("name a VM (mayfly ls) or an image");
   using session = await openSession("ssh");
-  const { runSsh } = await import("../vms/connect.js");
+  const { runSsh } = await import("../vms/openssh.js");
   const connect = async ({ id }: Pick<FoundVM, "id">, { before, after }: SshLine) => runSsh(id, before, after, session);
   const found = await beforeRun(async () => existing(destination, session));
   if (found !== undefined) {

@@ -32,15 +32,3 @@ export async function endpointOf({ id }: Pick<FoundVM, "id">, session: Session):
 function notReachable(id: string): CommandError {
   return new CommandError(`${id} can't be logged in to yet`, "wait until it is up: mayfly ls");
 }
-
-/** Runs OpenSSH's client on a machine, with our terminal. Returns its exit code. */
-export async function runSsh(
-  id: string,
-  before: readonly string[],
-  after: readonly string[],
-  session: Session,
-): Promise<number> {
-  const { config, alias } = await sshFiles(id, session);
-  const { runAttached } = await import("../../provider/host/attached.js");
-  return runAttached("ssh", ["-F", config, ...before, alias, ...after], session.signal);
-}

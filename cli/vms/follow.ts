@@ -30,15 +30,18 @@ export async function eachLogLine(
   }
 }
 
-class LineReader {
+/** Reads what has come to a file since the last time, line by line. A file that is not there is an empty one. */
+export class LineReader {
   #position = 0;
   #rest = "";
 
+  /** @param onLine Gets each line, without its end. */
   constructor(
     private readonly file: string,
     private readonly onLine: (line: string) => void,
   ) {}
 
+  /** Reads on. */
   async read(): Promise<void> {
     const file = await open(this.file, "r").catch(() => undefined);
     if (file === undefined) return;

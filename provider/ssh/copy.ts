@@ -3,6 +3,7 @@ import { chmod, mkdir, open, rename, rm, type FileHandle } from "node:fs/promise
 import { basename, dirname, join, posix } from "node:path";
 import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
+import { ArrivingHash } from "./arriving-hash";
 import { hashOf } from "./local-files";
 import { onServer, persist, type Remote } from "./remote";
 import { remoteHash } from "./remote-hash";
@@ -42,18 +43,21 @@ export interface Copied {
 }
 
 const PERMISSIONS = 0o7777;
+const LONG_BYTES = 16_777_216; // a second or two under emulation
 
 /** See `Ssh.upload`. */
 export async function upload(remote: Remote, request: Upload): Promise<Copied> {
   const path = onServer(posix.normalize(request.remotePath));
   const source = await openSource(request.source);
   const draft = draftOf(path);
+  const hash = new ArrivingHash(remote, draft);
   let sure = 0; // up to here all has arrived, and need not be sent again
   const send = async (sftp: Sftp) => {
     const made = await makePlace(sftp, path);
     const file = await openDraft(sftp, draft, sure);
     await file.fill(source.read, source.size, sure, (upTo) => {
       sure = upTo;
+      hash.arrived(sure);
     });
     await file.sync();
     await file.close();
@@ -62,9 +66,11 @@ export async function upload(remote: Remote, request: Upload): Promise<Copied> {
   try {
     const [made, sha256] = await Promise.all([persist(remote, send), source.hash()]);
     if (request.sha256 !== undefined && sha256 !== request.sha256) throw changed(String(request.source));
-    await finish(remote, { draft, path, made, request, sha256, mode: request.mode ?? source.mode });
+    if ((await hash.end(source.size)) !== sha256) throw damaged(draft, remote);
+    await finish(remote, { draft, path, made, request, mode: request.mode ?? source.mode });
     return { sha256, size: source.size };
   } catch (error) {
+    hash.cancel();
     await discard(remote, draft);
     throw explain(error, remote, request.remotePath);
   } finally {
@@ -80,10 +86,14 @@ export async function download(remote: Remote, { remotePath, localPath, mode }: 
   const local = await open(draft, "wx+", 0o600);
   let sure = 0;
   try {
+    let hashing: Promise<string> | undefined;
     const stats = await persist(remote, async (sftp) => {
       const seen = await sftp.stat(path);
       if (seen === undefined) throw new SftpError(NO_SUCH_FILE, "no such file", path);
       if (kindOf(seen) !== "file") throw new SftpError(4, "is no file", path);
+      // Meanwhile, if it takes a while; a short one does not need a second session for that.
+      if (seen.size > LONG_BYTES && sure === 0) hashing = remoteHash(remote, path, seen.size);
+      hashing?.catch(() => undefined); // heard below
       const file = await sftp.open(path, "r");
       await file.drain(local, seen.size, sure, (upTo) => {
         sure = upTo;
@@ -91,8 +101,9 @@ export async function download(remote: Remote, { remotePath, localPath, mode }: 
       await file.close();
       return seen;
     });
-    const [sha256, theirs] = await Promise.all([hashOf(local), remoteHash(remote, path, stats.size)]);
-    if (sha256 !== theirs) throw changed(`${remote.name}:${remotePath}`);
+    const theirs = await hashing?.catch(() => undefined); // a broken connection has broken that too
+    const [sha256, again] = await Promise.all([hashOf(local), theirs ?? remoteHash(remote, path, stats.size)]);
+    if (sha256 !== again) throw changed(`${remote.name}:${remotePath}`);
     await local.sync();
     await chmod(draft, mode ?? stats.mode & PERMISSIONS);
     await rename(draft, localPath);
@@ -183,18 +194,12 @@ interface Arrived {
   readonly path: string;
   readonly made: readonly string[];
   readonly request: Upload;
-  readonly sha256: string;
   readonly mode: number;
 }
 
-/** Compares the draft with its source, gives it owner and mode, and puts it into its place. */
-async function finish(remote: Remote, { draft, path, made, request, sha256, mode }: Arrived): Promise<void> {
+/** Gives the draft owner and mode, and puts it into its place. */
+async function finish(remote: Remote, { draft, path, made, request, mode }: Arrived): Promise<void> {
   const { owner } = request;
-  if ((await remoteHash(remote, draft)) !== sha256)
-    throw new MayflyError("COPY_FAILED", `what arrived at ${remote.name} is not what was sent`, {
-      evidence: `${draft} has another SHA-256 than its source`,
-      remedy: "try again; when it stays so, look for a disk that fails there: dmesg",
-    });
   if (owner !== undefined) {
     const targets = [...made, draft].map(quote).join(" ");
     const { exitCode, stderr } = await remote.exec({ command: `chown -- ${quote(owner)} ${targets}` });
@@ -222,6 +227,13 @@ function draftOf(path: string): string {
 /** Random: in a folder that others can write to, nobody shall have put something into its place. */
 function draftName(path: string): string {
   return `.${basename(path).slice(0, 200)}.${randomBytes(6).toString("hex")}.mayfly-part`;
+}
+
+function damaged(draft: string, { name }: Remote): MayflyError {
+  return new MayflyError("COPY_FAILED", `what arrived at ${name} is not what was sent`, {
+    evidence: `${draft} has another SHA-256 than its source`,
+    remedy: "try again; when it stays so, look for a disk that fails there: dmesg",
+  });
 }
 
 function changed(what: string): MayflyError {

@@ -5,6 +5,7 @@ import type { ClientChannel } from "ssh2";
 import { renderEnd, renderProgram, renderReader, startMark, NOT_READ, type Program, type Reader } from "./bootstrap";
 import type { SshConnection } from "./connection";
 import { Output, StartWatch, type StreamName } from "./output";
+import type { Traffic } from "./traffic";
 
 /** One command and how it is run. */
 export interface ExecRequest extends Program {
@@ -71,36 +72,41 @@ const LONGEST_TIMER_MS = 2_147_483_647; // a longer one would fire at once
 /** TERM, 2 s, KILL (see {@link renderEnd}), and the way there and back. */
 const ENDING_MS = 3_500;
 
+/** A command to run, and what goes with it. */
+interface Order {
+  readonly request: ExecRequest;
+  /** Counts the command's input and output. */
+  readonly traffic: Traffic;
+  /** Another connection to the same server: to end a command there when its own takes no more sessions. */
+  readonly elsewhere: () => Promise<SshConnection>;
+}
+
 /**
  * Runs a command on a connection, in a place that was taken for it.
  *
- * @param elsewhere Another connection to the same server: to end a command there when this one takes no more sessions.
  * @throws {NotStarted} The command has certainly not begun. Else the signal's reason, when that fired, or what went
  * wrong with the stream of its input; the command's process group is ended then, as far as it can be reached.
  */
 export async function execute(
   connection: SshConnection,
   reader: Reader,
-  request: ExecRequest,
+  order: Order,
   signal: AbortSignal,
-  elsewhere: () => Promise<SshConnection>,
 ): Promise<Outcome> {
   const token = `mayfly-${randomBytes(9).toString("hex")}`;
-  const program = renderProgram(request, token, reader);
+  const program = renderProgram(order.request, token, reader);
   const channel = await connection.start(renderReader(reader, token, program), signal);
   if (signal.aborted) channel.close();
   signal.throwIfAborted();
-  const run = new Run({ connection, channel, request, elsewhere }, new StartWatch(startMark(token)));
+  const run = new Run({ ...order, connection, channel }, new StartWatch(startMark(token)));
   run.feed(program);
   return run.outcome(signal);
 }
 
 /** What a run works with. */
-interface Means {
+interface Means extends Order {
   readonly connection: SshConnection;
   readonly channel: ClientChannel;
-  readonly request: ExecRequest;
-  readonly elsewhere: () => Promise<SshConnection>;
 }
 
 /** One command that runs. */
@@ -134,9 +140,11 @@ class Run {
    * all of its input is nothing special. A stream can't be read twice, so it waits until the program was taken.
    */
   feed(program: string): void {
-    const { channel, request } = this.means;
+    const { channel, request, traffic } = this.means;
     channel.write(program);
-    if (!(request.stdin instanceof Readable)) channel.end(request.stdin);
+    if (request.stdin instanceof Readable) return;
+    channel.end(request.stdin);
+    traffic.sent += Buffer.byteLength(request.stdin ?? "");
   }
 
   /** Waits for the end, or brings it about. */
@@ -157,7 +165,7 @@ class Run {
       clearTimeout(timer);
       clearTimeout(this.#linger);
       signal.removeEventListener("abort", onAbort);
-      if (stdin instanceof Readable) stdin.unpipe(channel).off("error", this.#onInputError);
+      if (stdin instanceof Readable) stdin.unpipe(channel).off("data", this.#onInput).off("error", this.#onInputError);
     }
     signal.throwIfAborted();
     if (this.#inputFailure !== undefined) throw this.#inputFailure;
@@ -197,6 +205,7 @@ class Run {
   }
 
   #take(stream: StreamName, chunk: Buffer): void {
+    this.means.traffic.received += chunk.length;
     if (this.#exit !== undefined) this.#lingerOn();
     if (this.#outputs[stream].push(chunk) || this.#endedBy !== undefined) return;
     this.#endedBy = "outputLimit";
@@ -205,11 +214,16 @@ class Run {
 
   #onceStarted(): void {
     const { channel, request } = this.means;
+    const { stdin } = request;
     if (this.#isStarted || this.start.processGroup === undefined) return;
     this.#isStarted = true;
     request.onStart?.();
-    if (request.stdin instanceof Readable) request.stdin.once("error", this.#onInputError).pipe(channel);
+    if (stdin instanceof Readable) stdin.once("error", this.#onInputError).on("data", this.#onInput).pipe(channel);
   }
+
+  readonly #onInput = (chunk: Buffer | string): void => {
+    this.means.traffic.sent += Buffer.byteLength(chunk);
+  };
 
   /** A command must not take half of its input for all of it. */
   readonly #onInputError = (error: Error): void => {

@@ -5,7 +5,7 @@ import { persist, type Remote } from "./remote";
 import { LOST, SftpError } from "./sftp-error";
 
 /** Where one is needed: each tool has another name somewhere; a tool that there is not leaves the input alone. */
-const HASH_TOOLS = "{ sha256sum || shasum -a 256 || sha256 -q; } 2>/dev/null";
+export const HASH_TOOLS = "{ sha256sum || shasum -a 256 || sha256 -q; } 2>/dev/null";
 /** The same for a list of files. With each hash they print a name, which may hold anything: only hashes are read. */
 const LIST_TOOLS = "if command -v sha256sum >/dev/null; then set -- sha256sum; else set -- shasum -a 256; fi";
 const MOST_OUTPUT = 1_073_741_824; // some five million files

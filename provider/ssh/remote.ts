@@ -2,6 +2,7 @@ import type { ClientChannel } from "ssh2";
 import type { ExecRequest, ExecResult } from "./exec";
 import type { Sftp } from "./sftp";
 import { LOST, SftpError } from "./sftp-error";
+import type { Traffic } from "./traffic";
 
 /** One server, for as long as one call lasts. */
 export interface Remote {
@@ -13,8 +14,8 @@ export interface Remote {
   readonly rsyncShell: string;
   /** Works in an SFTP session. */
   sftp<T>(work: (sftp: Sftp) => Promise<T>): Promise<T>;
-  /** Works with one line of the login shell while it runs. */
-  session<T>(line: string, work: (channel: ClientChannel) => Promise<T>): Promise<T>;
+  /** Works with one line of the login shell while it runs, and counts what travels. */
+  session<T>(line: string, work: (channel: ClientChannel, traffic: Traffic) => Promise<T>): Promise<T>;
   /** Runs a command. */
   exec(request: ExecRequest): Promise<ExecResult>;
 }

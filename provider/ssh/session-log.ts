@@ -3,6 +3,7 @@ import { appendFileSync, renameSync, statSync } from "node:fs";
 import type { SshConnection } from "./connection";
 import type { LogPlace } from "./endpoint";
 import { ExecResult, type ExecRequest } from "./exec";
+import { noTraffic, type Traffic } from "./traffic";
 
 /**
  * What a session is. Of a command there is a hash and a length, never the text: a command may hold a secret that nobody
@@ -10,19 +11,60 @@ import { ExecResult, type ExecRequest } from "./exec";
  * command that is declared secret there is neither, as short secrets can be found by trying.
  */
 export type SessionKind =
-  | { readonly kind: "command"; readonly sha256: string; readonly length: number; readonly stdinBytes?: number }
+  | { readonly kind: "command"; readonly sha256: string; readonly length: number }
   | { readonly kind: "command"; readonly secret: true }
-  | { readonly kind: "program" | "sftp" };
+  | { readonly kind: "program" | "sftp" }
+  | ForwardKind;
+
+/** A connection that goes through a forward. */
+interface ForwardKind {
+  readonly kind: "forward";
+  readonly type: "local" | "remote" | "dynamic";
+  /** Where it came in, as people write it: on this host, of a remote forward in the guest. */
+  readonly listen: string;
+  /** Where it goes. */
+  readonly to: string;
+}
 
 const HASH_DIGITS = 12; // enough to tell commands apart
 
 /** How a command is written down. */
-export function describeCommand({ command, stdin, isSecret = false }: ExecRequest): SessionKind {
+export function describeCommand({ command, isSecret = false }: Pick<ExecRequest, "command" | "isSecret">): SessionKind {
   if (isSecret) return { kind: "command", secret: true };
   const sha256 = createHash("sha256").update(command).digest("hex").slice(0, HASH_DIGITS);
-  const known =
-    typeof stdin === "string" || stdin instanceof Uint8Array ? { stdinBytes: Buffer.byteLength(stdin) } : {};
-  return { kind: "command", sha256, length: Buffer.byteLength(command), ...known };
+  return { kind: "command", sha256, length: Buffer.byteLength(command) };
+}
+
+/** A connection that a program of OpenSSH's makes for us. */
+export interface ProgramConnection {
+  /** `ssh`, `scp`. */
+  readonly kind: string;
+  /** Where it leads: `root@127.0.0.1:2222`. */
+  readonly to: string;
+  /** Fingerprint of the only key that it offers. */
+  readonly key: string;
+  /** What it runs there. @default a shell, or no command at all */
+  readonly command?: string | undefined;
+}
+
+/** How such a program ended. */
+export interface ProgramEnd {
+  readonly exitCode: number;
+  /** With all that SSH adds; absent where the program did not tell. */
+  readonly traffic?: Traffic | undefined;
+}
+
+/** Writes that a program begins to connect; returns how to write its end. */
+export function recordProgram(place: LogPlace, what: ProgramConnection): (end: ProgramEnd) => void {
+  const { kind, to, key, command } = what;
+  const begun = performance.now();
+  const lines = new Lines(place.file);
+  const known = command === undefined ? {} : describeCommand({ command });
+  lines.write({ event: "began", session: 1, resource: place.resource, ...known, kind, to, key });
+  return ({ exitCode, traffic }) => {
+    const counted = traffic === undefined ? {} : spell(traffic);
+    lines.write({ event: "ended", session: 1, seconds: secondsSince(begun), exitCode, ...counted });
+  };
 }
 
 /** Writes down sessions and the connections that they run on, each in the log of its machine. */
@@ -34,23 +76,42 @@ export class SessionLogs {
     connection: SshConnection,
     place: LogPlace | undefined,
     kind: SessionKind,
-    work: () => Promise<T>,
+    work: (traffic: Traffic) => Promise<T>,
   ): Promise<T> {
-    if (place === undefined) return work();
-    const end = this.connected(connection, place).begin({ resource: place.resource, ...kind });
+    const traffic = noTraffic();
+    if (place === undefined) return work(traffic);
+    const end = this.#connected(connection, place).begin({ resource: place.resource, ...kind });
     try {
-      const result = await work();
-      end(result instanceof ExecResult ? endOf(result) : {});
+      const result = await work(traffic);
+      end({ ...(result instanceof ExecResult ? endOf(result) : {}), ...spell(traffic) });
       return result;
     } catch (error) {
       const { code, name } = error as NodeJS.ErrnoException;
-      end({ error: code ?? name }); // the message may hold what the command printed
+      end({ error: code ?? name, ...spell(traffic) }); // the message may hold what the command printed
       throw error;
     }
   }
 
+  /**
+   * Writes that one begins to go through a forward.
+   *
+   * @param traffic Counted while it lasts.
+   * @returns How to write its end.
+   */
+  forward(connection: SshConnection, place: LogPlace, what: ForwardKind, traffic: Traffic): () => void {
+    const end = this.#connected(connection, place).begin({ resource: place.resource, ...what });
+    return () => {
+      end(spell(traffic));
+    };
+  }
+
+  /** Writes that a connection stands, before anything uses it. */
+  connected(connection: SshConnection, place: LogPlace): void {
+    this.#connected(connection, place);
+  }
+
   /** The log of a connection. Its first line is written when a machine's session first uses it, its last when it ends. */
-  connected(connection: SshConnection, { file }: LogPlace): ConnectionLog {
+  #connected(connection: SshConnection, { file }: LogPlace): ConnectionLog {
     const known = this.#connections.get(connection);
     if (known !== undefined) return known;
     const log = new ConnectionLog(file, connection);
@@ -68,18 +129,31 @@ export class SessionLogs {
   }
 }
 
-/** The lines of one connection. */
+/** Lines of one connection, which share its name in the log. */
+class Lines {
+  readonly #connection = randomBytes(4).toString("hex");
+
+  constructor(private readonly file: string) {}
+
+  write(entry: object): void {
+    const line = { time: new Date().toISOString(), process: process.pid, connection: this.#connection, ...entry };
+    append(this.file, `${JSON.stringify(line)}\n`);
+  }
+}
+
+/** What is written of a connection that we hold ourselves. */
 class ConnectionLog {
-  readonly #name = randomBytes(4).toString("hex");
+  readonly #lines: Lines;
   #sessions = 0;
   #isClosed = false;
 
   constructor(
-    private readonly file: string,
+    file: string,
     private readonly connection: SshConnection,
   ) {
     const { to, proof, since } = connection;
-    this.#write({ event: "connected", to, key: proof, since: since.toISOString() });
+    this.#lines = new Lines(file);
+    this.#lines.write({ event: "connected", to, key: proof, since: since.toISOString() });
   }
 
   /** Writes that a session began; returns how to write its end. */
@@ -87,9 +161,9 @@ class ConnectionLog {
     this.#sessions += 1;
     const session = this.#sessions;
     const begun = performance.now();
-    this.#write({ event: "began", session, ...what });
+    this.#lines.write({ event: "began", session, ...what });
     return (end) => {
-      this.#write({ event: "ended", session, seconds: secondsSince(begun), ...end });
+      this.#lines.write({ event: "ended", session, seconds: secondsSince(begun), ...end });
     };
   }
 
@@ -99,12 +173,7 @@ class ConnectionLog {
     this.#isClosed = true;
     const seconds = Math.round(Date.now() - this.connection.since.getTime()) / 1_000;
     const { traffic } = this.connection;
-    this.#write({ event: "disconnected", seconds, sessions: this.#sessions, ...traffic, reason });
-  }
-
-  #write(entry: object): void {
-    const line = { time: new Date().toISOString(), process: process.pid, connection: this.#name, ...entry };
-    append(this.file, `${JSON.stringify(line)}\n`);
+    this.#lines.write({ event: "disconnected", seconds, sessions: this.#sessions, ...traffic, reason });
   }
 }
 
@@ -125,8 +194,13 @@ function append(file: string, line: string): void {
   }
 }
 
-function endOf({ exitCode, signal, endedBy, bytes }: ExecResult): object {
-  return { exitCode, signal, endedBy, outputBytes: bytes.stdout.length + bytes.stderr.length };
+function endOf({ exitCode, signal, endedBy }: ExecResult): object {
+  return { exitCode, signal, endedBy };
+}
+
+/** How bytes are written down: of a session its own, of a connection with all that SSH adds. */
+function spell({ sent, received }: Traffic): object {
+  return { bytesSent: sent, bytesReceived: received };
 }
 
 function secondsSince(begun: number): number {

@@ -3,6 +3,7 @@ import { posix } from "node:path";
 import type { InputAttributes, SFTPWrapper, Stats } from "ssh2";
 import { RemoteFile } from "./remote-file";
 import { LOST, NO_SUCH_FILE, SftpError } from "./sftp-error";
+import { noTraffic, type Traffic } from "./traffic";
 
 const FILE_TYPE = 0o170_000;
 const LINK = 0o120_000;
@@ -22,10 +23,14 @@ export class Sftp {
   readonly #pending = new Set<(error: Error) => void>();
   #ended: Error | undefined;
 
-  /** @param signal Ends the session, and with it what is under way. */
+  /**
+   * @param signal Ends the session, and with it what is under way.
+   * @param traffic Counts the content of files that travels.
+   */
   constructor(
     private readonly raw: SFTPWrapper,
     private readonly signal: AbortSignal,
+    private readonly traffic: Traffic = noTraffic(),
   ) {
     setMaxListeners(0, signal);
     raw.on("close", this.#onClose).on("end", this.#onClose);
@@ -144,14 +149,19 @@ export class Sftp {
       this.raw.open(path, flags, { mode } as never, done as never);
     });
     return new RemoteFile(path, {
-      read: (buffer, length, position) =>
-        this.#call<number>(path, (done) => {
+      read: async (buffer, length, position) => {
+        const read = await this.#call<number>(path, (done) => {
           this.raw.read(handle, buffer, 0, length, position, done);
-        }),
-      write: async (buffer, length, position) =>
-        this.#call(path, (done) => {
+        });
+        this.traffic.received += read;
+        return read;
+      },
+      write: async (buffer, length, position) => {
+        await this.#call(path, (done) => {
           this.raw.write(handle, buffer, 0, length, position, done);
-        }),
+        });
+        this.traffic.sent += length;
+      },
       sync: async () =>
         this.#call(path, (done) => {
           this.raw.ext_openssh_fsync(handle, done as never);

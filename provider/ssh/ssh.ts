@@ -17,6 +17,7 @@ import type { Remote } from "./remote";
 import { describeCommand, SessionLogs, type SessionKind } from "./session-log";
 import { Sftp } from "./sftp";
 import { previewSync, removeSynced, sync, type Synced, type SyncRequest } from "./sync";
+import type { Traffic } from "./traffic";
 import { watchSync, type WatchOutcome, type WatchRequest } from "./sync-watch";
 
 export type {
@@ -86,8 +87,8 @@ export class Ssh {
     connection.take();
     try {
       const request = { command: "true", timeout: LOGIN_SECONDS };
-      const { exitCode } = await this.#logs.run(connection, endpoint.log, describeCommand(request), () =>
-        this.#run(connection, endpoint, request, signal),
+      const { exitCode } = await this.#logs.run(connection, endpoint.log, describeCommand(request), (traffic) =>
+        this.#run(connection, endpoint, { request, traffic }, signal),
       );
       if (exitCode === 0) return;
       connection.retire();
@@ -109,8 +110,8 @@ export class Ssh {
    */
   async exec(endpoint: Endpoint, request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
     refuseBad(request);
-    return this.#onConnection(endpoint, signal, describeCommand(request), (connection) =>
-      this.#run(connection, endpoint, request, signal),
+    return this.#onConnection(endpoint, signal, describeCommand(request), (connection, traffic) =>
+      this.#run(connection, endpoint, { request, traffic }, signal),
     );
   }
 
@@ -199,12 +200,12 @@ export class Ssh {
       ...{ name: nameOf(endpoint), signal, rsyncShell: this.rsyncShell },
       exec: (request) => this.exec(endpoint, request, signal),
       session: (line, work) =>
-        this.#onConnection(endpoint, signal, { kind: "program" }, async (connection) =>
-          work(await connection.start(line, signal)),
+        this.#onConnection(endpoint, signal, { kind: "program" }, async (connection, traffic) =>
+          work(await connection.start(line, signal), traffic),
         ),
       sftp: (work) =>
-        this.#onConnection(endpoint, signal, { kind: "sftp" }, async (connection) => {
-          const sftp = new Sftp(await connection.sftp(signal), signal);
+        this.#onConnection(endpoint, signal, { kind: "sftp" }, async (connection, traffic) => {
+          const sftp = new Sftp(await connection.sftp(signal), signal, traffic);
           try {
             return await work(sftp);
           } finally {
@@ -219,14 +220,14 @@ export class Ssh {
     endpoint: Endpoint,
     signal: AbortSignal,
     kind: SessionKind,
-    work: (connection: SshConnection) => Promise<T>,
+    work: (connection: SshConnection, traffic: Traffic) => Promise<T>,
   ): Promise<T> {
     setMaxListeners(0, signal); // hundreds of commands on one signal are no leak that Node should warn of
     for (let lost = 0; ;) {
       const connection = await this.#pool.session(endpoint, signal);
       const begunAlone = connection.isAlone;
       try {
-        return await this.#logs.run(connection, endpoint.log, kind, () => work(connection));
+        return await this.#logs.run(connection, endpoint.log, kind, (traffic) => work(connection, traffic));
       } catch (error) {
         if (!(error instanceof NotStarted)) throw error;
         if (error.isForbidden) throw noSftp(endpoint, error);
@@ -244,12 +245,13 @@ export class Ssh {
   async #run(
     connection: SshConnection,
     endpoint: Endpoint,
-    request: ExecRequest,
+    { request, traffic }: { readonly request: ExecRequest; readonly traffic: Traffic },
     signal: AbortSignal,
   ): Promise<ExecResult> {
     let reader: Reader = chooseReader(renderProgram(request, "", connection.reader), connection.reader);
+    const elsewhere = () => this.#pool.fresh(endpoint, soon());
     for (;;) {
-      const outcome = await execute(connection, reader, request, signal, () => this.#pool.fresh(endpoint, soon()));
+      const outcome = await execute(connection, reader, { request, traffic, elsewhere }, signal);
       if (outcome.kind === "ended") return outcome.result;
       if (outcome.kind === "broken") throw connectionLost(endpoint, connection.reason);
       const next = nextReader(reader);

@@ -51,10 +51,11 @@ export function doubtfulFiles(from: Tree, to: Tree, since: number): string[] {
  * @param removes Whether what is only there is to go.
  */
 export function planSync(from: Tree, to: Tree, removes: boolean, contents: Contents): Plan {
-  const paths = [...from.entries.keys()].sort(byDepth);
-  const isAlike = (path: string) => !isOther(entry(from, path), to.entries.get(path), contents, path);
-  const differing = paths.filter((path) => !isAlike(path));
-  const alike = paths.filter(isAlike);
+  const paths = sortByDepth([...from.entries.keys()]);
+  const isDifferent = (path: string) => isOther(entry(from, path), to.entries.get(path), contents, path);
+  const differing = paths.filter(isDifferent);
+  const others = new Set(differing);
+  const alike = paths.filter((path) => !others.has(path));
   const ofKind = (kind: Entry["kind"]) => differing.filter((path) => entry(from, path).kind === kind);
   const files = ofKind("file");
   const isInTheWay = (path: string) => {
@@ -62,21 +63,20 @@ export function planSync(from: Tree, to: Tree, removes: boolean, contents: Conte
     return there !== undefined && there.kind !== from.entries.get(path)?.kind;
   };
   const blocked = differing.filter(isInTheWay);
-  const below = [...to.entries.keys()].filter((path) =>
-    blocked.some((top) => path === top || path.startsWith(`${top}/`)),
-  );
+  const isBelow = (path: string) => blocked.some((top) => path === top || path.startsWith(`${top}/`));
+  const below = blocked.length === 0 ? [] : [...to.entries.keys()].filter(isBelow);
   const gone = new Set(below);
   const extra = [...to.entries.keys()].filter(
     (path) => !from.entries.has(path) && !gone.has(path) && !to.guarded.has(path),
   );
   return {
-    inTheWay: below.sort(byDepth).reverse(),
+    inTheWay: sortByDepth(below).reverse(),
     folders: ofKind("folder").filter((path) => to.entries.get(path)?.kind !== "folder"),
     files,
     links: ofKind("link"),
     modes: alike.filter((path) => entry(from, path).mode !== to.entries.get(path)?.mode),
     times: alike.filter((path) => entry(from, path).modified !== to.entries.get(path)?.modified),
-    extra: removes ? extra.sort(byDepth).reverse() : [],
+    extra: removes ? sortByDepth(extra).reverse() : [],
     bytes: files.reduce((sum, path) => sum + entry(from, path).size, 0),
   };
 }
@@ -91,10 +91,7 @@ export function planRemoval(from: Tree, to: Tree, removes: boolean): string[] {
   const paths = [...to.entries.keys()];
   const kept = paths.filter((path) => !removes && from.entries.get(path)?.kind !== entry(to, path).kind);
   const holding = new Set([...kept, ...to.guarded, ...kept.flatMap(foldersAbove)]);
-  return paths
-    .filter((path) => !holding.has(path))
-    .sort(byDepth)
-    .reverse();
+  return sortByDepth(paths.filter((path) => !holding.has(path))).reverse();
 }
 
 /** Whether nothing is to be done, but for times of change. */
@@ -134,6 +131,9 @@ function foldersAbove(path: string): string[] {
   return steps.slice(1).map((_, index) => steps.slice(0, index + 1).join("/"));
 }
 
-function byDepth(one: string, other: string): number {
-  return one.split("/").length - other.split("/").length || (one < other ? -1 : 1);
+/** The topmost first, and by name where they are as deep. */
+function sortByDepth(paths: readonly string[]): string[] {
+  const levels: string[][] = [];
+  for (const path of paths) (levels[path.split("/").length] ??= []).push(path);
+  return levels.flatMap((level) => level.sort());
 }

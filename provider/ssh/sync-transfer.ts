@@ -130,9 +130,9 @@ async function bridge(remote: Remote, socket: Socket): Promise<void> {
   socket.on("error", () => undefined);
   try {
     const line = await firstLine(socket);
-    await remote.session(line, async (channel) => {
+    await remote.session(line, async (channel, traffic) => {
       channel.stderr.resume(); // what it says there, it also says here
-      splice(socket, channel);
+      splice(socket, channel, traffic);
       await once(channel, "close");
     });
   } catch {

@@ -8,6 +8,7 @@ import { NotStarted } from "./channel";
 import type { SshConnection } from "./connection";
 import { greet, REPLIES } from "./socks";
 import { splice } from "./splice";
+import { noTraffic, type Traffic } from "./traffic";
 import type { Link } from "./tunnel-link";
 import { Listener } from "./tunnel-listener";
 import { spell, type Forward, type Place } from "./tunnel-spec";
@@ -25,15 +26,15 @@ export interface ActiveForward {
 }
 
 /** Listens on this host, and connects from the guest. */
-export async function openLocal(
-  { type, host, guest }: Forward,
-  preferredPort: number,
-  link: Link,
-): Promise<ActiveForward> {
+export async function openLocal(forward: Forward, preferredPort: number, link: Link): Promise<ActiveForward> {
+  const { type, host, guest } = forward;
   const onConnection = (socket: Socket) => {
     socket.on("error", ignore);
-    if (type === "dynamic" || guest === undefined) void carryWish(socket, link);
-    else void carry(socket, link, guest);
+    const join: Join = (channel, to) => {
+      joinTwo(socket, channel, (traffic) => link.record(forward, listener.place, to, traffic));
+    };
+    if (type === "dynamic" || guest === undefined) void carryWish(socket, link, join);
+    else void carry(socket, link, guest, join);
   };
   const listener = await Listener.open(host, preferredPort, onConnection);
   return { place: listener.place, onUp: ignore, close: () => listener.close() };
@@ -46,11 +47,10 @@ export class RemoteForward implements ActiveForward {
   #isClosed = false;
 
   private constructor(
-    place: Place,
-    private readonly host: Place,
+    private readonly forward: Forward,
     private readonly link: Link,
   ) {
-    this.place = place;
+    this.place = forward.guest ?? forward.host;
   }
 
   /**
@@ -58,9 +58,9 @@ export class RemoteForward implements ActiveForward {
    *
    * @throws {MayflyError} `PORT_TAKEN`, or why there is no connection.
    */
-  static async open({ host, guest }: Forward, preferredPort: number, link: Link): Promise<RemoteForward> {
-    const wanted = guest ?? host;
-    const forward = new RemoteForward(wanted, host, link);
+  static async open(asked: Forward, preferredPort: number, link: Link): Promise<RemoteForward> {
+    const forward = new RemoteForward(asked, link);
+    const wanted = forward.place;
     const connection = await link.firstUp();
     const prefers = "port" in wanted && wanted.port === 0 && preferredPort !== 0;
     if (prefers && (await forward.#tryListen(connection, { ...wanted, port: preferredPort }))) return forward;
@@ -73,8 +73,8 @@ export class RemoteForward implements ActiveForward {
   }
 
   /** One that listened before, and is to listen again as soon as the guest is there. */
-  static reopen({ host, guest }: Forward, link: Link): RemoteForward {
-    const forward = new RemoteForward(guest ?? host, host, link);
+  static reopen(asked: Forward, link: Link): RemoteForward {
+    const forward = new RemoteForward(asked, link);
     if (link.current !== undefined) forward.onUp(link.current);
     return forward;
   }
@@ -114,7 +114,9 @@ export class RemoteForward implements ActiveForward {
   }
 
   async #listen(connection: SshConnection, place: Place): Promise<void> {
-    const onConnection = (channel: Duplex) => void carryToHost(channel, this.host);
+    const { forward, link } = this;
+    const begin = (traffic: Traffic) => link.record(forward, this.place, forward.host, traffic);
+    const onConnection = (channel: Duplex) => void carryToHost(channel, forward.host, begin);
     if ("socket" in place) {
       await connection.listenOnSocket(place.socket, onConnection);
       this.place = place;
@@ -125,21 +127,25 @@ export class RemoteForward implements ActiveForward {
   }
 }
 
-async function carry(socket: Socket, link: Link, place: Place): Promise<void> {
+/** Lets what came in and a channel to a place be one. */
+type Join = (channel: Duplex, to: Place) => void;
+
+async function carry(socket: Socket, link: Link, place: Place, join: Join): Promise<void> {
   try {
-    join(socket, await link.reach(place));
+    join(await link.reach(place), place);
   } catch {
     socket.resetAndDestroy(); // as a port does at which nobody listens
   }
 }
 
-async function carryWish(socket: Socket, link: Link): Promise<void> {
+async function carryWish(socket: Socket, link: Link, join: Join): Promise<void> {
   const wish = await greet(socket);
   if (wish === undefined) return;
   try {
-    const channel = await link.reach({ address: wish.host, port: wish.port });
+    const place = { address: wish.host, port: wish.port };
+    const channel = await link.reach(place);
     wish.answer(REPLIES.granted);
-    join(socket, channel);
+    join(channel, place);
   } catch (error) {
     const isRefused = error instanceof NotStarted && /refused/i.test(error.message);
     const isForbidden = error instanceof NotStarted && error.isForbidden;
@@ -147,21 +153,29 @@ async function carryWish(socket: Socket, link: Link): Promise<void> {
   }
 }
 
-async function carryToHost(channel: Duplex, place: Place): Promise<void> {
+async function carryToHost(channel: Duplex, place: Place, begin: Begin): Promise<void> {
   channel.on("error", ignore);
   const where = "socket" in place ? { path: place.socket } : { host: place.address, port: place.port };
   const socket = connect({ ...where, allowHalfOpen: true });
   try {
     await once(socket, "connect");
-    join(socket, channel);
+    joinTwo(socket, channel, begin);
   } catch {
     channel.destroy();
   }
 }
 
-function join(socket: Socket, channel: Duplex): void {
-  if (socket.destroyed) channel.destroy();
-  else splice(socket, channel);
+/** Writes down that a connection begins to go through; returns how to write its end. */
+type Begin = (traffic: Traffic) => () => void;
+
+function joinTwo(socket: Socket, channel: Duplex, begin: Begin): void {
+  if (socket.destroyed) {
+    channel.destroy();
+    return;
+  }
+  const traffic = noTraffic();
+  channel.once("close", begin(traffic));
+  splice(socket, channel, traffic);
 }
 
 /** Removes a socket's file in the guest. */

@@ -3,7 +3,7 @@ import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:net";
 import { join } from "node:path";
 import { writeFileAtomic } from "../host/files";
-import { identifyProcess, isAlive } from "../host/process-identity";
+import { identifySelf, isAlive } from "../host/process-identity";
 import { nameOf } from "./endpoint";
 import { serve, type Answer, type Request } from "./tunnel-control";
 import { openLocal, RemoteForward, type ActiveForward } from "./tunnel-forwards";
@@ -58,7 +58,7 @@ export class Keeper {
   static async run(folder: string): Promise<void> {
     const record = JSON.parse(await readFile(join(folder, RECORD), "utf8")) as TunnelRecord;
     if (record.keeper !== undefined && isAlive(record.keeper)) return; // another one was quicker
-    const keeper = new Keeper(folder, { ...record, keeper: identifyProcess(process.pid) });
+    const keeper = new Keeper(folder, { ...record, keeper: identifySelf() });
     for (const forward of record.forwards) keeper.#kept.set(forward.id, { forward, active: undefined });
     await writeFileAtomic(join(folder, RECORD), spellRecord(keeper.record));
     await keeper.#reopen();

@@ -8,7 +8,8 @@ import type { SshConnection } from "./connection";
 import type { Endpoint } from "./endpoint";
 import { Pool } from "./pool";
 import { SessionLogs } from "./session-log";
-import type { Place } from "./tunnel-spec";
+import type { Traffic } from "./traffic";
+import { spell, type Forward, type Place } from "./tunnel-spec";
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
@@ -71,6 +72,20 @@ export class Link {
     } catch (error) {
       throw patience.aborted ? (this.#failure ?? error) : error;
     }
+  }
+
+  /**
+   * Writes down that one goes through a forward, where this link has a log.
+   *
+   * @param to Where it goes.
+   * @param traffic Counted while it lasts.
+   * @returns How to write its end.
+   */
+  record(forward: Forward, listen: Place, to: Place, traffic: Traffic): () => void {
+    const { log } = this.endpoint;
+    if (log === undefined || this.#connection === undefined) return () => undefined;
+    const what = { kind: "forward", type: forward.type, listen: spell(listen), to: spell(to) } as const;
+    return this.#logs.forward(this.#connection, { ...log, resource: resourceOf(forward) }, what, traffic);
   }
 
   /** Opens a connection from the guest to a place there. Where the link turns out to be dead, once more on a new one. */
@@ -159,6 +174,11 @@ export class Link {
     this.#waiting.clear();
     await ended;
   }
+}
+
+/** Who asked for a forward, as other sessions name it: its owner without project and stack. */
+function resourceOf({ owner }: Forward): string {
+  return /^[^/]*\/[^/]*\/([^]+)$/.exec(owner)?.[1] ?? owner;
 }
 
 /** Whether it is of no use to wait: another host, another key. */

@@ -92,6 +92,14 @@ interface Listed {
   readonly expiresAt?: number;
 }
 
+interface Inspected {
+  readonly id: string;
+  readonly ssh: { readonly config: string };
+  readonly failedLogins: readonly object[];
+}
+
+const configOf = async (name: string) => (await mayfly("ssh-config", "--path", name)).out.trim();
+
 const list = async () => JSON.parse((await mayfly("ls", "--json")).out) as Listed[];
 
 test("a VM of the command's own: run, all that can be done with it, rm", async () => {
@@ -151,12 +159,32 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
   ).toContain("ssh-ed25519");
   expect((await mayfly("forward", "--stop", "dev")).err).toBe("ended 1 of dev\n");
 
+  const stranger = spawn("ssh", ["-F", await configOf("dev"), "-l", "stranger", "dev", "true"], { stdio: "ignore" });
+  expect((await ended(stranger)).code).toBe(255);
   const inspected = await mayfly("inspect", "dev");
-  const [{ ssh, id }] = JSON.parse(inspected.out) as [{ ssh: { config: string }; id: string }];
+  const [{ ssh, id, failedLogins }] = JSON.parse(inspected.out) as [Inspected];
+  expect(failedLogins).toEqual([{ user: "stranger", address: expect.any(String), count: 1, last: expect.any(String) }]);
   expect(inspected.out).not.toContain("PRIVATE KEY");
-  expect((await mayfly("ssh-config", "--path", "dev")).out).toBe(`${ssh.config}\n`);
+  expect(await configOf("dev")).toBe(ssh.config);
   expect(execFileSync("ssh", ["-F", ssh.config, "dev", "echo by hand"]).toString()).toBe("by hand\n");
-  expect((await mayfly("logs", "--ssh", "dev")).out).toMatch(/"resource":"mayfly sync"/);
+  const seen = await mayfly("logs", "--ssh", "dev");
+  expect(seen.err).toMatch(/^1 failed login since its boot: 1 of "stranger" from /);
+  const lines = seen.out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const resources = ["mayfly exec", "mayfly ssh", "mayfly cp", "mayfly sync", "mayfly forward 22"];
+  for (const resource of resources) {
+    const began = lines.find((line) => line["event"] === "began" && line["resource"] === resource);
+    const isItsEnd = (line: Record<string, unknown>) =>
+      line["event"] === "ended" && ["connection", "session"].every((field) => line[field] === began?.[field]);
+    expect([resource, lines.find(isItsEnd)]).toEqual([
+      resource,
+      expect.objectContaining({ source: "mayfly", bytesSent: expect.any(Number), bytesReceived: expect.any(Number) }),
+    ]);
+  }
+  const [{ key } = { key: "" }] = lines.filter((line) => line["kind"] === "scp");
+  expect(lines).toContainEqual(expect.objectContaining({ source: "guest", event: "accepted", user: "root", key }));
   expect((await mayfly("exec", "-v", "dev", "true")).err).toMatch(/^\+ ssh -F /m);
   expect(await mayfly("wait", "dev", "--timeout", "1s")).toMatchObject({ code: 124 });
   expect((await mayfly("prune", "--dry-run")).out).toBe("");

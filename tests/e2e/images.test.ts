@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { existsSync, readFileSync } from "node:fs";
 import { consoleText } from "../../provider/machines/console";
+import { loginIn, renderServerLog, ServerLogReader } from "../../provider/ssh/server-log";
 import { eventually } from "../support/eventually";
 import { ContainerImages } from "../support/container-images";
 import { Program } from "../support/program";
@@ -140,6 +141,10 @@ for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
 
   const ssh = (name: string, command: string) =>
     program.run("ssh", "-F", outputs.vms[name]?.config ?? "", name, command).catch(String);
+  // Who logs in is seen there too: by the syslogd of our own init.
+  const reader = new ServerLogReader();
+  const lines = (await ssh("single", renderServerLog(false))).split("\n").flatMap((line) => reader.read(line) ?? []);
+  expect(lines.map(({ message }) => loginIn(message)?.kind)).toContain("accepted");
   await ssh("plain", "reboot");
   await eventually(
     "it has restarted",

@@ -219,6 +219,8 @@ test("the sessions of all that are in the VM's log, without what they ran", asyn
   expect(new Set(of("connected").map(({ to }) => String(to).split("@")[0]))).toEqual(new Set(["root", "ann"]));
   expect(new Set(of("connected").map(({ key }) => key)).size).toBe(2); // before the rotation, and after
   expect(of("began").map(({ resource }) => resource)).toContain("report");
+  for (const line of of("ended"))
+    expect(line).toMatchObject({ bytesSent: expect.any(Number), bytesReceived: expect.any(Number) });
   expect(of("disconnected")).toHaveLength(of("connected").length); // each `up` has ended, and says so
   expect(text).not.toContain("GREETING");
 });

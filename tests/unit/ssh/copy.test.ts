@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { userInfo } from "node:os";
@@ -216,6 +216,23 @@ test.each(["upload", "download"] as const)("an %s goes on where it was when the 
   expect(own.logins).toBe(2);
   expect(readFileSync(join(to, "to")).equals(bytes)).toBe(true);
   expect(statSync(join(to, "to")).ino).toBe(ino); // the same draft, not one from the start
+});
+
+test("a large file is hashed there while it arrives, by one command", async () => {
+  const log = { file: join(here, "log"), resource: "copy" };
+  const bytes = randomBytes(40_000_003);
+  const remotePath = join(there, "it's large");
+  const { sha256 } = await ssh.upload({ ...server.endpoint, log }, { source: local(bytes), remotePath }, soon());
+  expect(sha256).toBe(createHash("sha256").update(bytes).digest("hex"));
+  expect(readFileSync(remotePath).equals(bytes)).toBe(true);
+  const lines = readFileSync(log.file, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const [command, ...others] = lines.filter(({ kind }) => kind === "command");
+  expect(others).toEqual([]);
+  const end = lines.find(({ event, session }) => event === "ended" && session === command?.["session"]);
+  expect(Number(end?.["bytesSent"])).toBeGreaterThan("0 16\n".length); // told in steps
 });
 
 test("the signal ends a copy", async () => {

@@ -1,8 +1,10 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { recordProgram } from "../../../provider/ssh/session-log";
 import { Ssh, type Endpoint } from "../../../provider/ssh/ssh";
 import { SshAgent } from "../../support/ssh-agent";
 import { Sshd } from "../../support/sshd";
@@ -59,11 +61,10 @@ describe("a session on a machine of ours", () => {
         kind,
         sha256: of(command),
         length: 25,
-        stdinBytes: 5,
       },
-      { ...same, event: "ended", session: 1, seconds, exitCode: 3, outputBytes: 9 },
+      { ...same, event: "ended", session: 1, seconds, exitCode: 3, bytesSent: 5, bytesReceived: 9 },
       { ...same, event: "began", session: 2, resource: "web-test", kind, sha256: of("kill -KILL $$"), length: 13 },
-      { ...same, event: "ended", session: 2, seconds, signal: "SIGKILL", outputBytes: 0 },
+      { ...same, event: "ended", session: 2, seconds, signal: "SIGKILL", bytesSent: 0, bytesReceived: 0 },
       {
         ...{ ...same, event: "disconnected", seconds, sessions: 2, reason: "it was closed" },
         ...{ bytesSent: expect.any(Number), bytesReceived: expect.any(Number) },
@@ -93,16 +94,46 @@ describe("a session on a machine of ours", () => {
     expect(events("ended").at(-1)).toMatchObject({ endedBy: "timeout" });
   });
 
-  test("that carries files is one too; one that breaks says so", async () => {
+  test("that carries files is one too, and tells how much; one that breaks says so", async () => {
     const remotePath = join(server.folder, "home", "copied");
-    await ssh.upload(endpoint(), { source: Buffer.from("x"), remotePath }, soon());
-    expect(events("began").map(({ kind }) => kind)).toContain("sftp");
+    await ssh.upload(endpoint(), { source: Buffer.alloc(70_000), remotePath }, soon());
+    await ssh.download(endpoint(), { remotePath, localPath: join(server.folder, "back") }, soon());
+    const files = events("began").filter(({ kind }) => kind === "sftp");
+    const carried = files.map(({ session }) => events("ended").find((line) => line["session"] === session));
+    const total = (field: string) => carried.reduce((sum, line) => sum + Number(line?.[field]), 0);
+    expect([total("bytesSent"), total("bytesReceived")]).toEqual([70_000, 70_000]);
     const broken = ssh.exec(endpoint(), { command: "sleep 60" }, soon());
     const failed = expect(broken).rejects.toMatchObject({ code: "COMMAND_FAILED" });
     for (const pid of await server.sessionProcesses()) process.kill(pid, "SIGKILL");
     await failed;
     expect(events("ended").at(-1)).toMatchObject({ error: "COMMAND_FAILED" });
     expect(events("disconnected")).toHaveLength(1);
+  });
+
+  test("by rsync counts both directions; a command with a stream for its input counts that", async () => {
+    const [here, there] = ["here", "there"].map((name) => join(server.folder, name)) as [string, string];
+    mkdirSync(here);
+    for (let index = 0; index < 300; index += 1) writeFileSync(join(here, String(index)), randomBytes(500));
+    const rsyncing = new Ssh(join(__dirname, "..", "..", "..", "sdk", "dist", "provider", "rsync-shell.js"));
+    const request = { direction: "up", localPath: here, remotePath: there, exclude: [], removes: false } as const;
+    await rsyncing.sync(endpoint(), request, soon());
+    await rsyncing.close();
+    const [program] = events("began").filter(({ kind }) => kind === "program");
+    const end = events("ended").find(({ session }) => session === program?.["session"]);
+    expect(Number(end?.["bytesSent"])).toBeGreaterThan(150_000);
+    expect(Number(end?.["bytesReceived"])).toBeGreaterThan(10);
+    await ssh.exec(endpoint(), { command: "wc -c", stdin: Readable.from([Buffer.alloc(9), "ä"]) }, soon());
+    expect(events("ended").at(-1)).toMatchObject({ exitCode: 0, bytesSent: 11, bytesReceived: 3 });
+  });
+
+  test("of a program of OpenSSH's has its key, and its command as a hash", () => {
+    const program = { kind: "ssh", to: "root@127.0.0.1:22", key: "SHA256:x", command: "echo word" };
+    const end = recordProgram({ file, resource: "mayfly ssh" }, program);
+    end({ exitCode: 255 });
+    const { command: _, ...shown } = program;
+    expect(events("began")).toEqual([expect.objectContaining({ ...shown, length: 9, resource: "mayfly ssh" })]);
+    expect(events("ended")).toEqual([expect.objectContaining({ session: 1, exitCode: 255 })]);
+    expect(readFileSync(file, "utf8")).not.toContain("word");
   });
 
   test("with a key in an agent names the key that the server took", async () => {

@@ -9,6 +9,7 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { isAlive } from "../../../provider/host/process-identity";
 import { until } from "../../../provider/host/until";
+import { spell } from "../../../provider/ssh/tunnel-spec";
 import { failureOf } from "../../support/context";
 import { freePort, Sshd } from "../../support/sshd";
 import { answers, dial, portOf, say, TestTunnel, wait } from "../../support/tunnel";
@@ -29,6 +30,32 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await tunnel[Symbol.asyncDispose]();
+});
+
+test("what goes through forwards is in the session log: which one, from where to where, how much", async () => {
+  const file = join(tunnel.home, "sessions.jsonl");
+  tunnel.site = { ...tunnel.site, endpoint: { ...server.endpoint, log: { file, resource: "whoever" } } };
+  const local = await tunnel.open(tunnel.local());
+  const remote = await tunnel.open(tunnel.remote());
+  await say(local, "12345");
+  await say(remote, "123");
+  const lines = () =>
+    readFileSync(file, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const of = (event: string) => lines().filter((line) => line["event"] === event);
+  await until("both are over", () => Promise.resolve(of("ended").length === 2 || undefined), wait());
+  const echo = spell(tunnel.echoPlace);
+  expect(of("connected")).toHaveLength(1);
+  expect(of("began")).toEqual([
+    expect.objectContaining({ kind: "forward", resource: "web", type: "local", listen: spell(local), to: echo }),
+    expect.objectContaining({ kind: "forward", resource: "api", type: "remote", listen: spell(remote), to: echo }),
+  ]);
+  expect(of("ended")).toEqual([
+    expect.objectContaining({ session: 1, bytesSent: 5, bytesReceived: 5 }),
+    expect.objectContaining({ session: 2, bytesSent: 3, bytesReceived: 3 }),
+  ]);
 });
 
 describe("a local forward", () => {
