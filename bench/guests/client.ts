@@ -12,8 +12,8 @@ export interface Said {
   readonly exitCode: number | undefined;
 }
 
-const DIAL_SECONDS = 30; // a login to a guest that still boots, under emulation
-const COMMAND_MS = 90_000;
+const DIAL_SECONDS = 60; // a login to a guest that still boots, under emulation
+const COMMAND_MS = 150_000;
 
 /** A guest by the road of its user: OpenSSH's clients with the configuration that the VM has given. */
 export class Client {

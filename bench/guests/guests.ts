@@ -52,6 +52,9 @@ echo "not for us" >/usr/lib/modules/$version/initramfs.img
 rm -rf /boot/*
 ${BOOTC_HOMES}`;
 
+/** Files without labels, as in any image that was not made on a host with SELinux. */
+const SELINUX = "sed -i s/^SELINUX=.*/SELINUX=enforcing/ /etc/selinux/config";
+
 const UKI = `
 version=$(ls /usr/lib/modules)
 echo "not for us" >/tmp/initramfs.img
@@ -116,6 +119,14 @@ export const GUESTS: readonly Guest[] = [
     { debian: { suite: "trixie", packages: ["systemd-ukify", "systemd-boot-efi"] } },
     UKI,
   ),
+  {
+    name: "selinux",
+    what: "Debian 12 with SELinux set to enforcing, and files that have no labels",
+    make: async (maker) => ({
+      ...(await built("", "", { debian: { packages: ["selinux-policy-default"] } }, SELINUX).make(maker)),
+      kernelArgs: ["security=selinux", "selinux=1"],
+    }),
+  },
 ];
 
 /** A Debian that is a whole machine, from `Image.debian`. */

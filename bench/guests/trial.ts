@@ -22,12 +22,14 @@ export interface Outcome {
   readonly checks: Readonly<Record<Check, { readonly seconds: number } | { readonly problem: string }>>;
 }
 
-const REBOOT_SECONDS = 180;
-const POWEROFF_SECONDS = 90;
+/** Long enough for a host that others load too; and should this process be killed, no VM stays for good. */
+const LIMITS = { bootTimeout: 900, expiresAfter: "1h" };
+const REBOOT_SECONDS = 600;
+const POWEROFF_SECONDS = 180;
 
 /** Boots a VM through its kernel, does with it what a user would, and removes it. Rejects when it does not boot. */
 export async function tryGuest(engine: Engine, fields: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const made = await engine.create("VM", { memory: "512MiB", warmBoot: "never", ...fields });
+  const made = await engine.create("VM", { memory: "512MiB", warmBoot: "never", ...LIMITS, ...fields });
   try {
     const client = new Client(String(made.outs["sshConfig"]), "web");
     const { stdout } = await client.ssh(LOOK);
