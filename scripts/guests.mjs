@@ -1,5 +1,5 @@
 // `npm run guests`: set-up, then each kind of guest in turn; writes docs/guests.md. Takes about half an hour. With names of
-// guests, as in `npm run guests -- openrc`: only these, and nothing is written.
+// guests, as in `npm run guests -- openrc`: only these, and the other rows of the table stay.
 import { testPackages } from "./setup/host-packages.mjs";
 import { setUp } from "./setup/set-up.mjs";
 import { STEPS } from "./setup/steps.mjs";

@@ -10,6 +10,8 @@ export interface Maker {
   readonly engine: Engine;
   readonly workshop: Workshop;
   readonly images: ContainerImages;
+  /** Images that podman had before: they stay. */
+  readonly before: ReadonlySet<string>;
 }
 
 /** A guest to be tried. */
@@ -150,13 +152,14 @@ function built(name: string, what: string, from: Fields, script: string): Guest 
     ...{ name, what },
     make: async (maker) => {
       const text = `FROM ${await imageOf(maker, from)}\nRUN ${JSON.stringify(["sh", "-euc", script])}\n`;
-      const image = await imageOf(maker, { containerfile: { text } });
-      maker.images.adopt(image);
-      return { image };
+      return { image: await imageOf(maker, { containerfile: { text } }) };
     },
   };
 }
 
-async function imageOf({ engine }: Maker, fields: Fields): Promise<string> {
-  return String((await engine.create("Image", fields)).outs["imageName"]);
+/** Has the resource Image make one; returns its name. */
+export async function imageOf({ engine, images, before }: Maker, fields: Fields): Promise<string> {
+  const name = String((await engine.create("Image", fields)).outs["imageName"]);
+  if (!before.has(name)) images.adopt(name);
+  return name;
 }

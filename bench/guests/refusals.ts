@@ -3,7 +3,7 @@ import { readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { failureOf } from "../../tests/support/context";
 import { timed } from "../figures";
-import type { Fields, Maker } from "./guests";
+import { imageOf, type Fields, type Maker } from "./guests";
 
 /** What is no guest. */
 interface Refusal {
@@ -55,16 +55,16 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     what: "a kernel without virtio",
-    make: async ({ engine, images }) => {
-      const debian = String((await engine.create("Image", { debian: {} })).outs["imageName"]);
+    make: async (maker) => {
+      const debian = await imageOf(maker, { debian: {} });
       const script = "rm /usr/lib/modules/*/kernel/drivers/block/virtio_blk.ko && depmod $(ls /usr/lib/modules)";
-      return ["VM", { image: await images.build("no-virtio", `FROM ${debian}\nRUN ${script}\n`) }];
+      return ["VM", { image: await maker.images.build("no-virtio", `FROM ${debian}\nRUN ${script}\n`) }];
     },
   },
   {
     what: "a Containerfile whose build fails",
-    make: async ({ engine }) => {
-      const debian = String((await engine.create("Image", { debian: {} })).outs["imageName"]);
+    make: async (maker) => {
+      const debian = await imageOf(maker, { debian: {} });
       return ["Image", { containerfile: { text: `FROM ${debian}\nRUN make all\n` } }];
     },
   },

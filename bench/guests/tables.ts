@@ -22,9 +22,16 @@ export function isRefusedWell({ seconds, message, left }: Refused): boolean {
 }
 
 /** One row for each guest, in Markdown. */
-export function guestTable(tried: readonly Tried[]): string {
-  const head = ["image", "init", "kernel", "SSH server", "boot", ...CHECKS];
-  return markdown(head, tried.map(guestRow));
+export function guestTable(rows: readonly (readonly string[])[]): string {
+  return markdown(["image", "init", "kernel", "SSH server", "boot", ...CHECKS], rows);
+}
+
+/** The rows that a text has of the guests' table, by their first cell. */
+export function guestRowsIn(text: string): ReadonlyMap<string, readonly string[]> {
+  const rows = text.split("\n").map((line) => line.split(/(?<!\\)\|/).slice(1, -1));
+  const isGuests = (cells: readonly string[]) => cells.length === 5 + CHECKS.length;
+  const plain = rows.filter(isGuests).map((cells) => cells.map((cell) => cell.trim().replaceAll("\\|", "|")));
+  return new Map(plain.map((cells) => [cells[0] ?? "", cells]));
 }
 
 /** The cells of one guest's row. */

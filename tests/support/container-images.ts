@@ -27,7 +27,7 @@ export interface Workshop {
 
 /** Images out of a few files, in podman's store for as long as a test lasts. */
 export class ContainerImages implements AsyncDisposable {
-  private readonly made: string[] = [];
+  private readonly made = new Set<string>();
 
   /** @param workshop Of the test whose images they are. */
   constructor(private readonly workshop: Workshop) {}
@@ -69,7 +69,7 @@ export class ContainerImages implements AsyncDisposable {
     const options = architecture === undefined ? [] : ["--arch", architecture];
     await this.workshop.run("podman", "import", "--quiet", ...options, ...changes, tar, image);
     await rm(tar);
-    this.made.push(image);
+    this.made.add(image);
     return image;
   }
 
@@ -80,17 +80,17 @@ export class ContainerImages implements AsyncDisposable {
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "Containerfile"), text);
     await this.workshop.run("podman", "build", "--quiet", "--tag", image, folder);
-    this.made.push(image);
+    this.made.add(image);
     return image;
   }
 
   /** Takes over an image that a program has made: it goes when the test ends. */
   adopt(...names: readonly string[]): void {
-    this.made.push(...names);
+    for (const name of names) this.made.add(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.made.length > 0) await this.workshop.run("podman", "rmi", "--force", ...this.made);
+    if (this.made.size > 0) await this.workshop.run("podman", "rmi", "--force", ...this.made);
   }
 
   /** Runs a script with the rights that the storage's files need: of a user's storage they belong to other ids. */
