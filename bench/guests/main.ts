@@ -39,8 +39,8 @@ async function main(names: readonly string[]): Promise<void> {
 }
 
 /** Names of the images in podman's store. */
-async function imagesOf({ run }: Workshop): Promise<ReadonlySet<string>> {
-  return new Set((await run("podman", "images", "--format", "{{.Repository}}:{{.Tag}}")).split("\n"));
+async function imagesOf(workshop: Workshop): Promise<ReadonlySet<string>> {
+  return new Set((await workshop.run("podman", "images", "--format", "{{.Repository}}:{{.Tag}}")).split("\n"));
 }
 
 /** Rejects with nothing: a guest that does not boot is an answer too. */
