@@ -28,8 +28,8 @@ exit 3
 `;
 
 /**
- * An init that restarts the machine in its first minute; then starts the SSH server late, and ends all there are when the
- * one that users reach has just begun to listen, at 64022 (hexadecimal FA16).
+ * An init that restarts the machine in its first minute; then starts the SSH server late, and ends all there are, for a
+ * while, when the one that users reach has just begun to listen, at 64022 (hexadecimal FA16).
  */
 const RESTLESS = `#!/usr/lib/mayfly/busybox sh
 PATH=/usr/lib/mayfly/bin
@@ -41,7 +41,10 @@ if [ "$(wc -l </var/boots)" = 1 ]; then sync; reboot -f; fi
   mkdir /run/sshd
   /usr/sbin/sshd
   until grep -q ':FA16 ' /proc/net/tcp; do sleep 0.05; done
+  chmod -x /usr/sbin/sshd
   killall sshd
+  sleep 10
+  chmod +x /usr/sbin/sshd
   /usr/sbin/sshd
   echo "guest: sshd was restarted" >/dev/console
 ) &
