@@ -18,16 +18,20 @@ export class Engine implements AsyncDisposable {
   private constructor(
     private readonly plugin: Plugin,
     readonly home: string,
+    /** The program's, on all that it makes. */
+    readonly project: string,
   ) {}
 
   /** @param home Its data folder, if not a new one. @param environment Added to its own. */
   static async start(home = mkdtempSync(join(tmpdir(), "mayfly bench ")), environment = {}): Promise<Engine> {
-    return new Engine(await Plugin.start({ environment: { MAYFLY_HOME: home, ...environment } }), home);
+    const plugin = await Plugin.start({ environment: { MAYFLY_HOME: home, ...environment } });
+    return new Engine(plugin, home, `bench-${String(process.pid)}`);
   }
 
   /** Makes a resource. */
   async create(kind: string, fields: Wire): Promise<Made> {
-    const { inputs, failures } = await this.plugin.check({ ...sentBy(kind), ...fields });
+    const owner = { project: this.project, stack: "bench", resource: "web" };
+    const { inputs, failures } = await this.plugin.check({ ...sentBy(kind), owner, ...fields });
     if (failures.length > 0) throw new Error(failures.join("\n"));
     const { seconds, result } = await timed(() => this.plugin.create(inputs));
     return { ...result, seconds };

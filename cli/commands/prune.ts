@@ -5,13 +5,14 @@ import { verbWithJson } from "../verb";
 
 interface PruneOptions {
   readonly all?: true;
+  readonly images?: true;
   readonly dryRun?: true;
   readonly json?: true;
 }
 
 /** Something that may go. */
 interface Leftover {
-  readonly kind: "vm" | "network" | "template";
+  readonly kind: "vm" | "network" | "template" | "image";
   readonly name: string;
   readonly reason: string;
   readonly remove: () => Promise<void>;
@@ -25,20 +26,27 @@ export function prune(): Command {
       "its private networks that no VM is in.",
     [
       "mayfly prune --dry-run",
-      "mayfly prune --all   # also templates that no VM runs from; the next VM makes them anew",
+      "mayfly prune --all --images   # also what the next VM makes anew: templates, and what images are booted from",
     ],
   )
     .option("--all", "also templates that no VM runs from")
+    .option(
+      "--images",
+      "also what images are booted from, where no VM or template needs it and nobody has asked for it in the last ten " +
+        "minutes; the images in podman's store stay",
+    )
     .option("-n, --dry-run", "only say what would be removed")
     .action(clean);
 }
 
-async function clean({ all, dryRun, json }: PruneOptions): Promise<void> {
+async function clean({ all, images, dryRun, json }: PruneOptions): Promise<void> {
   using session = await openSession("prune");
+  const unusedTemplates = all === true ? await templates(session) : [];
   const found = [
     ...(await vms(session)),
     ...(await networks(session)),
-    ...(all === true ? await templates(session) : []),
+    ...unusedTemplates,
+    ...(images === true ? await artefacts(session, new Set(unusedTemplates.map(({ name }) => name))) : []),
   ];
   for (const { kind, name, reason, remove } of found) {
     if (dryRun !== true) await remove();
@@ -84,4 +92,16 @@ async function templates({ machines }: Session): Promise<Leftover[]> {
     ...{ kind: "template" as const, name: key, reason: "no VM runs from it" },
     remove: () => machines.removeTemplate(key),
   }));
+}
+
+async function artefacts({ machines, images }: Session, doomed: ReadonlySet<string>): Promise<Leftover[]> {
+  const unused = await images.unused(await machines.bootsInUse(doomed));
+  return unused.map(({ id, bytes }) => ({
+    ...{ kind: "image" as const, name: id.slice(0, 12), reason: `no VM needs it (${inMiB(bytes)} MiB)` },
+    remove: () => images.removeArtefacts(id),
+  }));
+}
+
+function inMiB(bytes: number): string {
+  return (bytes / 1_048_576).toFixed(0);
 }

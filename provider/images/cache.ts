@@ -57,6 +57,39 @@ export async function makeRoom(
   }
 }
 
+/** The boot artefacts of one image. */
+export interface ImageArtefacts {
+  /** The image's id. */
+  readonly id: string;
+  /** What they take of the disk; what they share with another image's counts for both. */
+  readonly bytes: number;
+}
+
+/**
+ * The artefacts of images that nobody uses.
+ *
+ * @param inUse As for {@link makeRoom}.
+ * @param graceMs What was asked for in this time counts as used: a machine may be about to start from it.
+ */
+export async function unusedArtefacts(
+  { artefacts }: Pick<Paths, "artefacts">,
+  inUse: readonly string[],
+  graceMs: number,
+): Promise<ImageArtefacts[]> {
+  const units = await unitsIn(artefacts, await readdir(artefacts));
+  const unused = units.filter((unit) => unit.usedAt <= Date.now() - graceMs && !isUsed(unit, inUse));
+  return unused.map((unit) => ({ id: unit.id, bytes: bytesOf([unit]) }));
+}
+
+/** Throws out the artefacts of one image. Succeeds when there are none. */
+export async function removeArtefacts(
+  { artefacts, scratch }: Pick<Paths, "artefacts" | "scratch">,
+  id: string,
+): Promise<void> {
+  const names = (await readdir(artefacts)).filter((name) => name.split("-")[0] === id);
+  for (const name of names) await remove(join(artefacts, name), scratch);
+}
+
 /** At once, so that nobody finds a half of it. */
 async function remove(folder: string, scratch: string): Promise<void> {
   const doomed = join(scratch, randomBytes(8).toString("hex"));

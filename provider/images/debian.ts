@@ -112,7 +112,7 @@ const DEFAULT_MIRROR = "http://deb.debian.org/debian";
  * Debian's archive, as this host reaches it: on Debian the mirror that apt uses here, so that a company's proxy or a
  * local mirror serves both; elsewhere, and with `MAYFLY_DEBIAN_MIRROR` unset, Debian's own.
  */
-function debianMirror(environment: NodeJS.ProcessEnv = process.env, etc = "/etc"): string {
+export function debianMirror(environment: NodeJS.ProcessEnv = process.env, etc = "/etc"): string {
   const chosen = environment["MAYFLY_DEBIAN_MIRROR"];
   if (chosen !== undefined) return chosen;
   const release = readIfExists(join(etc, "os-release"));

@@ -1,11 +1,14 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
-import { moduleName, modulesInOrder } from "./kernel-modules";
+import { lackingModules, moduleName, modulesInOrder } from "./kernel-modules";
 import { look, WITH_IMAGE, type FoundKernel } from "./look";
+import { kernelInside } from "./unified-kernel";
 
+/** Prints nothing for a file that is not there. */
 const READ_FILE = `${WITH_IMAGE}
-cat "$root/$2"
+[ ! -e "$root/$2" ] || cat "$root/$2"
 `;
 
 /** `$2` the folder to fill. */
@@ -36,7 +39,7 @@ export interface ExtractedImage {
  * `initramfs/modules/NN-NAME.ko` in load order.
  *
  * @param image Id of an image in podman's store.
- * @throws {MayflyError} `IMAGE_NOT_BOOTABLE` when there is nothing in it.
+ * @throws {MayflyError} `IMAGE_NOT_BOOTABLE` when there is nothing in it, or its kernel is not for machines of ours.
  */
 export async function extractImage(
   podman: Podman,
@@ -61,10 +64,36 @@ async function extractKernel(
   folder: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const dependencies = await podman.script(READ_FILE, [image, `${found.modules}/modules.dep`], { signal });
+  const read = async (name: string) => podman.script(READ_FILE, [image, `${found.modules}/${name}`], { signal });
+  const dependencies = await read("modules.dep");
+  const lacking = lackingModules(dependencies, await read("modules.builtin"));
+  if (lacking.length > 0) throw lacksDrivers(found, lacking);
   const modules = modulesInOrder(dependencies).map((path, index) => `${path}=${moduleFile(path, index)}`);
   await mkdir(join(folder, "initramfs", "modules"), { recursive: true });
   await podman.script(EXTRACT_KERNEL, [image, folder, found.kernel, found.modules, ...modules], { signal });
+  if (found.kernel.endsWith(".efi")) await unwrap(join(folder, "kernel"), found.kernel);
+}
+
+/** Puts the kernel of a unified kernel image in its place. Its initramfs stays out: ours boots the machine. */
+async function unwrap(file: string, name: string): Promise<void> {
+  const kernel = kernelInside(await readFile(file));
+  if (kernel === undefined) {
+    throw new MayflyError("IMAGE_NOT_BOOTABLE", `the image's /${name} is no unified kernel image`, {
+      evidence: "it has no section .linux",
+      remedy: "see how it was made: `ukify inspect FILE` lists what is in it",
+    });
+  }
+  await writeFile(file, kernel);
+}
+
+function lacksDrivers({ version, modules }: FoundKernel, lacking: readonly string[]): MayflyError {
+  const names = lacking.join(", ");
+  return new MayflyError("IMAGE_NOT_BOOTABLE", `the image's kernel ${version} lacks what a machine needs: ${names}`, {
+    evidence: `neither modules.dep nor modules.builtin in /${modules} has it`,
+    remedy:
+      "install a kernel with virtio, erofs and overlay in the image (Debian: linux-image-cloud-amd64), " +
+      "or leave the kernel out of it: Debian's is lent to it then",
+  });
 }
 
 /** The file's number is its place in the load order; its ending says how it is packed. */

@@ -4,7 +4,7 @@ import type { Say } from "../host/progress";
 import type { ImageSpec } from "../schema/image";
 import { digestArchive } from "./archive-digest";
 import { bootArtefacts, type BootArtefacts } from "./artefacts";
-import { makeRoom } from "./cache";
+import { makeRoom, removeArtefacts, unusedArtefacts, type ImageArtefacts } from "./cache";
 import { buildContainerfile, digestContainerfile, wrongPlaces, type ContainerfileSpec } from "./containerfile";
 import { DEFAULT_DEBIAN, makeDebianImage, type DebianSpec } from "./debian";
 import { askRegistry, type OfferedImage } from "./registry";
@@ -89,4 +89,20 @@ export class Images {
     const room = async () => makeRoom(this.paths, await this.inUse());
     return bootArtefacts({ paths: this.paths, podman: this.podman, lender, makeRoom: room }, image, signal);
   }
+
+  /**
+   * Boot artefacts that may go: of images that were not asked for in the last ten minutes, and that nobody uses.
+   *
+   * @param inUse Versions of artefacts that are used.
+   */
+  async unused(inUse: readonly string[]): Promise<ImageArtefacts[]> {
+    return unusedArtefacts(this.paths, inUse, PRUNE_GRACE_MS);
+  }
+
+  /** Removes the boot artefacts of an image; they are made anew when they are asked for. */
+  async removeArtefacts(id: string): Promise<void> {
+    await removeArtefacts(this.paths, id);
+  }
 }
+
+const PRUNE_GRACE_MS = 600_000; // from the look at an image to the machine's record, with some others before it

@@ -11,6 +11,9 @@ const BOOT_MODULES: readonly string[] = [
   "virtiofs",
 ];
 
+/** Those of them that no machine can do without; the others are for what it may be asked for. */
+const NEEDED_MODULES = ["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "erofs", "overlay"];
+
 const SUFFIX = /\.ko(?:\.(?:gz|xz|zst))?$/;
 
 /**
@@ -30,6 +33,19 @@ export function modulesInOrder(modulesDep: string, names: readonly string[] = BO
   const ordered = new Set<string>();
   for (const path of wanted) for (const needed of [...(needs.get(path) ?? []).toReversed(), path]) ordered.add(needed);
   return [...ordered];
+}
+
+/**
+ * What a kernel lacks that every machine needs. Nothing, as far as is known, where it does not say what it has built in.
+ *
+ * @param modulesDep Text of `modules.dep`.
+ * @param modulesBuiltin Text of `modules.builtin`: one path a line; modules.builtin(5). Empty: there is no such file.
+ */
+export function lackingModules(modulesDep: string, modulesBuiltin: string): string[] {
+  if (modulesBuiltin === "") return [];
+  const paths = [...modulesDep.split("\n").map((line) => line.split(":")[0] ?? ""), ...modulesBuiltin.split("\n")];
+  const there = new Set(paths.map((path) => moduleName(path)));
+  return NEEDED_MODULES.filter((name) => !there.has(name));
 }
 
 /** `kernel/fs/erofs/erofs.ko.xz` is `erofs`. */

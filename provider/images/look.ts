@@ -34,9 +34,9 @@ find_init
 `;
 
 /**
- * Prints `kernel VERSION FILE MODULES` for each kernel in the image (bootc's place, then Debian's and Fedora's), `init
- * KIND`, `sshd FILE`, and `file NAME` for one of its files. A link may point outside of what is mounted here, so being a
- * link is enough.
+ * Prints `kernel VERSION FILE MODULES` for each kernel in the image (bootc's place, then Debian's and Fedora's, then those
+ * of unified kernel images), `init KIND`, `sshd FILE`, and `file NAME` for one of its files. A link may point outside of
+ * what is mounted here, so being a link is enough.
  */
 const LOOK = `${WITH_IMAGE}
 ${FIND_INIT}
@@ -54,7 +54,8 @@ first sshd usr/sbin/sshd usr/bin/sshd sbin/sshd
 for modules in usr/lib/modules/* lib/modules/*; do
   version=\${modules##*/}
   [ -e "$modules/modules.dep" ] || continue
-  for kernel in "$modules/vmlinuz" "boot/vmlinuz-$version" "boot/vmlinux-$version"; do
+  for kernel in "$modules/vmlinuz" "boot/vmlinuz-$version" "boot/vmlinux-$version" "$modules"/*.efi \\
+    boot/EFI/Linux/*"$version"*.efi efi/EFI/Linux/*"$version"*.efi; do
     [ -f "$kernel" ] && echo "kernel $version $kernel $modules" && break
   done
 done

@@ -156,9 +156,9 @@ export class Machines {
     return this.admission.inTurn(memoryMiB, progress, work);
   }
 
-  /** Versions of the boot artefacts that machines and templates were made from. */
-  async bootsInUse(): Promise<string[]> {
-    return bootsInUse(this.shelf.records, this.templates);
+  /** Versions of the boot artefacts that machines and templates were made from. @param doomed Templates that do not count. */
+  async bootsInUse(doomed: ReadonlySet<string> = new Set()): Promise<string[]> {
+    return bootsInUse(this.shelf.records, this.templates, doomed);
   }
 
   /** Runs work on a machine that is being made; when that fails, nothing of the machine is left. */

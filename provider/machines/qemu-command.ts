@@ -69,10 +69,7 @@ export function qemuCommand(
     ...(files.start === "warm" ? ["-incoming", "defer"] : []),
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...["-kernel", `${artefacts}/kernel`, "-initrd", `${artefacts}/${files.initramfs}`],
-    ...[
-      "-append",
-      [...KERNEL_ARGS, ...(spec.accelerator === "tcg" ? ["mitigations=off"] : []), ...spec.kernelArgs].join(" "),
-    ],
+    ...["-append", kernelArgs(spec).join(" ")],
     ...disk("root", `${artefacts}/rootfs.erofs`, true),
     ...disk("identity", `${machine}/identity.tar`, true),
     ...["-netdev", network(spec), "-device", `virtio-net-pci,netdev=net,mac=${identity.mac},romfile=`],
@@ -88,6 +85,13 @@ export function qemuCommand(
     // A device that talks to another process can't be part of a saved state: a warm machine gets it afterwards.
     ...(files.start === "cold" ? [...spec.mounts.flatMap((_, i) => mount(i)), ...identity.seats.flatMap(segment)] : []),
   ];
+}
+
+function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec): string[] {
+  // The labels of an image's files are those of the host that built it, or none: SELinux would forbid what init and sshd do.
+  // Who has labels of the guest's own asks for it; libselinux takes the first word on it, not the last.
+  const selinux = own.some((arg) => arg.startsWith("enforcing=")) ? [] : ["enforcing=0"];
+  return [...KERNEL_ARGS, ...(name === "tcg" ? ["mitigations=off"] : []), ...selinux, ...own];
 }
 
 function accelerator({ accelerator: name }: MachineSpec): string[] {

@@ -6,20 +6,23 @@ import { delimiter, join } from "node:path";
 import { Program } from "../support/program";
 import { Plugin } from "../contract/support/plugin";
 import { sentBy } from "../contract/support/provider-text";
+import { ContainerImages } from "../support/container-images";
 import { makeSmallImages, type SmallImages } from "../support/small-images";
 
 let program: Program;
+let workshop: ContainerImages;
 let images: SmallImages;
 
 beforeAll(async () => {
   program = await Program.open("failures");
   await program.write('exports.image = new mayfly.Image("debian", { debian: {} }).imageName;');
   await program.upAtOnce();
-  images = await makeSmallImages(program, (await program.outputs<{ image: string }>()).image);
+  workshop = new ContainerImages(program);
+  images = await makeSmallImages(workshop, (await program.outputs<{ image: string }>()).image);
 });
 afterAll(async () => {
   await using _ = program;
-  await images[Symbol.asyncDispose]();
+  await workshop[Symbol.asyncDispose]();
 });
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -158,7 +161,7 @@ describe("at up", () => {
       "IMAGE_NOT_FOUND",
     );
     parts("empty", "the image is empty", "there is no file in its root folder", "IMAGE_NOT_BOOTABLE");
-    parts("foreign", "the image is for arm64", '"Architecture": "arm64"', "IMAGE_NOT_BOOTABLE");
+    parts("foreign", "the image is for riscv64", '"Architecture": "riscv64"', "IMAGE_NOT_BOOTABLE");
     parts("panics", "the kernel panicked: Attempted to kill init!", /Kernel panic - not syncing/, "BOOT_FAILED");
     parts("hangs", "did not listen within 15 s", /last console lines:\n *\[ +\d+\.\d+\] \w/, "BOOT_TIMEOUT");
     parts("sudoless", "user ann: sudo is asked for, but the image has no sudo", "mayfly: cannot boot", "BOOT_FAILED");

@@ -8,7 +8,7 @@ import { Program } from "../support/program";
 
 // Container images, none with a kernel or an SSH server: one of busybox and musl, whose program ends; one that is a single
 // file, without shell and accounts; one with Debian's C library, whose containers run nothing; one with systemd. But for
-// the last, none has an init.
+// the last, none has an init. And one with an init of another kind and an SSH server that makes trouble.
 
 const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path)) ?? "";
 const MUSL = "/lib/ld-musl-x86_64.so.1";
@@ -23,8 +23,33 @@ const ENTRYPOINT = `#!/bin/sh
 printf 'given %s|' "$@"; echo
 echo "as $(id -u):$(id -g) $(id -G) in $(pwd) of $HOME"
 echo "with $GREETING, $TWO and $PATH"
+grep -q '# mayfly network$' /etc/hosts && echo "knows its network"
 ${MUSL} --version 2>&1 | head -n 1 >/dev/stderr
 exit 3
+`;
+
+/**
+ * An init that restarts the machine in its first minute; then starts the SSH server late, and ends all there are, for a
+ * while, when the one that users reach has just begun to listen, at 64022 (hexadecimal FA16).
+ */
+const RESTLESS = `#!/usr/lib/mayfly/busybox sh
+PATH=/usr/lib/mayfly/bin
+mount -t tmpfs run /run
+echo boot >>/var/boots
+if [ "$(wc -l </var/boots)" = 1 ]; then sync; reboot -f; fi
+(
+  sleep 3
+  mkdir /run/sshd
+  /usr/sbin/sshd
+  until grep -q ':FA16 ' /proc/net/tcp; do sleep 0.05; done
+  chmod -x /usr/sbin/sshd
+  killall sshd
+  sleep 10
+  chmod +x /usr/sbin/sshd
+  /usr/sbin/sshd
+  echo "guest: sshd was restarted" >/dev/console
+) &
+while :; do sleep 1000; done
 `;
 
 let program: Program;
@@ -51,7 +76,7 @@ test("images of a few files become machines: commands, copies, the entrypoint's 
   await program.write('exports.image = new mayfly.Image("debian", { debian: {} }).imageName;');
   await program.upAtOnce();
   const { image } = await program.outputs<{ image: string }>();
-  const applets = ["sh", "cat", "id", "head"].map((name): [string, string] => [`bin/${name}`, "busybox"]);
+  const applets = ["sh", "cat", "id", "head", "grep"].map((name): [string, string] => [`bin/${name}`, "busybox"]);
   const [plain, single, glibc, systemd] = await Promise.all([
     images.make("busybox", {
       links: Object.fromEntries(applets),
@@ -82,14 +107,20 @@ test("images of a few files become machines: commands, copies, the entrypoint's 
   const sources = {
     built: { containerfile: { text: `FROM ${plain}\nUSER 0\nRUN echo built >/built\nENV TWO=built\n` } },
     packed: { rootfs: tar },
+    restless: {
+      containerfile: {
+        text: `FROM ${image}\nRUN ${JSON.stringify(["sh", "-euc", `rm /sbin/init; printf %s "$0" >/sbin/init; chmod +x /sbin/init`, RESTLESS])}\n`,
+      },
+    },
   };
   const vms = {
-    plain: { image: plain, warmBoot: "required", users: [{ name: "ann" }], environment: { TWO: "two" } },
-    single: { image: single, warmBoot: "never", ports: [{ guest: 8_080 }] },
+    plain: { image: plain, warmBoot: "required", users: [{ name: "ann" }], environment: { TWO: "two" }, isIn: true },
+    single: { image: single, warmBoot: "never", ports: [{ guest: 8_080 }], isIn: true },
     glibc: { image: glibc, warmBoot: "never" },
     systemd: { image: systemd, memory: "512MiB", warmBoot: "never", waitFor: "systemd" },
     built: { warmBoot: "never" },
     packed: { warmBoot: "never" },
+    restless: { warmBoot: "never", disk: "64MiB" },
   };
   const LOOK =
     'whoami; pwd; echo "$GREETING/$TWO"; cat /copied; modprobe loop && grep -c ^loop /proc/modules; uname -s';
@@ -102,8 +133,17 @@ for (const [name, source] of Object.entries(${JSON.stringify(sources)})) {
   images[name] = new mayfly.Image(name + "-image", source);
   exports.made.push(images[name].imageName);
 }
-for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
-  const vm = new mayfly.VM(name, { memory: "256MiB", image: images[name], ...fields });
+const network = new mayfly.Network("net");
+for (const [name, { isIn, ...fields }] of Object.entries(${JSON.stringify(vms)})) {
+  const networks = isIn ? [{ network }] : [];
+  const vm = new mayfly.VM(name, { memory: "256MiB", image: images[name], networks, ...fields });
+  if (name === "restless") { // what it is said to be is true at once
+    const connection = pulumi.secret(vm.connection.apply((to) => ({ ...to, dialErrorLimit: 1 })));
+    const command = { connection, create: "wc -l </var/boots; uname -s", logging: "none" };
+    exports.said[name] = new mayfly.SshCommand(name + "-look", command, { dependsOn: vm }).stdout;
+    exports.vms[name] = { log: vm.consoleLog };
+    continue;
+  }
   const copy = new mayfly.CopyFile(name + "-copy", { vm, content: "by SFTP", remotePath: "/copied" });
   const command = { vm, create: ${JSON.stringify(LOOK)}, logging: "none" };
   const look = new mayfly.SshCommand(name + "-look", command, { dependsOn: copy });
@@ -122,7 +162,9 @@ for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
     systemd: seen("/"),
     built: seen("good day/built"),
     packed: seen("/"),
+    restless: "2\nLinux",
   });
+  expect(consoleOf(outputs, "restless")).toContain("guest: sshd was restarted");
 
   await eventually("the entrypoint ends", 60, () => consoleOf(outputs, "plain").includes("exited with status"));
   expect(consoleOf(outputs, "plain")).toContain(
@@ -130,6 +172,7 @@ for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
       "given a b|given it's|given $HOME|",
       "as 1234:1235 1235 44 in /work/here of /home/app",
       "with good day, two and /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      "knows its network",
       "musl libc (x86_64)",
       "mayfly: entrypoint exited with status 3",
     ].join("\n"),
@@ -145,6 +188,7 @@ for (const [name, fields] of Object.entries(${JSON.stringify(vms)})) {
   const reader = new ServerLogReader();
   const lines = (await ssh("single", renderServerLog(false))).split("\n").flatMap((line) => reader.read(line) ?? []);
   expect(lines.map(({ message }) => loginIn(message)?.kind)).toContain("accepted");
+  expect(await ssh("plain", "wget -q -O - http://single:8080/")).toBe("from a single file");
   await ssh("plain", "reboot");
   await eventually(
     "it has restarted",

@@ -16,7 +16,7 @@ import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { bootArtefacts, type BootArtefacts } from "../../../provider/images/artefacts";
-import { CACHE_LIMITS, makeRoom } from "../../../provider/images/cache";
+import { CACHE_LIMITS, makeRoom, removeArtefacts, unusedArtefacts } from "../../../provider/images/cache";
 import { eventually } from "../../support/eventually";
 import { fakeImage, FakePodman } from "../../support/fake-image";
 
@@ -119,6 +119,17 @@ test("what shares files is thrown out together, and counts once", async () => {
   expect(readdirSync(paths.artefacts)).toHaveLength(2);
   await makeRoom(paths, [], { ...CACHE_LIMITS, capBytes: 1_000 });
   expect(readdirSync(paths.artefacts)).toEqual([]);
+});
+
+test("what nobody uses or has just asked for can be told and removed", async () => {
+  for (const id of [ONE, TWO, THREE]) writeFileSync((await prepare(id)).rootfs, "x".repeat(1_048_576));
+  for (const id of [ONE, TWO]) age(join(paths.artefacts, id), HOUR);
+  const unused = await unusedArtefacts(paths, [`${ONE}-0123456789ab`], 600_000);
+  expect(unused.map(({ id }) => id)).toEqual([TWO]);
+  expect(unused[0]?.bytes).toBeGreaterThanOrEqual(1_048_576);
+  for (const _again of [1, 2]) await removeArtefacts(paths, TWO);
+  expect(readdirSync(paths.artefacts).sort()).toEqual([ONE, THREE]);
+  expect(readdirSync(paths.scratch)).toEqual([]);
 });
 
 test("an initramfs of another version goes when nobody has asked for it for a day; ours stays", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { newestKernel } from "../../../provider/images/look";
-import { modulesInOrder } from "../../../provider/images/kernel-modules";
+import { lackingModules, modulesInOrder } from "../../../provider/images/kernel-modules";
 
 const DEP = `kernel/drivers/block/virtio_blk.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko
 kernel/fs/erofs/erofs.ko.xz: kernel/lib/libcrc32c.ko.xz
@@ -26,4 +26,18 @@ test("of several kernels the newest is booted, by number and not by letter", () 
 
 test("an image without a kernel has none", () => {
   expect(newestKernel("init sbin/init\n")).toBeUndefined();
+});
+
+test.each([
+  ["has them as modules or built in", DEP, "kernel/drivers/virtio/virtio_pci.ko\nkernel/fs/overlayfs/overlay.ko\n", []],
+  ["does not say what it has built in", "", "", []],
+  [
+    "has neither",
+    DEP.replace(/^.*virtio_blk.*\n/, ""),
+    "kernel/fs/overlayfs/overlay.ko\n",
+    ["virtio_pci", "virtio_blk"],
+  ],
+])("a kernel that %s", (_what, dep, builtin, lacking) => {
+  const others = "kernel/drivers/net/virtio_net.ko: x.ko\nkernel/drivers/char/virtio_console.ko:\n";
+  expect(lackingModules(dep + others, builtin)).toEqual(lacking);
 });

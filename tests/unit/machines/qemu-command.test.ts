@@ -57,9 +57,14 @@ test("published ports lead from the container's port to the guest's", () => {
 });
 
 test("the accelerator decides over CPU and mitigations, never over the user's kernel arguments", () => {
-  expect(command()).toMatch(/-accel tcg,.* -cpu max .*mitigations=off quux=1/);
+  expect(command()).toMatch(/-accel tcg,.* -cpu max .*mitigations=off .*quux=1/);
   expect(command({ accelerator: "kvm" })).toMatch(/-accel kvm -cpu host /);
   expect(command({ accelerator: "kvm" })).not.toContain("mitigations=off");
+});
+
+test("SELinux does not forbid, as no image has the guest's labels; unless the program asks for it", () => {
+  expect(command()).toMatch(/ enforcing=0 quux=1/);
+  expect(command({ kernelArgs: ["enforcing=1"] })).not.toContain("enforcing=0");
 });
 
 test("a private network is a card and a port from the start of a cold machine; a warm one gets them later", () => {
