@@ -83,8 +83,11 @@ function init(facts: Facts): Verdict {
   const report = guest?.report;
   if (report === undefined) {
     if (guest?.banner === true) return unknown("the guest's agent does not answer, but its SSH server does");
+    const seen = (host?.console.last ?? "") || "its console is empty";
+    if (fatal !== undefined)
+      return broken(seen, `the boot has ended: ${fatal}`, `see: mayfly logs ${machine.name}; then: ${machine.replace}`);
     return broken(
-      (fatal ?? host?.console.last ?? "") || "its console is empty",
+      seen,
       `neither the guest's agent nor its SSH server answers: the guest hangs${atWork(host?.qemu?.cpuShare)}`,
       `see: mayfly logs ${machine.name}, mayfly console ${machine.name}; then: ${machine.replace}`,
     );

@@ -4,7 +4,7 @@ import type { Endpoint, Ssh } from "../ssh/ssh";
 import { bootRungs } from "./boot";
 import type { Facts, GuestSight, LoginFacts, PortSight, Source } from "./facts";
 import { guestRungs } from "./guest";
-import { climb, type Diagnosis, type Rung } from "./ladder";
+import { climb, unknown, type Diagnosis, type Rung } from "./ladder";
 import { networkRungs } from "./network";
 import { printable, readNetwork, readState } from "./report";
 import { sshRungs } from "./ssh";
@@ -29,7 +29,14 @@ export interface Instruments {
 }
 
 /** Seconds that a guest gets to answer: a hundred times of what it takes, as many may be at work at a time. */
-const PATIENCE = { report: 10, ofThePanicked: 1, sign: 3, banner: 4, lateBanner: 10 } as const;
+const PATIENCE = { report: 10, ofTheDead: 1, sign: 3, banner: 4, lateBanner: 10 } as const;
+
+/** Of a machine for which something is still made ready: its image, a template. */
+const NOT_STARTED: Diagnosis = {
+  rungs: RUNGS.map(({ name }) => ({ name, ...unknown("the VM has not been started yet") })),
+  firstBroken: undefined,
+  isHealthy: false,
+};
 
 const LOOPBACK = "127.0.0.1"; // where the SSH port of every machine is published
 
@@ -41,6 +48,7 @@ export class Diagnose {
   /** Climbs the ladder. Rejects with the signal's reason, or where podman fails. */
   async machine({ id, name = id, endpoint }: Patient, signal: AbortSignal): Promise<Diagnosis> {
     const host = await this.instruments.machines.look(id, signal);
+    if (host.container === undefined && host.record?.phase === "starting") return NOT_STARTED;
     const user = endpoint?.user ?? "root";
     const begin: Facts = { machine: wordsFor(id, name, user, host.record?.owner), host };
     return climb(RUNGS, begin, async (source, facts) => this.look(source, facts, { id, endpoint }, signal));
@@ -66,11 +74,12 @@ export class Diagnose {
   }
 
   private async guest(id: string, facts: Facts, way: Way | undefined, signal: AbortSignal): Promise<GuestSight> {
-    const seconds = facts.host?.console.fatal === undefined ? PATIENCE.report : PATIENCE.ofThePanicked;
+    const isOver = facts.host?.console.isOver === true;
+    const seconds = isOver ? PATIENCE.ofTheDead : PATIENCE.report;
     const { user } = facts.machine;
     const report = await this.instruments.machines.report(id, { section: "state", user, seconds }, signal);
     if (report !== undefined) return { report: readState(report) };
-    if (way === undefined) return { report, banner: false };
+    if (isOver || way === undefined) return { report, banner: false };
     using knock = this.instruments.ssh.knock(way);
     await knock.hear(PATIENCE.sign, signal);
     return { report, banner: knock.banner !== undefined };

@@ -39,8 +39,10 @@ export interface QemuSight {
 export interface ConsoleSight {
   /** Its last lines. */
   readonly last: string;
-  /** Whether the kernel of the guest's last boot has started our first program. */
+  /** Whether a kernel has started our first program: `guest/init.sh`. */
   readonly reachedUserspace: boolean;
+  /** Whether nothing runs in the guest any more, by its own last words. */
+  readonly isOver: boolean;
   /** Why that boot cannot go on, if it said so. */
   readonly fatal: string | undefined;
 }
@@ -140,6 +142,8 @@ export class Inspection {
 }
 
 const STARTED = "mayfly: starting"; // `guest/init.sh` says so when it hands over to the image's init
+const FROM_INIT = /^mayfly: /m;
+const LAST_WORDS = /^mayfly: cannot boot: |Kernel panic - not syncing: /m;
 const LAST_LINES = 12;
 
 /** What a console's text tells of the guest's last boot. Of boots before that one it holds the text too. */
@@ -148,7 +152,8 @@ export function readConsole(text: string): ConsoleSight {
   const sinceThen = begun === -1 ? text : text.slice(begun);
   return {
     last: text.trimEnd().split("\n").slice(-LAST_LINES).join("\n"),
-    reachedUserspace: begun !== -1,
+    reachedUserspace: FROM_INIT.test(text),
     fatal: fatalConsoleText(sinceThen),
+    isOver: LAST_WORDS.test(sinceThen),
   };
 }
