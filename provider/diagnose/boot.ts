@@ -53,74 +53,103 @@ function qemu({ machine: { name, replace }, host }: Facts): Verdict {
   );
 }
 
-function kernel({ machine: { name, replace }, host, guest }: Facts): Verdict {
+function kernel(facts: Facts): Verdict {
+  const { host, guest } = facts;
   if (guest?.report !== undefined) return ok(`up for ${String(Math.round(guest.report.uptime ?? 0))} s`);
   if (guest?.banner === true) return ok("its SSH server answers");
-  const { fatal, last, reachedUserspace } = host?.console ?? { last: "" };
-  if (fatal?.startsWith(PANIC) === true)
-    return broken(
-      last,
-      `the guest's kernel has panicked (${fatal.slice(PANIC.length)})`,
-      `see what came before it: mayfly logs ${name}; then: ${replace}`,
-    );
-  if (reachedUserspace === true || host?.record?.template !== undefined) return ok("it has started the first program");
-  return broken(
-    last === "" ? "its console is empty, and nothing in it answers" : last,
-    `the guest's kernel has not started its first program yet${atWork(host?.qemu?.cpuShare)}`,
-    "give it time (bootTimeout) if it is at work; else look at the image's kernel, kernelArgs and memory",
-  );
+  return panicked(facts) ?? (hasBegun(host) ? ok("it has started the first program") : notBegun(host));
 }
 
 const PANIC = "the kernel panicked: "; // as machines/console.ts says
 
-function atWork(cpuShare = 0): string {
-  return cpuShare > 0.5 ? ", and is at work" : "";
+function panicked({ machine: { name, replace }, host }: Facts): Verdict | undefined {
+  const { fatal = "", last = "" } = host?.console ?? {};
+  if (!fatal.startsWith(PANIC)) return undefined;
+  const cause = `the guest's kernel has panicked (${fatal.slice(PANIC.length)})`;
+  return broken(last, cause, `see what came before it: mayfly logs ${name}; then: ${replace}`);
+}
+
+/** A template's kernel had, and its clones have no console of that time. */
+function hasBegun(host: Facts["host"]): boolean {
+  return host?.console.reachedUserspace === true || host?.record?.template !== undefined;
+}
+
+function notBegun(host: Facts["host"]): Verdict {
+  return broken(
+    lastOf(host),
+    `the guest's kernel has not started its first program yet${atWork(host)}`,
+    "give it time (bootTimeout) if it is at work; else look at the image's kernel, kernelArgs and memory",
+  );
+}
+
+function lastOf(host: Facts["host"]): string {
+  return (host?.console.last ?? "") || "its console is empty";
+}
+
+function atWork(host: Facts["host"]): string {
+  return (host?.qemu?.cpuShare ?? 0) > 0.5 ? ", and is at work" : "";
 }
 
 function init(facts: Facts): Verdict {
-  const { machine, host, guest } = facts;
-  const fatal = host?.console.fatal;
-  const report = guest?.report;
-  if (report === undefined) {
-    if (guest?.banner === true) return unknown("the guest's agent does not answer, but its SSH server does");
-    const seen = (host?.console.last ?? "") || "its console is empty";
-    if (fatal !== undefined)
-      return broken(seen, `the boot has ended: ${fatal}`, `see: mayfly logs ${machine.name}; then: ${machine.replace}`);
-    return broken(
-      seen,
-      `neither the guest's agent nor its SSH server answers: the guest hangs${atWork(host?.qemu?.cpuShare)}`,
-      `see: mayfly logs ${machine.name}, mayfly console ${machine.name}; then: ${machine.replace}`,
-    );
-  }
-  return report.init.kind === "systemd" ? systemd(report, facts) : otherInit(report);
+  const { guest } = facts;
+  if (guest?.report === undefined)
+    return guest?.banner === true
+      ? unknown("the guest's agent does not answer, but its SSH server does")
+      : silentGuest(facts);
+  return guest.report.init.kind === "systemd" ? systemd(guest.report, facts) : otherInit(guest.report);
 }
 
-function systemd({ init: { systemd: state = "", jobs, failedUnits }, sshd }: GuestReport, facts: Facts): Verdict {
-  const { machine, host } = facts;
-  const console = `see: mayfly logs ${machine.name}`;
-  if (state === "running") return ok("systemd is running");
-  if (state === "degraded") return ok(`systemd is degraded; failed: ${failedUnits.join("; ")}`);
-  const seen = [`systemctl is-system-running: ${state || "no answer"}`, ...jobs].join("\n");
-  if (state === "initializing" || state === "starting") {
-    if (sshd.listens === true) return ok(seen);
-    const what = jobs.length === 0 ? "" : ", and waits for what is named above";
-    return broken(
-      seen,
-      `systemd is still starting${what}`,
-      `give it time (bootTimeout), or mend that unit; ${console}`,
-    );
-  }
-  if (state === "maintenance")
-    return broken(seen, "systemd went into emergency mode", `${console}; a broken /etc/fstab is the usual cause`);
-  if (state === "stopping") return broken(seen, "the guest shuts down", machine.bringBack);
-  const frozen = host?.console.fatal === "systemd froze";
+function silentGuest({ machine: { name, replace }, host }: Facts): Verdict {
+  const fatal = host?.console.fatal;
+  if (fatal !== undefined)
+    return broken(lastOf(host), `the boot has ended: ${fatal}`, `see: mayfly logs ${name}; then: ${replace}`);
   return broken(
-    frozen ? `${seen}\n${host.console.last}` : seen,
-    frozen
-      ? "systemd (PID 1) has crashed and is frozen: nothing is started or stopped any more"
-      : "systemd (PID 1) hangs: it does not answer",
-    `${console}; systemd does not come back: ${machine.replace}`,
+    lastOf(host),
+    `neither the guest's agent nor its SSH server answers: the guest hangs${atWork(host)}`,
+    `see: mayfly logs ${name}, mayfly console ${name}; then: ${replace}`,
   );
+}
+
+/** What systemd says of itself (systemctl(1), is-system-running), and what that means. All else: it does not answer. */
+const SYSTEMD: Readonly<Record<string, (report: GuestReport, facts: Facts) => Verdict>> = {
+  running: () => ok("systemd is running"),
+  degraded: ({ init: { failedUnits } }) => ok(`systemd is degraded; failed: ${failedUnits.join("; ")}`),
+  initializing: starting,
+  starting,
+  maintenance: ({ init: seen }, { machine }) =>
+    broken(
+      words(seen),
+      "systemd went into emergency mode",
+      `${seeConsole(machine)}; a broken /etc/fstab is the usual cause`,
+    ),
+  stopping: ({ init: seen }, { machine }) => broken(words(seen), "the guest shuts down", machine.bringBack),
+};
+
+function systemd(report: GuestReport, facts: Facts): Verdict {
+  return (SYSTEMD[report.init.systemd ?? ""] ?? mute)(report, facts);
+}
+
+function starting({ init: seen, sshd }: GuestReport, { machine }: Facts): Verdict {
+  if (sshd.listens === true) return ok(words(seen));
+  const what = seen.jobs.length === 0 ? "" : ", and waits for what is named above";
+  const remedy = `give it time (bootTimeout), or mend that unit; ${seeConsole(machine)}`;
+  return broken(words(seen), `systemd is still starting${what}`, remedy);
+}
+
+function mute({ init: seen }: GuestReport, { machine, host }: Facts): Verdict {
+  const remedy = `${seeConsole(machine)}; systemd does not come back: ${machine.replace}`;
+  if (host?.console.fatal !== "systemd froze")
+    return broken(words(seen), "systemd (PID 1) hangs: it does not answer", remedy);
+  const cause = "systemd (PID 1) has crashed and is frozen: nothing is started or stopped any more";
+  return broken(`${words(seen)}\n${host.console.last}`, cause, remedy);
+}
+
+function words({ systemd: state = "", jobs }: GuestReport["init"]): string {
+  return [`systemctl is-system-running: ${state || "no answer"}`, ...jobs].join("\n");
+}
+
+function seeConsole({ name }: Facts["machine"]): string {
+  return `see: mayfly logs ${name}`;
 }
 
 function otherInit({ init: { process = "" } }: GuestReport): Verdict {

@@ -52,21 +52,22 @@ function port(facts: Facts): Verdict {
 }
 
 /** The port is there, and qemu takes the connection; so the guest does not answer as it should. */
-function silent({ machine, guest }: Facts, seen: PortSight): Broken {
+function silent(facts: Facts, seen: PortSight): Broken {
+  const { machine, guest } = facts;
   const { network } = seen;
   const text = evidence(seen);
   if (network === undefined) return broken(text, "the guest does not answer its connections", lookInside(machine));
+  const isKnown = network.isUp !== undefined; // else the guest has no eth0, and goes by a card of another name
   if (network.isUp === false)
     return broken(text, "the guest's network card eth0 is down", inGuest(machine, "ip link set eth0 up"));
-  if (network.addresses.length === 0 && network.isUp !== undefined)
+  if (isKnown && network.addresses.length === 0)
     return broken(
       text,
       "the guest's network card has no address",
       inGuest(machine, "ip addr add 10.53.0.15/24 dev eth0"),
     );
   const since = difference(guest?.report?.traffic, network.traffic);
-  const isAccepted = since.accepted > 0 || network.connections.includes("established");
-  if (isAccepted)
+  if (since.accepted > 0 || network.connections.includes("established"))
     return broken(
       text,
       seen.ended === undefined
@@ -74,16 +75,16 @@ function silent({ machine, guest }: Facts, seen: PortSight): Broken {
         : "sshd takes the connection and ends it at once",
       inGuest(machine, "see sshd's log (journalctl -t sshd); MaxStartups and a full disk are usual causes"),
     );
-  const isRejected = since.resets > 0 || since.unreachables > 0;
-  const how = isRejected ? "rejects (REJECT)" : "drops (DROP)";
-  const [rule] = network.firewall;
-  const where =
+  return keptOut(machine, text, network.firewall[0], since);
+}
+
+/** The guest's kernel does not let the connection in. A rule says so; the counters say whether it tells the sender. */
+function keptOut(machine: MachineWords, text: string, rule: string | undefined, since: Traffic): Broken {
+  const how = since.resets > 0 || since.unreachables > 0 ? "rejects (REJECT)" : "drops (DROP)";
+  const who =
     rule === undefined ? "a firewall or a route in the guest" : `a firewall of the guest, by the rule "${rule}",`;
-  return broken(
-    text,
-    `${where} ${how} the packets to its SSH server`,
-    inGuest(machine, "let TCP port 64022 in (see: nft list ruleset, iptables -S, ip route)"),
-  );
+  const remedy = "let TCP port 64022 in (see: nft list ruleset, iptables -S, ip route)";
+  return broken(text, `${who} ${how} the packets to its SSH server`, inGuest(machine, remedy));
 }
 
 function lookInside({ name, replace }: MachineWords): string {

@@ -152,10 +152,12 @@ function readOutOfMemory(line: string | undefined, uptime: number | undefined): 
 }
 
 /** `/ overlay 4096 199000 190000 50000 49000`: mount, type, block size, blocks, free ones, inodes, free ones. */
+const DISK = /^(\/\S*) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+)$/;
+
 function readDisk(line: string): DiskReport | undefined {
-  const [mount = "", type = "", ...rest] = line.split(" ");
-  const [blockSize = 0, blocks = 0, free = 0, inodes = 0, freeInodes = 0] = rest.map(Number);
-  if (!mount.startsWith("/") || blocks === 0 || rest.some((field) => !/^\d+$/.test(field))) return undefined;
+  const [, mount, type, ...numbers] = DISK.exec(line) ?? [];
+  if (mount === undefined || type === undefined) return undefined;
+  const [blockSize = 0, blocks = 0, free = 0, inodes = 0, freeInodes = 0] = numbers.map(Number);
   const mebibytes = (count: number) => (count * blockSize) / 1_048_576;
   const sizes = { sizeMiB: mebibytes(blocks), freeMiB: mebibytes(free) };
   return { mount, type, ...sizes, freeInodes: inodes === 0 ? undefined : freeInodes };

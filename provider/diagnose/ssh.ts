@@ -1,6 +1,6 @@
 import type { Facts, LoginFacts } from "./facts";
 import { broken, ok, unknown, type Broken, type Rung, type Verdict } from "./ladder";
-import type { PathReport } from "./report";
+import type { GuestReport, PathReport } from "./report";
 import { inGuest } from "./words";
 
 /** What has to be right between an SSH server that answers and a command that runs. */
@@ -50,49 +50,61 @@ type Reason = Pick<Broken, "cause" | "remedy">;
 
 const GROUP_OR_OTHERS_WRITE = 0o022; // what sshd takes no keys from (sshd_config(5), StrictModes)
 
-/** Why sshd refuses a user: the first of its own checks that fails. */
+/** Why sshd refuses a user: the first of what it looks at itself that is not as it wants it. */
 function whyRefused({ machine, guest }: Facts, login: LoginFacts): Reason {
-  const { user } = machine;
   const account = guest?.report?.account;
-  if (account !== undefined) {
-    const { exists, shell, hasShell, uid = 0, nologin, path } = account;
-    if (!exists)
-      return {
-        cause: `there is no user ${user} in the guest`,
-        remedy: "declare it (`users`), or log in as another one",
-      };
-    if (!hasShell)
-      return {
-        cause: `the login shell of ${user}, ${shell}, is missing in the guest or is no program`,
-        remedy: inGuest(machine, `usermod -s /bin/sh ${user}`),
-      };
-    const open = path.find(
-      ({ mode, uid: owner }) => (mode & GROUP_OR_OTHERS_WRITE) !== 0 || (owner !== 0 && owner !== uid),
-    );
-    if (open !== undefined)
-      return {
-        cause: `sshd takes no keys from ${open.path}: ${whoMayWrite(open)}`,
-        remedy: inGuest(machine, `chown root:root ${open.path}; chmod go-w ${open.path}`),
-      };
-    if (!path.some(({ path: file }) => file.includes("/keys/")))
-      return {
-        cause: `${user} has no file with keys in the guest`,
-        remedy: "declare `sshKey` or `authorizedKeys` anew",
-      };
-    if (nologin !== undefined && uid !== 0)
-      return { cause: `nobody but root may log in: there is ${nologin}`, remedy: inGuest(machine, `rm ${nologin}`) };
-    if (isStrange(login))
-      return {
-        cause: `the guest's file with the keys of ${user} does not hold ours`,
-        remedy: inGuest(machine, `put it back into ${path[0]?.path ?? "that file"}`),
-      };
-  }
+  if (account !== undefined)
+    for (const look of CHECKS) {
+      const reason = look({ ...account, machine, login });
+      if (reason !== undefined) return reason;
+    }
   const [last] = login.log.slice(-1);
   return {
     cause: last === undefined ? "sshd refuses the login" : `sshd refuses the login: ${last}`,
     remedy: inGuest(machine, SEE_ITS_LOG),
   };
 }
+
+/** What sshd looks at, for somebody who wants in. */
+type Visit = GuestReport["account"] & Pick<Facts, "machine"> & { readonly login: LoginFacts };
+
+const CHECKS: readonly ((visit: Visit) => Reason | undefined)[] = [
+  ({ exists, machine: { user } }) =>
+    exists
+      ? undefined
+      : { cause: `there is no user ${user} in the guest`, remedy: "declare it (`users`), or log in as another one" },
+  ({ hasShell, shell, machine }) =>
+    hasShell
+      ? undefined
+      : {
+          cause: `the login shell of ${machine.user}, ${shell}, is missing in the guest or is no program`,
+          remedy: inGuest(machine, `usermod -s /bin/sh ${machine.user}`),
+        },
+  ({ path, uid = 0, machine }) => {
+    const open = path.find(({ mode, uid: owner }) => (mode & GROUP_OR_OTHERS_WRITE) !== 0 || ![0, uid].includes(owner));
+    return (
+      open && {
+        cause: `sshd takes no keys from ${open.path}: ${whoMayWrite(open)}`,
+        remedy: inGuest(machine, `chown root:root ${open.path}; chmod go-w ${open.path}`),
+      }
+    );
+  },
+  ({ path, machine: { user } }) =>
+    path.some(({ path: file }) => file.includes("/keys/"))
+      ? undefined
+      : { cause: `${user} has no file with keys in the guest`, remedy: "declare `sshKey` or `authorizedKeys` anew" },
+  ({ nologin, uid, machine }) =>
+    nologin === undefined || uid === 0
+      ? undefined
+      : { cause: `nobody but root may log in: there is ${nologin}`, remedy: inGuest(machine, `rm ${nologin}`) },
+  ({ path: [file], machine, login }) =>
+    isStrange(login)
+      ? {
+          cause: `the guest's file with the keys of ${machine.user} does not hold ours`,
+          remedy: inGuest(machine, `put it back into ${file?.path ?? "that file"}`),
+        }
+      : undefined,
+];
 
 function whoMayWrite({ mode, uid }: PathReport): string {
   const octal = mode.toString(8);
@@ -110,31 +122,32 @@ function isStrange({ seen, keysInGuest }: LoginFacts): boolean {
 const LETS_NOBODY_WORK = /\/(?:nologin|false|true)$/;
 const RECENT_SECONDS = 60;
 
-function session({ machine, guest, login }: Facts): Verdict {
+function session(facts: Facts): Verdict {
+  const { login } = facts;
   if (login === undefined) return unknown("nobody could log in yet");
   if (login.reached === "open") return ok(`a command ran, ${login.seconds.toFixed(1)} s after the connection`);
   if (login.reached !== "session") return unknown("a login has not come that far");
+  const { cause, remedy } = whyNothingRuns(facts);
+  return broken([login.seen, ...login.log.slice(-3)].join("\n"), cause, remedy);
+}
+
+function whyNothingRuns({ machine, guest }: Facts): Reason {
   const { user } = machine;
   const { account, outOfMemory, disks = [] } = guest?.report ?? {};
-  const text = [login.seen, ...login.log.slice(-3)].join("\n");
   if (account !== undefined && LETS_NOBODY_WORK.test(account.shell))
-    return broken(
-      text,
-      `the login shell of ${user}, ${account.shell}, ends at once: it is there to keep people out`,
-      inGuest(machine, `usermod -s /bin/sh ${user}`),
-    );
+    return {
+      cause: `the login shell of ${user}, ${account.shell}, ends at once: it is there to keep people out`,
+      remedy: inGuest(machine, `usermod -s /bin/sh ${user}`),
+    };
   if (outOfMemory !== undefined && outOfMemory.secondsAgo < RECENT_SECONDS)
-    return broken(
-      text,
-      `the guest has no memory left: its kernel killed ${outOfMemory.victim}`,
-      "end what takes it, or declare more `memory` (--memory)",
-    );
+    return {
+      cause: `the guest has no memory left: its kernel killed ${outOfMemory.victim}`,
+      remedy: "end what takes it, or declare more `memory` (--memory)",
+    };
   const full = disks.find(({ freeMiB }) => freeMiB === 0);
-  return broken(
-    text,
-    full === undefined
-      ? "sshd lets us in, but no command runs"
-      : `sshd lets us in, but no command runs; ${full.mount} is full`,
-    inGuest(machine, `${SEE_ITS_LOG}, and what the shell of ${user} does when it starts`),
-  );
+  const also = full === undefined ? "" : `; ${full.mount} is full`;
+  return {
+    cause: `sshd lets us in, but no command runs${also}`,
+    remedy: inGuest(machine, `${SEE_ITS_LOG}, and what the shell of ${user} does when it starts`),
+  };
 }
