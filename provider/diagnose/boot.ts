@@ -1,6 +1,7 @@
 import type { Facts } from "./facts";
 import { broken, ok, unknown, type Rung, type Verdict } from "./ladder";
-import type { GuestReport } from "./report";
+import { victimOn, type GuestReport } from "./report";
+import { MORE_MEMORY } from "./words";
 
 /** What has to be right before anything in the guest can answer. */
 export const bootRungs: readonly Rung[] = [
@@ -103,6 +104,13 @@ function silentGuest({ machine: { name, replace }, host }: Facts): Verdict {
   const fatal = host?.console.fatal;
   if (fatal !== undefined)
     return broken(lastOf(host), `the boot has ended: ${fatal}`, `see: mayfly logs ${name}; then: ${replace}`);
+  const victim = victimOn(host?.console.last ?? "");
+  if (victim !== undefined)
+    return broken(
+      lastOf(host),
+      `the guest ran out of memory, its kernel killed ${victim}, and nothing in it answers in time`,
+      `${MORE_MEMORY}; it may come back by itself; else: ${replace}`,
+    );
   return broken(
     lastOf(host),
     `neither the guest's agent nor its SSH server answers: the guest hangs${atWork(host)}`,
@@ -126,6 +134,7 @@ const SYSTEMD: Readonly<Record<string, (report: GuestReport, facts: Facts) => Ve
 };
 
 function systemd(report: GuestReport, facts: Facts): Verdict {
+  if (report.init.systemd === undefined) return unknown("the guest was too slow to say");
   return (SYSTEMD[report.init.systemd ?? ""] ?? mute)(report, facts);
 }
 

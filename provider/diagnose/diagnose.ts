@@ -120,7 +120,7 @@ export class Diagnose {
     const sight = await ssh.tryLogin(endpoint, signal);
     const seen = sight.seen.split("\n").map(printable).join("\n");
     if (sight.reached === "open" || guest?.report === undefined)
-      return { ...sight, seen, log: [], keysInGuest: undefined };
+      return { ...sight, seen, log: [], keysInGuest: undefined, ownHostKey: undefined };
     const report: GuestFacts | undefined = await machines.report(
       id,
       { section: "log", user, seconds: PATIENCE.report },
@@ -135,6 +135,7 @@ export class Diagnose {
     };
     return {
       ...{ ...sight, seen, log: (report?.get("log") ?? []).map(printable) },
+      ownHostKey: fingerprint(guest.report.sshd.hostKey ?? ""),
       keysInGuest: guest.report.account.keys.map(fingerprint),
     };
   }

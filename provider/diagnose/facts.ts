@@ -44,6 +44,8 @@ export interface PortSight {
 export interface LoginFacts extends LoginSight {
   /** What sshd has said in the guest, if a login did not come to its end. */
   readonly log: readonly string[];
+  /** Fingerprint of the guest's own host key, as it says. */
+  readonly ownHostKey: string | undefined;
   /** Fingerprints of the keys in the guest's file, by line; `undefined`: the guest did not say. */
   readonly keysInGuest: readonly (string | undefined)[] | undefined;
 }

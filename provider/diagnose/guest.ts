@@ -1,5 +1,7 @@
 import type { Facts } from "./facts";
 import { broken, ok, unknown, type Rung, type Verdict } from "./ladder";
+import type { GuestReport } from "./report";
+import { MORE_MEMORY } from "./words";
 
 /** What may be wrong with a guest that can be logged in to. */
 export const guestRungs: readonly Rung[] = [
@@ -26,19 +28,22 @@ function load({ machine: { name }, host, guest }: Facts): Verdict {
 }
 
 function memory({ guest }: Facts): Verdict {
-  const { memory: seen, outOfMemory } = guest?.report ?? {};
-  if (seen === undefined) return SILENT;
-  const { totalMiB, availableMiB } = seen;
-  const text = `${mib(availableMiB)} of ${mib(totalMiB)} available`;
-  const remedy = "declare more `memory` (--memory); what is written to / counts, but for a VM with a `disk`";
-  if (outOfMemory !== undefined && outOfMemory.secondsAgo < RECENT_SECONDS)
-    return broken(
-      `${text}; killed ${outOfMemory.victim} ${String(Math.round(outOfMemory.secondsAgo))} s ago`,
-      `the guest ran out of memory, and its kernel killed ${outOfMemory.victim}`,
-      remedy,
-    );
-  if (availableMiB < LEAST_MEMORY * totalMiB) return broken(text, "the guest has hardly any memory left", remedy);
-  return ok(text);
+  const report = guest?.report;
+  if (report?.memory === undefined) return SILENT;
+  const { availableMiB, totalMiB } = report.memory;
+  const seen = `${mib(availableMiB)} of ${mib(totalMiB)} available`;
+  const cause = lackOfMemory(report);
+  return cause === undefined ? ok(seen) : broken(seen, cause, MORE_MEMORY);
+}
+
+/** What is wrong with a guest's memory, if it has or had too little just now. Explains what is wrong with much else. */
+export function lackOfMemory({ memory: seen, outOfMemory }: Pick<GuestReport, "memory" | "outOfMemory">) {
+  if (outOfMemory !== undefined && outOfMemory.secondsAgo < RECENT_SECONDS) {
+    const ago = `${String(Math.round(outOfMemory.secondsAgo))} s ago`;
+    return `the guest ran out of memory, and its kernel killed ${outOfMemory.victim} ${ago}`;
+  }
+  const isShort = seen !== undefined && seen.availableMiB < LEAST_MEMORY * seen.totalMiB;
+  return isShort ? "the guest has hardly any memory left" : undefined;
 }
 
 function disk({ machine: { name }, guest }: Facts): Verdict {

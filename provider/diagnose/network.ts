@@ -1,7 +1,8 @@
 import type { Facts, PortSight } from "./facts";
+import { lackOfMemory } from "./guest";
 import { broken, ok, unknown, type Broken, type Rung, type Verdict } from "./ladder";
-import type { Traffic } from "./report";
-import { inGuest, type MachineWords } from "./words";
+import type { NetworkReport, Traffic } from "./report";
+import { inGuest, MORE_MEMORY, type MachineWords } from "./words";
 
 /** What has to be right between a guest that runs and the first word of its SSH server. */
 export const networkRungs: readonly Rung[] = [
@@ -52,39 +53,46 @@ function port(facts: Facts): Verdict {
 }
 
 /** The port is there, and qemu takes the connection; so the guest does not answer as it should. */
-function silent(facts: Facts, seen: PortSight): Broken {
-  const { machine, guest } = facts;
-  const { network } = seen;
+function silent({ machine, guest }: Facts, seen: PortSight): Broken {
+  const { network, ended } = seen;
   const text = evidence(seen);
   if (network === undefined) return broken(text, "the guest does not answer its connections", lookInside(machine));
-  const isKnown = network.isUp !== undefined; // else the guest has no eth0, and goes by a card of another name
-  if (network.isUp === false)
-    return broken(text, "the guest's network card eth0 is down", inGuest(machine, "ip link set eth0 up"));
-  if (isKnown && network.addresses.length === 0)
-    return broken(
-      text,
-      "the guest's network card has no address",
-      inGuest(machine, "ip addr add 10.53.0.15/24 dev eth0"),
-    );
+  const card = cardTrouble(network);
+  if (card !== undefined) return broken(text, card.cause, inGuest(machine, card.command));
   const since = difference(guest?.report?.traffic, network.traffic);
-  if (since.accepted > 0 || network.connections.includes("established"))
+  if (since.accepted > 0 || network.connections.includes("established")) {
+    const what = ended === undefined ? "but sshd does not say a word" : "and sshd ends it at once";
+    const lack = guest?.report && lackOfMemory(guest.report);
     return broken(
       text,
-      seen.ended === undefined
-        ? "sshd's port takes the connection, but sshd does not say a word"
-        : "sshd takes the connection and ends it at once",
-      inGuest(machine, "see sshd's log (journalctl -t sshd); MaxStartups and a full disk are usual causes"),
+      `the guest takes the connection, ${what}${lack === undefined ? "" : `; ${lack}`}`,
+      lack === undefined ? inGuest(machine, "see sshd's log (journalctl -t sshd), MaxStartups first") : MORE_MEMORY,
     );
-  return keptOut(machine, text, network.firewall[0], since);
+  }
+  const isRejected = ended !== undefined || since.resets > 0 || since.unreachables > 0;
+  const cause = `${whoKeepsOut(network)} ${isRejected ? "rejects (REJECT)" : "drops (DROP)"} the packets to its SSH server`;
+  return broken(
+    text,
+    cause,
+    inGuest(machine, `let TCP port ${PORT} in (see: nft list ruleset, iptables -S, ip route)`),
+  );
 }
 
-/** The guest's kernel does not let the connection in. A rule says so; the counters say whether it tells the sender. */
-function keptOut(machine: MachineWords, text: string, rule: string | undefined, since: Traffic): Broken {
-  const how = since.resets > 0 || since.unreachables > 0 ? "rejects (REJECT)" : "drops (DROP)";
-  const who =
-    rule === undefined ? "a firewall or a route in the guest" : `a firewall of the guest, by the rule "${rule}",`;
-  const remedy = "let TCP port 64022 in (see: nft list ruleset, iptables -S, ip route)";
-  return broken(text, `${who} ${how} the packets to its SSH server`, inGuest(machine, remedy));
+const PORT = "64022"; // of the guest, that SSH comes in by; `guest/agent.sh` has it too
+
+/** What is wrong with the card itself. A guest that has renamed it says nothing of `eth0`. */
+function cardTrouble({ isUp, addresses }: NetworkReport) {
+  if (isUp === false) return { cause: "the guest's network card eth0 is down", command: "ip link set eth0 up" };
+  if (isUp === undefined || addresses.length > 0) return undefined;
+  return { cause: "the guest's network card eth0 has no address", command: "ip addr add 10.53.0.15/24 dev eth0" };
+}
+
+function whoKeepsOut({ firewall }: NetworkReport): string {
+  const rule = firewall.find((line) => line.includes(PORT));
+  if (rule !== undefined) return `a firewall of the guest, by the rule "${rule}",`;
+  return firewall.length === 0
+    ? "a firewall or a route in the guest"
+    : "a firewall of the guest, whose rules are named,";
 }
 
 function lookInside({ name, replace }: MachineWords): string {
@@ -96,7 +104,7 @@ function evidence({ address, ended, seconds, relays = [], network }: PortSight):
   const state = /TCP\[(\w+)\]/.exec(relays.find((line) => !line.includes("HOST_FORWARD")) ?? "")?.[1];
   return [
     `${address} takes the connection, then ${ended === undefined ? `says nothing for ${seconds.toFixed(1)} s` : "ends it"}`,
-    ...(state === undefined ? [] : [`QEMU's network has it as ${state}`]),
+    ...(state === undefined || ended !== undefined ? [] : [`QEMU's network has it as ${state}`]),
     ...(network === undefined
       ? []
       : [

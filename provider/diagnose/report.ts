@@ -30,7 +30,7 @@ interface InitReport {
   readonly kind: string;
   /** State and name of PID 1: `S systemd`. */
   readonly process: string | undefined;
-  /** systemd's word for its state: `running`, `starting`… Empty where it gave none. */
+  /** systemd's word for its state: `running`, `starting`… Empty: it gave none. `undefined`: it was not asked in time. */
   readonly systemd: string | undefined;
   /** What it is waiting for. */
   readonly jobs: readonly string[];
@@ -149,6 +149,15 @@ function readOutOfMemory(line: string | undefined, uptime: number | undefined): 
   if (seconds === undefined) return undefined;
   const secondsAgo = Math.max(0, (uptime ?? 0) - Number(seconds));
   return { victim: `${String(name)} (pid ${String(pid)})`, secondsAgo };
+}
+
+/** The last process that was killed for lack of memory, by the end of a console's text. Pure. */
+export function victimOn(console: string): string | undefined {
+  const [line] = console
+    .split("\n")
+    .filter((one) => KILLED.test(one))
+    .slice(-1);
+  return readOutOfMemory(line, undefined)?.victim;
 }
 
 /** `/ overlay 4096 199000 190000 50000 49000`: mount, type, block size, blocks, free ones, inodes, free ones. */

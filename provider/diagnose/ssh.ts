@@ -1,7 +1,8 @@
 import type { Facts, LoginFacts } from "./facts";
+import { lackOfMemory } from "./guest";
 import { broken, ok, unknown, type Broken, type Rung, type Verdict } from "./ladder";
 import type { GuestReport, PathReport } from "./report";
-import { inGuest } from "./words";
+import { inGuest, MORE_MEMORY } from "./words";
 
 /** What has to be right between an SSH server that answers and a command that runs. */
 export const sshRungs: readonly Rung[] = [
@@ -17,21 +18,23 @@ function isBeyond({ reached }: LoginFacts, stage: LoginFacts["reached"]): boolea
   return STAGES.indexOf(reached) > STAGES.indexOf(stage);
 }
 
-function hostKey({ machine, guest, login }: Facts): Verdict {
+function hostKey({ machine, login }: Facts): Verdict {
   if (login === undefined) return unknown("nobody could log in yet");
   if (isBeyond(login, "hostKey")) return ok("the pinned one");
   if (login.reached === "handshake")
     return broken(
-      [login.seen, ...login.log].join("\n"),
+      [login.seen, ...wordsOf(login)].join("\n"),
       "the server ends the connection, or hangs, before it has proved who it is",
       inGuest(machine, SEE_ITS_LOG),
     );
-  const own = guest?.report?.sshd.hostKey;
-  const text = own === undefined ? login.seen : `${login.seen}\nthe guest's own: ${own}`;
+  const { ownHostKey } = login;
+  const isOwn = ownHostKey !== undefined && login.seen.includes(ownHostKey);
   return broken(
-    text,
-    "the SSH server that answers has another host key than the VM was given: somebody has changed the guest's key, or another server has the port",
-    "if you did that yourself, reboot the guest, which gets the VM's own key back (`reboot` at its console); if nobody did, do not trust this VM",
+    `${login.seen}\nthe guest's own is ${ownHostKey ?? "not known"}`,
+    isOwn
+      ? "somebody has changed the guest's host key: it is not the one that the VM was given"
+      : "another SSH server answers than the VM's own: its host key is neither the pinned one nor the guest's",
+    `if you did that yourself: ${inGuest(machine, "reboot, which brings the VM's own key back")}; if nobody did, do not trust it`,
   );
 }
 
@@ -41,7 +44,16 @@ function key(facts: Facts): Verdict {
     return unknown("a login has not come that far");
   if (login.reached !== "key") return ok(`${facts.machine.user} may log in`);
   const { cause, remedy } = whyRefused(facts, login);
-  return broken([login.seen, ...login.log.slice(-3)].join("\n"), cause, remedy);
+  return broken([login.seen, ...wordsOf(login)].join("\n"), cause, remedy);
+}
+
+/** What sshd says of each connection, whatever went wrong with it. */
+const OF_ALL =
+  /^(?:Received disconnect|Disconnected from|Connection (?:closed|reset)|pam_|error: No user for Authorized)/;
+
+/** What sshd has said that may tell something. */
+function wordsOf({ log }: LoginFacts): readonly string[] {
+  return log.filter((line) => !OF_ALL.test(line)).slice(-3);
 }
 
 const SEE_ITS_LOG = "see sshd's log (journalctl -t sshd)";
@@ -58,7 +70,7 @@ function whyRefused({ machine, guest }: Facts, login: LoginFacts): Reason {
       const reason = look({ ...account, machine, login });
       if (reason !== undefined) return reason;
     }
-  const [last] = login.log.slice(-1);
+  const [last] = wordsOf(login).slice(-1);
   return {
     cause: last === undefined ? "sshd refuses the login" : `sshd refuses the login: ${last}`,
     remedy: inGuest(machine, SEE_ITS_LOG),
@@ -120,7 +132,6 @@ function isStrange({ seen, keysInGuest }: LoginFacts): boolean {
 }
 
 const LETS_NOBODY_WORK = /\/(?:nologin|false|true)$/;
-const RECENT_SECONDS = 60;
 
 function session(facts: Facts): Verdict {
   const { login } = facts;
@@ -128,22 +139,19 @@ function session(facts: Facts): Verdict {
   if (login.reached === "open") return ok(`a command ran, ${login.seconds.toFixed(1)} s after the connection`);
   if (login.reached !== "session") return unknown("a login has not come that far");
   const { cause, remedy } = whyNothingRuns(facts);
-  return broken([login.seen, ...login.log.slice(-3)].join("\n"), cause, remedy);
+  return broken([login.seen, ...wordsOf(login)].join("\n"), cause, remedy);
 }
 
 function whyNothingRuns({ machine, guest }: Facts): Reason {
   const { user } = machine;
-  const { account, outOfMemory, disks = [] } = guest?.report ?? {};
+  const { account, disks = [] } = guest?.report ?? {};
   if (account !== undefined && LETS_NOBODY_WORK.test(account.shell))
     return {
       cause: `the login shell of ${user}, ${account.shell}, ends at once: it is there to keep people out`,
       remedy: inGuest(machine, `usermod -s /bin/sh ${user}`),
     };
-  if (outOfMemory !== undefined && outOfMemory.secondsAgo < RECENT_SECONDS)
-    return {
-      cause: `the guest has no memory left: its kernel killed ${outOfMemory.victim}`,
-      remedy: "end what takes it, or declare more `memory` (--memory)",
-    };
+  const lack = guest?.report && lackOfMemory(guest.report);
+  if (lack !== undefined) return { cause: `sshd lets us in, but no command runs: ${lack}`, remedy: MORE_MEMORY };
   const full = disks.find(({ freeMiB }) => freeMiB === 0);
   const also = full === undefined ? "" : `; ${full.mount} is full`;
   return {

@@ -29,3 +29,7 @@ export function wordsFor(id: string, name: string, user: string, owner: Owner | 
 export function inGuest({ name, replace }: MachineWords, command: string): string {
   return `as root in the guest, at its console (mayfly console ${name}): ${command}; or get a new one: ${replace}`;
 }
+
+/** What is done about too little memory. */
+export const MORE_MEMORY =
+  "declare more `memory` (--memory); what is written to / counts as well, but for a VM with a `disk` (--disk)";

@@ -62,7 +62,14 @@ const host: MachineSight = {
 };
 const port = { address: "127.0.0.1:40000", banner: "SSH-2.0-x", ended: undefined, seconds: 0.1 };
 const silent = { ...port, banner: undefined, seconds: 4, relays: ["TCP[SYN_SENT] 9 10.0.2.100 2222 10.53.0.15 64022"] };
-const login = { reached: "open", seen: "", seconds: 0.6, log: [], keysInGuest: undefined } as const;
+const login = {
+  reached: "open",
+  seen: "",
+  seconds: 0.6,
+  log: [],
+  keysInGuest: undefined,
+  ownHostKey: undefined,
+} as const;
 const healthy = { host, guest: state(), port, login };
 
 const refused = (seen: string, keysInGuest?: readonly string[]) => ({
@@ -92,6 +99,7 @@ test("a machine that is well: all sources are looked at once, all rungs are righ
 
 const killed = "[   98.123456] Out of memory: Killed process 300 (tail) total-vm:1kB, anon-rss:1kB";
 const panic = readConsole("mayfly: starting /sbin/init\nKernel panic - not syncing: Attempted to kill init!\n");
+const thrashing = readConsole(`mayfly: starting /sbin/init\n${killed}\n`);
 const mute = { report: undefined, banner: false };
 
 test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
@@ -108,6 +116,12 @@ test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
     { host: { ...host, console: readConsole("") }, guest: mute },
     "kernel",
     /not started its first program/,
+  ],
+  [
+    "out of memory",
+    { host: { ...host, console: thrashing }, guest: mute },
+    "init",
+    /out of memory, its kernel killed tail/,
   ],
   ["hangs", { guest: mute }, "init", /the guest hangs/],
   [
@@ -144,12 +158,38 @@ test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
     },
     ...(["port", /rejects \(REJECT\)/] as const),
   ],
+  ["reset", { port: { ...silent, ended: "closed", network: network() } }, "port", /rejects \(REJECT\)/],
+  [
+    "other rules",
+    { port: { ...silent, network: network({ firewall: ["policy drop;"] }) } },
+    ...(["port", /whose rules are named, drops/] as const),
+  ],
+  [
+    "sshd hangs up",
+    {
+      port: { ...silent, ended: "closed", network: network({ snmp: ["Tcp: PassiveOpens OutRsts", "Tcp: 6 0"] }) },
+    },
+    ...(["port", /takes the connection, and sshd ends it at once/] as const),
+  ],
+  [
+    "no memory for sshd",
+    {
+      guest: state({ "out-of-memory": [killed] }),
+      port: { ...silent, network: network({ connection: ["0: 0F00:FA16 0200:1234 01 0"] }) },
+    },
+    ...(["port", /does not say a word; the guest ran out of memory/] as const),
+  ],
   [
     "mute sshd",
     { port: { ...silent, network: network({ connection: ["0: 0F00:FA16 0200:1234 01 0"] }) } },
     ...(["port", /does not say a word/] as const),
   ],
-  ["other host key", { login: { ...login, reached: "hostKey", seen: "expected x" } }, "host-key", /another host key/],
+  ["another server", { login: { ...login, reached: "hostKey", seen: "it shows a" } }, "host-key", /another SSH server/],
+  [
+    "other host key",
+    { login: { ...login, reached: "hostKey", seen: "it shows SHA256:b", ownHostKey: "SHA256:b" } },
+    ...(["host-key", /has changed the guest's host key/] as const),
+  ],
   ["hangs up", { login: { ...login, reached: "handshake", seen: "ECONNRESET" } }, "host-key", /before it has proved/],
   ["no user", { guest: state({ account: [] }), login: refused("") }, "key", /no user root/],
   ["no shell", { guest: state({ "shell-runs": [] }), login: refused("") }, "key", /login shell of root, \/bin\/bash/],
@@ -177,7 +217,7 @@ test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
   [
     "no memory for a session",
     { guest: state({ "out-of-memory": [killed] }), login: { ...login, reached: "session", seen: "" } },
-    ...(["session", /no memory left: its kernel killed tail \(pid 300\)/] as const),
+    ...(["session", /no command runs: the guest ran out of memory/] as const),
   ],
   ["load", { guest: state({ load: ["90.00 40.0 20.0 90/99 1"] }) }, "load", /far more processes/],
   ["memory", { guest: state({ "memory-available": ["1000 kB"] }) }, "memory", /hardly any memory/],
@@ -212,6 +252,22 @@ test("a machine whose agent is silent but whose sshd answers is judged by that",
   expect(rungs.filter(({ state: verdict }) => verdict === "unknown").map(({ name }) => name)).toEqual([
     ...["init", "sshd", "load", "memory", "disk"],
   ]);
+});
+
+test("a guest that was too slow to tell all is judged by what it told", async () => {
+  const report = readState(
+    new Map([
+      ["uptime", ["5.0 1.0"]],
+      ["init", ["systemd"]],
+      ["load", ["50.0 20.0"]],
+    ]),
+  );
+  const { firstBroken, rungs } = await diagnosis({ guest: { report } });
+  expect(firstBroken?.name).toBe("load");
+  expect(rungs.find(({ name }) => name === "init")).toMatchObject({
+    state: "unknown",
+    seen: expect.stringMatching(/too slow/),
+  });
 });
 
 test("what a guest says cannot move the reader's cursor", () => {
