@@ -61,11 +61,11 @@ module.exports = {
       ),
     ),
     forbid(
-      "diagnose-looks-down",
-      "A diagnosis looks at machines, ssh and the host; nothing above.",
+      "diagnose-gets-its-instruments",
+      "A diagnosis looks with what it is handed, so that it can be judged by facts as data; of other rooms it knows types.",
       { path: "^provider/diagnose/" },
       {
-        path: "^(provider/(resources|engine|images)/|provider/(index|compose|reap)|cli/|sdk/)",
+        path: `^(provider/${anyOf([...rooms, "resources", "engine"])}/|provider/(index|compose|reap)|cli/|sdk/)`,
         dependencyTypesNot: TYPES_ONLY,
       },
     ),

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { completion } from "./commands/completion";
 import { consoleVerb } from "./commands/console";
 import { cp } from "./commands/cp";
+import { diagnose } from "./commands/diagnose";
 import { doctor } from "./commands/doctor";
 import { exec } from "./commands/exec";
 import { forward } from "./commands/forward";
@@ -25,7 +26,7 @@ import { tellTrouble } from "./trouble";
 export function mayfly(): Command {
   const verbs = [
     ...[run, ssh, exec, cp, sync, forward, consoleVerb, logs, ls, inspect, wait, restart, rm],
-    ...[sshConfig, template, prune, doctor, completion, version],
+    ...[sshConfig, template, prune, diagnose, doctor, completion, version],
   ];
   const command = new Command("mayfly")
     .description("Ephemeral Linux VMs, from the command line: those of Pulumi's stacks, and its own.")

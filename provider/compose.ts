@@ -1,7 +1,9 @@
 import type { Rooms } from "./context";
+import { Diagnose } from "./diagnose/diagnose";
 import { openPaths } from "./host/paths";
 import { Podman } from "./host/podman";
 import { Images } from "./images/images";
+import { Inspection } from "./machines/inspection";
 import { Machines } from "./machines/machines";
 import { Networks } from "./networks/networks";
 import { ClientFiles } from "./ssh/client-files";
@@ -13,12 +15,14 @@ export function compose(environment: NodeJS.ProcessEnv = process.env): Rooms {
   const paths = openPaths(environment);
   const podman = new Podman(paths);
   const machines = new Machines(paths, podman);
+  const ssh = new Ssh();
   return {
     images: new Images(paths, podman, async () => machines.bootsInUse()),
     machines,
     networks: new Networks(paths),
-    ssh: new Ssh(),
+    ssh,
     clientFiles: new ClientFiles(paths, environment["HOME"]),
     tunnels: new Tunnels(paths),
+    diagnose: new Diagnose({ machines: new Inspection(paths, podman), ssh }),
   };
 }

@@ -1,3 +1,4 @@
+import type { Diagnose } from "./diagnose/diagnose";
 import type { Images } from "./images/images";
 import type { Machines } from "./machines/machines";
 import type { Networks } from "./networks/networks";
@@ -27,6 +28,7 @@ export interface Rooms {
   readonly ssh: Ssh;
   readonly clientFiles: ClientFiles;
   readonly tunnels: Tunnels;
+  readonly diagnose: Diagnose;
 }
 
 /** What a handler is given for one call. */

@@ -2,13 +2,14 @@
 # virtio-serial port. Started by init.sh with sshd's path and the kind of init: systemd, minimal (ours) or other. No child
 # of the image's init.
 #
-# Guest to host, one line each: listening | waiting | unfit REASON | done ID | failed ID REASON.
+# Guest to host, one line each: listening | waiting | unfit REASON | fact ID NAME TEXT | done ID | failed ID REASON.
 # Host to guest: VERB ID SIZE, then what the verb says. The host sends one message at a time and waits for its answer,
 # so no read takes more than its own message.
 #   access    SIZE bytes of a tar: who may log in
 #   identity  what `helper become` reads: the machine that this template's clone becomes
 #   mounts    nothing: mounts what the identity has declared; its devices are plugged in now
 #   networks  likewise, the private networks
+#   report    SIZE bytes: a section and a user; answers with facts for a diagnosis, see report.sh
 #   begin     nothing, and gets no answer: the clone has all that its identity declares, its programs may begin
 #   verified  likewise: the host has logged in, what would have slowed that down may begin
 sshd=$1 init=$2
@@ -28,6 +29,7 @@ for name in /sys/class/virtio-ports/*/name; do
 done
 [ -n "$port" ] || exit 1
 exec 3<>"$port"
+echo -1000 >/proc/self/oom_score_adj # when memory runs out, nobody else can tell the host
 
 # The door: the image's sshd, once more, on a port of our own and no child of the image's init. Not on 22, which belongs to
 # the image's own server. Keys are read when somebody logs in, so they can change at any time. `-r`: each connection is a
@@ -35,7 +37,8 @@ exec 3<>"$port"
 serve() { # serve PIDFILE
   while :; do
     [ -n "$is_lent" ] || mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
-    sh -c 'echo $$ >/etc/mayfly/sshd.pid; exec "$@"' sh \
+    # The kernel may end it and its sessions when memory runs out, but not the agent, from which they come.
+    sh -c 'echo $$ >/etc/mayfly/sshd.pid; echo 0 >/proc/self/oom_score_adj; exec "$@"' sh \
       env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries \
       "$sshd" $rules -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
     sleep 1 # somebody has ended it
@@ -95,6 +98,12 @@ join_networks() {
   hear_names
   said="the network's switch does not tell the names"
   until_true 20 knows_names
+}
+
+# report ID SECTION USER: tells the host what can be seen in here. A program that hangs must not hold the agent for ever.
+report() {
+  timeout 8 sh /usr/lib/mayfly/report.sh "$2" "$3" "$sshd" "$init" $rules 3>&- </dev/null 2>/dev/null |
+    head -c 32768 | while read -r line; do echo "fact $1 $line" >&3; done
 }
 
 answer() { # answer ID EXIT-CODE REASON
@@ -229,6 +238,11 @@ while read -r verb id size <&3; do
   networks)
     join_networks
     answer "$id" $? "$said"
+    ;;
+  report)
+    wanted=$(head -c "$size" <&3)
+    report "$id" ${wanted%% *} "${wanted#* }"
+    answer "$id" 0
     ;;
   begin) begin ;;
   verified) release "$journal" ;; # journald's start takes as much of the CPU as a login

@@ -79,6 +79,32 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     await this.tell("networks", [], 0, signal);
   }
 
+  /**
+   * Asks the guest what can be seen from inside. A guest that hangs does not answer, or not to the end: the signal ends the
+   * wait, and what has come by then is the answer.
+   *
+   * @param section Which part of `guest/report.sh`.
+   * @param user Who is to log in.
+   */
+  async report(section: ReportSection, user: string, signal: AbortSignal): Promise<GuestFacts> {
+    const id = randomBytes(4).toString("hex");
+    const lines = on(this, "line", { signal }) as AsyncIterable<[string]>;
+    const wanted = `${section} ${user}`;
+    this.toGuest.write(`report ${id} ${String(Buffer.byteLength(wanted))}\n${wanted}`);
+    const facts = new Map<string, string[]>();
+    const fact = new RegExp(`^fact ${id} (\\S+) ?(.*)$`);
+    try {
+      for await (const [line] of lines) {
+        if (line === `done ${id}`) break;
+        const [, name, text = ""] = fact.exec(line) ?? [];
+        if (name !== undefined) facts.set(name, [...(facts.get(name) ?? []), text]);
+      }
+    } catch (error) {
+      if (!signal.aborted || facts.size === 0) throw error;
+    }
+    return facts;
+  }
+
   /** Tells a clone that it has all that its identity declares: its programs may begin. Waits for no answer. */
   async tellBegin(): Promise<void> {
     await this.mention("begin");
@@ -109,6 +135,12 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     this.fromGuest.destroy();
   }
 }
+
+/** The parts of what a guest tells of itself. */
+export type ReportSection = "state" | "network" | "log";
+
+/** What a guest tells of itself, by name: lines in the words of its kernel and its programs. Not to be trusted. */
+export type GuestFacts = ReadonlyMap<string, readonly string[]>;
 
 /** What the guest is asked to do, and answers. */
 type Verb = "access" | "identity" | "mounts" | "networks";

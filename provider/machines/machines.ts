@@ -75,7 +75,7 @@ export class Machines {
 
   /**
    * Brings a machine up until its guest's sshd can be asked: from a template where that is possible and wanted, else
-   * through its kernel. On failure nothing of it is left.
+   * through its kernel. On failure what there is of it stays, to be looked at: see {@link orRemove}.
    *
    * @throws {MayflyError} `BAD_INPUT` for a name in `allow` that leads nowhere, `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `PORT_TAKEN`,
    * `ADDRESS_TAKEN`, `NETWORK_FAILED`, and podman's own.
@@ -83,31 +83,29 @@ export class Machines {
   async start(id: string, asked: MachinePlan, { signal, step, say }: Progress): Promise<StartedMachine> {
     const exits = await findExits(asked.spec.allow, signal);
     const plan = { ...asked, exits, seats: await this.begin(id, asked, signal) };
-    return this.orRemove(id, async () => {
-      const template = await span("template", () => this.templateFor(plan, { signal, step, say }));
-      await span("folder", () => this.launcher.furnish(id, plan, template, signal));
-      const slots = plan.warmBoot === "never" ? 0 : slotCount(plan.spec);
-      const title = `Booting ${plan.owner.resource} (${plan.spec.accelerator})`;
-      if (template !== undefined) {
-        try {
-          await this.launcher.launch(id, plan, { start: "warm", template: template.folder, slots }, signal);
-          const handOver = this.launcher.handOver(id, plan, signal);
-          const [container] = await Promise.all([this.launcher.inspect(id, signal), handOver]);
-          return await this.launcher.started(id, plan, true, container);
-        } catch (error) {
-          if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
-          say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
-          await this.templates.remove(template.key);
-          await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
-          await rm(this.shelf.shared(id), { recursive: true, force: true });
-          await this.launcher.furnish(id, plan, undefined, signal);
-        }
+    const template = await span("template", () => this.templateFor(plan, { signal, step, say }));
+    await span("folder", () => this.launcher.furnish(id, plan, template, signal));
+    const slots = plan.warmBoot === "never" ? 0 : slotCount(plan.spec);
+    const title = `Booting ${plan.owner.resource} (${plan.spec.accelerator})`;
+    if (template !== undefined) {
+      try {
+        await this.launcher.launch(id, plan, { start: "warm", template: template.folder, slots }, signal);
+        const handOver = this.launcher.handOver(id, plan, signal);
+        const [container] = await Promise.all([this.launcher.inspect(id, signal), handOver]);
+        return await this.launcher.started(id, plan, true, container);
+      } catch (error) {
+        if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
+        say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
+        await this.templates.remove(template.key);
+        await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
+        await rm(this.shelf.shared(id), { recursive: true, force: true });
+        await this.launcher.furnish(id, plan, undefined, signal);
       }
-      return step(title, async () => {
-        await this.launcher.launch(id, plan, { start: "cold", slots }, signal);
-        if (plan.waits) await this.launcher.waitListening(id, plan.bootTimeout, signal);
-        return this.launcher.started(id, plan, false, await this.launcher.inspect(id, signal));
-      });
+    }
+    return step(title, async () => {
+      await this.launcher.launch(id, plan, { start: "cold", slots }, signal);
+      if (plan.waits) await this.launcher.waitListening(id, plan.bootTimeout, signal);
+      return this.launcher.started(id, plan, false, await this.launcher.inspect(id, signal));
     });
   }
 

@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
 import { IncompleteError, MayflyError } from "../errors";
 import { sshCommandSchema, type SshCommandSpec } from "../schema/ssh-command";
-import type { ExecResult } from "../ssh/ssh";
+import type { Endpoint, ExecRequest, ExecResult } from "../ssh/ssh";
+import { diagnosed } from "./diagnosed";
 import { isMachineGone } from "./machine-gone";
 import type { ResourceHandler } from "./resource";
 import { endpointNow, endpointOf } from "./vm-connection";
@@ -136,7 +137,7 @@ async function execute(
     },
   };
   const title = `Running ${step} of ${context.owner.resource}`;
-  const result = await context.step(title, () => context.ssh.exec(endpoint, request, context.signal));
+  const result = await context.step(title, () => runThere(spec.vmId, endpoint, request, context));
   const state = remember(result, spec);
   progress.state = state;
   if (result.endedBy === "timeout")
@@ -152,6 +153,16 @@ async function execute(
       remedy: "send the output to a file in the guest, or raise maxOutputBytes",
     });
   return state;
+}
+
+async function runThere(
+  vmId: string | undefined,
+  endpoint: Endpoint,
+  request: ExecRequest,
+  context: Context,
+): Promise<ExecResult> {
+  const work = () => context.ssh.exec(endpoint, request, context.signal);
+  return vmId === undefined ? work() : diagnosed({ id: vmId, endpoint }, context, work);
 }
 
 /** What is printed while a command runs; never of one whose output is secret. */

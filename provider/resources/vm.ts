@@ -1,12 +1,24 @@
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
+import { MayflyError } from "../errors";
+import type { MachinePlan } from "../machines/plan";
 import type { Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { reap } from "../reap";
 import { parseAllowed } from "../schema/allow";
 import { vmSchema, type VMSpec } from "../schema/vm";
+import { diagnosed } from "./diagnosed";
 import type { ResourceHandler } from "./resource";
-import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginProof } from "./vm-access";
+import {
+  accessChanged,
+  accessOf,
+  loginChanged,
+  loginKeys,
+  loginUser,
+  userIds,
+  type LoginKeys,
+  type LoginProof,
+} from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
 import { keepConnection, sessionLog } from "./vm-connection";
 
@@ -73,35 +85,15 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
       Promise.all([loginKeys(id, inputs, context), newIdentity(id, inputs, context)]),
     );
     const spec = machineSpec(inputs, accelerator, identity.hostname);
-    return machines.inTurn(spec.memoryMiB, context, async () => {
-      const begun = performance.now();
-      const plan = {
-        ...{ owner: context.owner, image: inputs.image, identity, boot, spec, lifetime: inputs.expiresAfter },
-        ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
-        access: accessOf(inputs, keys),
-      };
-      const started = await machines.start(id, plan, context);
-      return machines.orRemove(id, async () => {
-        const user = loginUser(inputs);
-        const login = { host: LOOPBACK, port: started.sshPort, user, hostKey: identity.hostPublicKey };
-        const connection = { ...login, ...keys.proof };
-        await step("Logging in", async () => waitUntilUp(id, inputs, connection, context));
-        const sshConfig = await keepClientFiles(id, identity.hostname, connection, keys.publicKeys, context);
-        await machines.ready(id);
-        return {
-          ...{ ...login, connection, accelerator, sshConfig },
-          imageDigest: image.digest,
-          warm: started.warm,
-          bootSeconds: Math.round(performance.now() - begun) / 1_000,
-          machineId: identity.machineId,
-          consoleLog: started.consoleLog,
-          status: "running" as const,
-          publishedPorts: started.ports,
-          addresses: started.addresses,
-          sessionLog: sessionLog(id, context).file,
-        };
-      });
-    });
+    const plan = {
+      ...{ owner: context.owner, image: inputs.image, identity, boot, spec, lifetime: inputs.expiresAfter },
+      ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
+      access: accessOf(inputs, keys),
+    };
+    const made = { imageDigest: image.digest, accelerator, machineId: identity.machineId };
+    return machines.inTurn(spec.memoryMiB, context, async () =>
+      machines.orRemove(id, async () => ({ ...made, ...(await bringUp(id, inputs, plan, keys, context)) })),
+    );
   },
 
   async read(id, state, { machines, signal }) {
@@ -135,6 +127,50 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     await machines.remove(id, signal);
   },
 };
+
+/** What is known of a VM once it is up, beside what it was made of. */
+type Running = Omit<VMState, "imageDigest" | "accelerator" | "machineId">;
+
+/** Starts a VM and sees that one can work with it. A failure tells what was seen; what there is of the VM stays. */
+async function bringUp(
+  id: string,
+  inputs: VMSpec,
+  plan: MachinePlan,
+  keys: LoginKeys,
+  context: Context,
+): Promise<Running> {
+  const { machines, step } = context;
+  const begun = performance.now();
+  const started = await diagnosed({ id, remedy: forNewOne }, context, () => machines.start(id, plan, context));
+  const { hostPublicKey: hostKey, hostname } = plan.identity;
+  const login = { host: LOOPBACK, port: started.sshPort, user: loginUser(inputs), hostKey };
+  const connection = { ...login, ...keys.proof };
+  await step("Logging in", async () =>
+    diagnosed({ id, endpoint: connection, remedy: forNewOne }, context, () =>
+      waitUntilUp(id, inputs, connection, context),
+    ),
+  );
+  const sshConfig = await keepClientFiles(id, hostname, connection, keys.publicKeys, context);
+  await machines.ready(id);
+  return {
+    ...{ ...login, connection, sshConfig },
+    warm: started.warm,
+    bootSeconds: Math.round(performance.now() - begun) / 1_000,
+    consoleLog: started.consoleLog,
+    status: "running",
+    publishedPorts: started.ports,
+    addresses: started.addresses,
+    sessionLog: sessionLog(id, context).file,
+  };
+}
+
+/** A VM that does not come up is gone when the user reads of it: there is nothing to mend in it. */
+function forNewOne({ code, remedy }: MayflyError): string {
+  const isBoot = code === "BOOT_FAILED" || code === "BOOT_TIMEOUT";
+  return isBoot
+    ? remedy
+    : "mend what the diagnosis names, in the image or in the VM's inputs, and run `pulumi up` again";
+}
 
 /** A host name out of a resource's name: what RFC 1123 does not allow becomes a hyphen. */
 export function hostnameFrom(resource: string): string {
@@ -184,7 +220,13 @@ async function waitUntilUp(id: string, inputs: VMSpec, to: VMConnection, context
   const connection = { ...to, perDialTimeout: PATIENT_SECONDS, log: sessionLog(id, context) };
   if (inputs.waitFor === "none") return;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
-  await ssh.login(connection, signal);
+  await ssh.login(connection, signal).catch((cause: unknown) => {
+    if (cause instanceof MayflyError || context.signal.aborted || !signal.aborted) throw cause;
+    throw new MayflyError("BOOT_TIMEOUT", `nobody could log in within ${String(inputs.bootTimeout)} s`, {
+      remedy: "raise bootTimeout if the guest was only slow; else mend what the diagnosis names",
+      cause,
+    });
+  });
   if (inputs.waitFor === "ssh") return;
   const { stdout } = await ssh.exec(connection, { command: "systemctl is-system-running --wait || :" }, signal);
   if (stdout.trim() === "running") return;

@@ -75,7 +75,12 @@ function refuseFurther(hop: Hop, error: unknown, attempt: number, begun: number,
   if (isLast) throw unreachable(hop, attempt, (performance.now() - begun) / 1_000, error as Error);
 }
 
-async function attemptOnce(hop: Hop, { open, signal }: DialOptions): Promise<Dialled> {
+/**
+ * Dials once.
+ *
+ * @throws {FinalDialError} Another attempt would not mend it. Else what went wrong, or the signal's reason.
+ */
+export async function attemptOnce(hop: Hop, { open, signal }: DialOptions): Promise<Dialled> {
   const { perDialTimeout = ATTEMPT_SECONDS } = hop;
   const login = await prepareLogin(hop);
   const attempt = new AbortController();

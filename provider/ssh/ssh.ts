@@ -12,6 +12,7 @@ import { nameOf, type Endpoint } from "./endpoint";
 import { execute, type ExecRequest, type ExecResult } from "./exec";
 import { makeKey, parseKey, type KeyPair, type NewKey, type OwnKey } from "./keys";
 import { Pool } from "./pool";
+import { Knock, tryLogin, type LoginSight } from "./probe";
 import { parsePublicKey, type PublicKey } from "./public-key";
 import type { Remote } from "./remote";
 import { describeCommand, SessionLogs, type SessionKind } from "./session-log";
@@ -28,6 +29,8 @@ export type {
   ExecRequest,
   ExecResult,
   KeyPair,
+  Knock,
+  LoginSight,
   NewKey,
   OwnKey,
   PublicKey,
@@ -139,6 +142,16 @@ export class Ssh {
   /** Removes a file on a server. Succeeds when it is already gone. */
   async removeFile(endpoint: Endpoint, remotePath: string, signal: AbortSignal): Promise<void> {
     await removeFile(this.#remote(endpoint, signal), remotePath);
+  }
+
+  /** Connects to a port to hear who is there; the caller disposes of it. */
+  knock(hop: Pick<Endpoint, "host" | "port">): Knock {
+    return new Knock(hop);
+  }
+
+  /** Logs in once, apart from all pooled connections, and says how far that came. Rejects with the signal's reason only. */
+  async tryLogin(endpoint: Endpoint, signal: AbortSignal): Promise<LoginSight> {
+    return tryLogin(endpoint, async (connection, request) => this.#run(connection, endpoint, request, signal), signal);
   }
 
   /** Ends all connections to a machine that goes; whatever runs on them ends with `COMMAND_FAILED`. */

@@ -1,0 +1,35 @@
+import type { Owner } from "../context";
+
+/** How remedies name a machine, and what is done with it. */
+export interface MachineWords {
+  /** As commands take it. */
+  readonly name: string;
+  /** Name of its container. */
+  readonly container: string;
+  /** Who logs in. */
+  readonly user: string;
+  /** How to get it back, once it has ended. */
+  readonly bringBack: string;
+  /** How to get a new one in its place although its qemu runs. */
+  readonly replace: string;
+}
+
+/** Finds the words. @param name As commands take it: a name where that is the only one, else its id. */
+export function wordsFor(id: string, name: string, user: string, owner: Owner | undefined): MachineWords {
+  const isOfStack = owner !== undefined && owner.stack !== "";
+  const anew = `mayfly rm ${name}, and run it again`;
+  return {
+    ...{ name, user, container: `mayfly-${id}` },
+    bringBack: isOfStack ? "pulumi up" : anew,
+    replace: isOfStack ? `mayfly rm --force ${name}, and pulumi up` : anew,
+  };
+}
+
+/** What is done as root in a guest that nobody can log in to over SSH. */
+export function inGuest({ name, replace }: MachineWords, command: string): string {
+  return `as root in the guest, at its console (mayfly console ${name}): ${command}; or get a new one: ${replace}`;
+}
+
+/** What is done about too little memory. */
+export const MORE_MEMORY =
+  "declare more `memory` (--memory); what is written to / counts as well, but for a VM with a `disk` (--disk)";
