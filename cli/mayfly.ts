@@ -16,6 +16,8 @@ import { ssh } from "./commands/ssh";
 import { sshConfig } from "./commands/ssh-config";
 import { sync } from "./commands/sync";
 import { template } from "./commands/template";
+import { start } from "./commands/start";
+import { stop } from "./commands/stop";
 import { version } from "./commands/version";
 import { wait } from "./commands/wait";
 import { note, colouredNote } from "./output";
@@ -24,7 +26,7 @@ import { tellTrouble } from "./trouble";
 /** Builds the command with all its verbs. Loads none of what these need to work. */
 export function mayfly(): Command {
   const verbs = [
-    ...[run, ssh, exec, cp, sync, forward, consoleVerb, logs, ls, inspect, wait, restart, rm],
+    ...[run, ssh, exec, cp, sync, forward, consoleVerb, logs, ls, inspect, wait, stop, start, restart, rm],
     ...[sshConfig, template, prune, doctor, completion, version],
   ];
   const command = new Command("mayfly")

@@ -8,6 +8,7 @@ const KINDS = ["console", "qemu", "journal", "ssh"] as const;
 
 interface LogOptions extends Partial<Record<(typeof KINDS)[number], true>> {
   readonly follow?: true;
+  readonly json?: true;
 }
 
 /** `mayfly logs`: what a VM has written, and what was done on it. */
@@ -27,30 +28,34 @@ export function logs(): Command {
     .option("--qemu", "what qemu has said")
     .option("--journal", "journalctl in the guest")
     .option("--ssh", "Mayfly's own SSH sessions on it")
+    .option("--json", "one JSON object a line: `time` and `text`; of the journal, journalctl's own")
     .action(show);
 }
 
 async function show(name: string, options: LogOptions): Promise<void> {
   const [kind = "console", ...others] = KINDS.filter((one) => options[one] === true);
   if (others.length > 0) throw new UsageError(`--${[kind, ...others].join(" and --")}: one log at a time`);
-  const follow = options.follow === true;
+  const [follow, json] = [options.follow === true, options.json === true];
   using session = await openSession("logs");
   const { findRunningVM, findVM } = await import("../vms/find.js");
   if (kind === "journal") {
     const { id } = await findRunningVM(name, session);
-    const { runSsh } = await import("../vms/connect.js");
-    const command = `journalctl --no-pager${follow ? " --follow" : ""}`;
-    process.exitCode = await runSsh(id, ["-T"], ["--", command], session);
+    const { printJournal } = await import("../vms/journal.js");
+    process.exitCode = await printJournal(id, { follow, json }, session);
     return;
   }
   const { id } = await findVM(name, session);
-  const [{ printConsole }, { eachLogLine }] = await Promise.all([
+  const [{ eachConsoleLine }, { eachLogLine, goneOr }] = await Promise.all([
     import("../vms/console-log.js"),
     import("../vms/follow.js"),
   ]);
-  if (kind === "ssh") await eachLogLine(session.machines.file(id, "sessions.jsonl"), { follow, id }, session, print);
+  const isOver = goneOr(follow, id, session);
+  if (kind === "ssh") await eachLogLine(session.machines.file(id, "sessions.jsonl"), isOver, session, print);
   else {
     const stream = kind === "qemu" ? "stderr" : "stdout";
-    await printConsole(id, { follow, stream }, session, (text) => process.stdout.write(text));
+    await eachConsoleLine(id, { isOver, stream }, session, (line) => {
+      if (json) print(JSON.stringify(line));
+      else process.stdout.write(line.text);
+    });
   }
 }

@@ -12,7 +12,7 @@ export function ls(): Command {
     "mayfly rm $(mayfly ls --quiet --state ended)",
   ])
     .option("-q, --quiet", "names only (ids of those of stacks)")
-    .option("--state <state>", "only those that are starting, running or ended")
+    .option("--state <state>", "only those that are starting, running, stopped or ended")
     .action(list);
 }
 
@@ -35,7 +35,7 @@ async function list({ json, quiet, state }: ListOptions): Promise<void> {
 }
 
 const HEADER = ["NAME", "STATE", "IMAGE", "CPUS", "MEMORY", "CREATED", "ENDS", "PORTS", "STACK"];
-const COLOURS = { running: "green", starting: "yellow", ended: "red" } as const;
+const COLOURS = { running: "green", starting: "yellow", stopped: "dim", ended: "red" } as const;
 
 function row(vm: DescribedVM): string[] {
   const { name, state, image, cpus, memoryMiB, createdAt, expiresAt, stack, isOfSession } = vm;

@@ -12,7 +12,7 @@ export function restart(): Command {
   return verb(
     "restart",
     "Reboot VMs, and wait until one can log in again. What the guest has written is kept only on a scratch disk (--disk) and " +
-      "in directories of the host: its root is in memory. So there is no stop and start: a VM that stops has ended.",
+      "in directories of the host: a root without one is in memory.",
     ["mayfly restart dev"],
   )
     .argument("<name...>", "the VMs")

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Option, type Command } from "commander";
 import { EXIT } from "../exit-codes";
 import { openSession, type Session } from "../rooms";
-import { UsageError } from "../trouble";
 import { verb } from "../verb";
 
 interface WaitOptions {
@@ -26,7 +25,7 @@ export function wait(): Command {
 
 async function waitFor(names: string[], { for: state, timeout }: WaitOptions): Promise<void> {
   using session = await openSession("wait");
-  const limit = timeout === undefined ? undefined : AbortSignal.timeout((await seconds(timeout)) * 1_000);
+  const limit = timeout === undefined ? undefined : AbortSignal.timeout(await milliseconds(timeout));
   const signal = limit === undefined ? session.signal : AbortSignal.any([session.signal, limit]);
   const { findVM } = await import("../vms/find.js");
   if (state === "ended") for (const name of names) await findVM(name, session); // else a slip would look like an end
@@ -40,16 +39,14 @@ async function waitFor(names: string[], { for: state, timeout }: WaitOptions): P
   }
 }
 
+async function milliseconds(timeout: string): Promise<number> {
+  const { readDuration } = await import("../args/duration.js");
+  return Math.ceil(readDuration("--timeout", timeout) * 1_000);
+}
+
 /** Up as `run -d` means it: one has logged in. */
 async function isUp(name: string, session: Session): Promise<boolean> {
   const { lookUpVM } = await import("../vms/find.js");
   const vm = await lookUpVM(name, session);
   return vm !== undefined && vm.record.phase !== "starting" && (await session.machines.isAlive(vm.id));
-}
-
-async function seconds(text: string): Promise<number> {
-  const { duration } = await import("../../provider/schema/fields.js");
-  const parsed = duration.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new UsageError(`--timeout ${text}: ${parsed.error.issues[0]?.message ?? "is no duration"}`);
 }

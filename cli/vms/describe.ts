@@ -5,13 +5,16 @@ import { stackOf, type FoundVM } from "./find";
 export interface DescribedVM {
   readonly name: string;
   readonly id: string;
-  /** `ended`: its guest has shut down, or its qemu was killed; what is left of it is on disk. */
-  readonly state: "starting" | "running" | "ended";
+  /**
+   * `stopped`: by `mayfly stop`. `ended`: its guest has shut down, or its qemu was killed; what is left of it is on disk.
+   */
+  readonly state: VMState;
   /** `project/stack`; empty for the command's own. */
   readonly stack: string;
   /** It goes with the session that it was made for. */
   readonly isOfSession: boolean;
   readonly image: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
   readonly cpus: number | undefined;
   readonly memoryMiB: number | undefined;
   readonly diskMiB: number | undefined;
@@ -25,15 +28,24 @@ export interface DescribedVM {
   readonly networks: readonly { readonly id: string; readonly address: string }[];
 }
 
+/** What a machine does. */
+export type VMState = "starting" | "running" | "stopped" | "ended";
+
 /** Describes a machine by its record and its process. */
 export async function describeVM({ id, record }: FoundVM, { machines }: Session): Promise<DescribedVM> {
-  const { owner, phase, image, size, createdAt, expiresAt, ports = [], seats = [] } = record;
+  const { owner, image, labels = {}, size, createdAt, expiresAt, ports = [], seats = [] } = record;
   const isAlive = await machines.isAlive(id);
   return {
-    ...{ name: owner.resource, id, state: isAlive ? "running" : phase === "starting" ? "starting" : "ended" },
-    ...{ stack: stackOf(owner), isOfSession: owner.session !== undefined, image },
+    ...{ name: owner.resource, id, state: isAlive ? "running" : stateOf(record) },
+    ...{ stack: stackOf(owner), isOfSession: owner.session !== undefined, image, labels },
     ...{ cpus: size?.cpus, memoryMiB: size?.memoryMiB, diskMiB: size?.scratchMiB, accelerator: size?.accelerator },
     ...{ createdAt, expiresAt, ports },
     networks: seats.map(({ network, address }) => ({ id: network, address })),
   };
+}
+
+/** Of one that does not run. */
+function stateOf({ phase, stoppedAt }: FoundVM["record"]): VMState {
+  if (phase === "starting") return "starting";
+  return stoppedAt === undefined ? "ended" : "stopped";
 }

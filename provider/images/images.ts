@@ -55,6 +55,11 @@ export class Images {
     return (await this.offered(reference, signal)).id;
   }
 
+  /** Where podman keeps images and containers. */
+  async storeFolder(signal: AbortSignal): Promise<string> {
+    return this.podman.run(["info", "--format", "{{.Store.GraphRoot}}"], { signal });
+  }
+
   /** The name that means this very image for good, whatever its tag will mean. */
   pinned(name: string, image: StoredImage): string {
     return pinned(name, image);

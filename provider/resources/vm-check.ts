@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { MayflyError } from "../errors";
 import type { Obstacle } from "../machines/obstacles";
 import type { VMSpec } from "../schema/vm";
@@ -9,7 +9,7 @@ import type { CheckContext, InputFailure } from "./resource";
 export async function checkVM(inputs: VMSpec, look: CheckContext): Promise<readonly InputFailure[]> {
   const found = await Promise.all([
     checkKeyPair(inputs, look),
-    ...(look.isNew ? [...inputs.mounts.map(checkSource), checkHost(inputs, look)] : []),
+    ...(look.isNew ? [...inputs.mounts.map(checkSource), ...inputs.disks.map(checkDisk), checkHost(inputs, look)] : []),
   ]);
   return found.flat();
 }
@@ -20,6 +20,40 @@ async function checkSource({ source }: VMSpec["mounts"][number], index: number):
   if (seen?.isDirectory() === true) return [];
   const reason = `must be a directory on this host; ${path} ${seen ? "is something else" : "does not exist"}`;
   return [{ property: `mounts[${String(index)}].source`, reason }];
+}
+
+/** `QFI\xfb`: how a qcow2 file begins; see QEMU's docs/interop/qcow2.txt. */
+const QCOW2_MAGIC = 0x514649fb;
+
+/** What would keep qemu from opening a disk's file, or the guest from finding what it expects in it. */
+async function checkDisk(disk: VMSpec["disks"][number], index: number): Promise<InputFailure[]> {
+  const path = resolve(disk.source);
+  const fail = (field: "source" | "format", reason: string) => [
+    { property: `disks[${String(index)}].${field}`, reason },
+  ];
+  const seen = await stat(path).catch(() => undefined);
+  if (seen?.isFile() !== true)
+    return fail("source", `must be a file on this host; ${path} ${seen ? "is something else" : "does not exist"}`);
+  const rights = disk.readOnly ? 0o4 : 0o6;
+  if (seen.uid !== process.getuid?.() && (seen.mode & rights) !== rights)
+    return fail("source", `must belong to you, as qemu may do no more than its owner; chown ${path}`);
+  const header = await readStart(path);
+  const isQcow2 = header.length >= 16 && header.readUInt32BE(0) === QCOW2_MAGIC;
+  if (isQcow2 !== (disk.format === "qcow2"))
+    return fail("format", isQcow2 ? `must be "qcow2": ${path} is one` : `can't be "qcow2": ${path} is none`);
+  if (isQcow2 && header.readBigUInt64BE(8) !== 0n)
+    return fail("source", `must not have a backing file; make a whole one: qemu-img convert -O qcow2 ${path} NEW`);
+  return [];
+}
+
+async function readStart(path: string): Promise<Buffer> {
+  const file = await open(path, "r");
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(16), 0, 16, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Both halves must be keys, and of the same pair: else nobody could log in, and it would show only after the boot. */
@@ -60,9 +94,16 @@ function fieldOf({ about }: Obstacle): string {
   return about === "scratch" ? "disk" : about;
 }
 
-/** A port of the host, or an address, that both have: the old VM must let go of it before the new one can have it. */
+/** A port, an address, or a disk that both have: the old VM must let go of it before the new one can have it. */
 export function haveInCommon(old: VMSpec, next: VMSpec): boolean {
-  return sharePort(old, next) || shareAddress(old, next);
+  return sharePort(old, next) || shareAddress(old, next) || shareDisk(old, next);
+}
+
+/** qemu locks the files of its disks: only readers go together. */
+function shareDisk(old: VMSpec, next: VMSpec): boolean {
+  return next.disks.some(({ source, readOnly }) =>
+    old.disks.some((other) => resolve(other.source) === resolve(source) && !(readOnly && other.readOnly)),
+  );
 }
 
 function shareAddress(old: VMSpec, next: VMSpec): boolean {

@@ -51,8 +51,21 @@ const LOOPBACK = "127.0.0.1";
 export const vm: ResourceHandler<typeof vmSchema, VMState> = {
   schema: vmSchema,
   replaceOnChanges: [
-    ...(["image", "cpus", "memory", "disk", "mounts", "ports", "network", "allow", "hostname"] as const),
-    ...(["kernelArgs", "environment", "accelerator", "networks", "networkIds"] as const),
+    ...([
+      "image",
+      "cpus",
+      "memory",
+      "disk",
+      "disks",
+      "swap",
+      "mounts",
+      "ports",
+      "network",
+      "allow",
+      "hostname",
+    ] as const),
+    ...(["kernelArgs", "environment", "systemdUnits", "labels", "accelerator", "networks"] as const),
+    "networkIds",
   ],
   identityInputs: ["networkIds"],
   ignoreChanges: ["bootTimeout", "waitFor", "warmBoot"],
@@ -150,6 +163,7 @@ async function newIdentity(id: string, inputs: VMSpec, { machines, ssh, owner }:
     hostPrivateKey: hostKey.privateKey,
     hostPublicKey: hostKey.publicKey,
     environment: inputs.environment,
+    units: inputs.systemdUnits,
   };
 }
 
@@ -159,6 +173,9 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], ho
     cpus: inputs.cpus,
     memoryMiB: inputs.memory,
     scratchMiB: inputs.disk,
+    disks: inputs.disks.map((disk) => ({ ...disk, source: resolve(disk.source) })),
+    swapMiB: inputs.swap,
+    labels: inputs.labels,
     mounts: inputs.mounts.map(({ source, target, readOnly, owner }) => ({
       ...{ source: resolve(source), target, readOnly },
       ownerId: ids.get(owner) ?? 0,

@@ -43,7 +43,9 @@ terminal; colours too, unless \`NO_COLOR\` is set. \`MAYFLY_HOME\` is the data f
 
 A VM that is made for a session (\`ssh IMAGE\`, \`run\` without \`-d\`, \`run --rm\`) goes with it, however it ends: a process
 beside it holds one end of a pipe whose other end the kernel closes with the session. All others stay until \`mayfly rm\`,
-or until their \`--expires\`. A VM's root is in memory, so there is no stop and start; \`restart\` reboots the guest.`;
+or until their \`--expires\`; they may be stopped and started. A root without \`--disk\` is in memory: after \`stop\` and
+\`start\`, as after a reboot, it is the image's again. VMs of stacks are not stopped: a program that declares a VM has one
+that runs, and the next \`pulumi up\` would make another.`;
 
 /**
  * @param {Command} command Where to begin.
