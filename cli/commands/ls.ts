@@ -1,18 +1,31 @@
 import type { Command } from "commander";
-import { ago, ahead, coloured, print, printJson, printTable, size } from "../output";
+import { print, printJson, printTable } from "../output";
 import { openSession } from "../rooms";
+import { UsageError } from "../trouble";
 import { verbWithJson } from "../verb";
-import type { DescribedVM } from "../vms/describe";
+
+const STATES = ["starting", "running", "stopped", "ended"];
 
 /** `mayfly ls`: the VMs of this user on this host. */
 export function ls(): Command {
-  return verbWithJson("ls", "List VMs: the command's own and those of stacks, the newest first.", [
-    "mayfly ls",
-    "mayfly ls --json | jq -r '.[] | select(.state == \"ended\") | .name'",
-    "mayfly rm $(mayfly ls --quiet --state ended)",
-  ])
+  return verbWithJson(
+    "ls",
+    "List VMs: the command's own and those of stacks, the newest first; with the CPU time that each has used since it started, in " +
+      "parts of one CPU, and the memory that it takes of this host.",
+    [
+      "mayfly ls",
+      "mayfly ls --format '{{.Name}}\\t{{.Memory}}'",
+      "mayfly ls --json | jq -r '.[] | select(.state == \"ended\") | .name'",
+      "mayfly rm $(mayfly ls --quiet --state ended)",
+    ],
+  )
+    .alias("ps")
     .option("-q, --quiet", "names only (ids of those of stacks)")
     .option("--state <state>", "only those that are starting, running, stopped or ended")
+    .option(
+      "--format <text>",
+      "a line for each, with {{.Name}}, .ID, .State, .Image, .CPU, .Memory, .Disk, .Created, .Ends, .Ports, .Stack, .Accelerator, .Labels",
+    )
     .action(list);
 }
 
@@ -20,41 +33,25 @@ interface ListOptions {
   readonly json?: true;
   readonly quiet?: true;
   readonly state?: string;
+  readonly format?: string;
 }
 
-async function list({ json, quiet, state }: ListOptions): Promise<void> {
+async function list({ json, quiet, state, format }: ListOptions): Promise<void> {
+  if (state !== undefined && !STATES.includes(state))
+    throw new UsageError(`--state ${state}: must be ${STATES.slice(0, -1).join(", ")} or ended`);
+  const { readFormat, tableOf } = await import("../vms/columns.js");
+  const line = format === undefined || format === "json" ? undefined : readFormat(format);
   using session = await openSession("ls");
   const [{ allVMs }, { describeVM }] = await Promise.all([import("../vms/find.js"), import("../vms/describe.js")]);
   const all = await Promise.all((await allVMs(session)).map(async (vm) => describeVM(vm, session)));
   const vms = all
     .filter((vm) => state === undefined || vm.state === state)
     .sort((one, other) => other.createdAt - one.createdAt);
-  if (json === true) printJson(vms);
+  if (json === true || format === "json") printJson(vms);
   else if (quiet === true) for (const { stack, name, id } of vms) print(stack === "" ? name : id);
-  else printTable(HEADER, vms.map(row));
-}
-
-const HEADER = ["NAME", "STATE", "IMAGE", "CPUS", "MEMORY", "CREATED", "ENDS", "PORTS", "STACK"];
-const COLOURS = { running: "green", starting: "yellow", stopped: "dim", ended: "red" } as const;
-
-function row(vm: DescribedVM): string[] {
-  const { name, state, image, cpus, memoryMiB, createdAt, expiresAt, stack, isOfSession } = vm;
-  const ends = isOfSession ? "with its session" : expiresAt === undefined ? "-" : ahead(expiresAt);
-  return [
-    ...[coloured("bold", name), coloured(COLOURS[state], state), shorten(image ?? "-"), String(cpus ?? "-")],
-    ...[memoryMiB === undefined ? "-" : size(memoryMiB), ago(createdAt), ends, portsOf(vm), stack || "-"],
-  ];
-}
-
-function portsOf({ ports }: DescribedVM): string {
-  const words = ports.map(({ hostAddress, host, guest, protocol }) => {
-    const address = hostAddress === "127.0.0.1" ? "" : `${hostAddress}:`;
-    return `${address}${String(host)}:${String(guest)}${protocol === "udp" ? "/udp" : ""}`;
-  });
-  return words.join(",") || "-";
-}
-
-/** An image's name without the digits of one that was made from packages. */
-function shorten(image: string): string {
-  return image.replace(/^localhost\/mayfly\/(debian-[a-z-]+):[0-9a-f]{16}$/, "$1");
+  else if (line !== undefined) for (const vm of vms) print(line(vm));
+  else {
+    const { header, rows } = tableOf(vms);
+    printTable(header, rows);
+  }
 }

@@ -1,3 +1,4 @@
+import { processUsage } from "../../provider/host/process-usage";
 import type { Session } from "../rooms";
 import { stackOf, type FoundVM } from "./find";
 
@@ -19,6 +20,13 @@ export interface DescribedVM {
   readonly memoryMiB: number | undefined;
   readonly diskMiB: number | undefined;
   readonly accelerator: string | undefined;
+  /** What it uses of this host; absent where it does not run. */
+  readonly used?: {
+    /** CPU time since it started, in hundredths of one CPU's. */
+    readonly cpuPercent: number;
+    /** Memory, qemu's own included. */
+    readonly memoryMiB: number;
+  };
   /** Seconds since 1970. */
   readonly createdAt: number;
   /** Seconds since 1970; absent: never. */
@@ -39,9 +47,18 @@ export async function describeVM({ id, record }: FoundVM, { machines }: Session)
     ...{ name: owner.resource, id, state: isAlive ? "running" : stateOf(record) },
     ...{ stack: stackOf(owner), isOfSession: owner.session !== undefined, image, labels },
     ...{ cpus: size?.cpus, memoryMiB: size?.memoryMiB, diskMiB: size?.scratchMiB, accelerator: size?.accelerator },
+    ...(isAlive && usedBy(record)),
     ...{ createdAt, expiresAt, ports },
     networks: seats.map(({ network, address }) => ({ id: network, address })),
   };
+}
+
+function usedBy({ qemu }: FoundVM["record"]): Pick<DescribedVM, "used"> {
+  const usage = qemu && processUsage(qemu.pid);
+  if (usage === undefined) return {};
+  const { cpuSeconds, ageSeconds, memoryBytes } = usage;
+  const cpuPercent = Math.round((cpuSeconds / Math.max(1, ageSeconds)) * 100);
+  return { used: { cpuPercent, memoryMiB: Math.round(memoryBytes / 1_048_576) } };
 }
 
 /** Of one that does not run. */

@@ -6,9 +6,9 @@ import { reap } from "../reap";
 import { parseAllowed } from "../schema/allow";
 import { vmSchema, type VMSpec } from "../schema/vm";
 import type { ResourceHandler } from "./resource";
-import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginProof } from "./vm-access";
+import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds } from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
-import { keepConnection, sessionLog } from "./vm-connection";
+import { keepClientFiles, sessionLog, type VMConnection } from "./vm-connection";
 
 /** What is known of a VM. */
 interface VMState {
@@ -35,14 +35,6 @@ interface VMState {
   readonly sessionLog: string;
   /** Path of an OpenSSH client configuration with everything that `ssh -F` needs. */
   readonly sshConfig: string;
-}
-
-/** Field names of `remote.Command` in `@pulumi/command`. */
-interface VMConnection extends LoginProof {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly hostKey: string;
 }
 
 const LOOPBACK = "127.0.0.1";
@@ -207,22 +199,6 @@ async function waitUntilUp(id: string, inputs: VMSpec, to: VMConnection, context
   if (stdout.trim() === "running") return;
   const failed = await ssh.exec(connection, { command: "systemctl --failed --no-legend --plain || :" }, signal);
   say(`systemd is ${stdout.trim()}: ${failed.stdout.trim()}`);
-}
-
-/** Writes what OpenSSH's client needs to reach the VM by name; returns the configuration's path. */
-async function keepClientFiles(
-  id: string,
-  hostname: string,
-  connection: VMConnection,
-  [publicKey = ""]: readonly string[],
-  { machines, ssh }: Context,
-): Promise<string> {
-  const { host, port, user, hostKey, privateKey, agentSocketPath: agentSocket } = connection;
-  const identityFile = await machines.keepFile(id, "id", privateKey ?? `${publicKey}\n`); // ssh(1) asks the agent for it
-  const knownHostsFile = await machines.keepFile(id, "known_hosts", ssh.renderKnownHosts(hostname, hostKey));
-  await keepConnection(id, connection, machines);
-  const way = { alias: hostname, host, port, user, identityFile, identitiesOnly: true, agentSocket, knownHostsFile };
-  return machines.keepFile(id, "ssh_config", ssh.renderClientConfig(way));
 }
 
 function outputsOf(state: VMState): VMState {

@@ -1,0 +1,60 @@
+import { processUsage, type ProcessUsage } from "../../provider/host/process-usage";
+import type { Session } from "../rooms";
+import { stackOf, type FoundVM } from "./find";
+
+/** What machines had used at one moment. */
+export type Sample = readonly { readonly vm: FoundVM; readonly usage: ProcessUsage }[];
+
+/** What a machine uses now. */
+export interface VMLoad {
+  readonly name: string;
+  readonly id: string;
+  /** `project/stack`; empty for the command's own. */
+  readonly stack: string;
+  /** Of one CPU: 200 are two. */
+  readonly cpuPercent: number;
+  readonly cpus: number | null;
+  /** What it takes of the host's memory, qemu's own included. */
+  readonly usedMiB: number;
+  /** What its guest has. */
+  readonly memoryMiB: number | null;
+  /** Bytes; `null` where we may not ask. */
+  readonly readPerSecond: number | null;
+  readonly writtenPerSecond: number | null;
+}
+
+/** Looks at those machines that run. */
+export async function sample(vms: readonly FoundVM[], machines: Session["machines"]): Promise<Sample> {
+  const seen = await Promise.all(
+    vms.map(async (vm) => {
+      const { qemu } = vm.record;
+      if (qemu === undefined || !(await machines.isAlive(vm.id))) return [];
+      const usage = processUsage(qemu.pid);
+      return usage === undefined ? [] : [{ vm, usage }];
+    }),
+  );
+  return seen.flat();
+}
+
+/** What machines have used between two moments, the busiest first. One that was not there at the first begins then. Pure. */
+export function loadBetween(before: Sample, now: Sample): readonly VMLoad[] {
+  const loads = now.flatMap(({ vm, usage }): VMLoad[] => {
+    const { id, record } = vm;
+    const first = before.find((other) => other.vm.id === id && other.vm.record.qemu?.pid === record.qemu?.pid)?.usage;
+    const seconds = usage.ageSeconds - (first?.ageSeconds ?? 0);
+    if (seconds <= 0) return [];
+    const rate = (to?: number, from = 0) => (to === undefined ? null : Math.round((to - from) / seconds));
+    return [
+      {
+        ...{ name: record.owner.resource, id, stack: stackOf(record.owner) },
+        cpuPercent: Math.round(((usage.cpuSeconds - (first?.cpuSeconds ?? 0)) / seconds) * 100),
+        cpus: record.size?.cpus ?? null,
+        usedMiB: Math.round(usage.memoryBytes / 1_048_576),
+        memoryMiB: record.size?.memoryMiB ?? null,
+        readPerSecond: rate(usage.readBytes, first?.readBytes),
+        writtenPerSecond: rate(usage.writtenBytes, first?.writtenBytes),
+      },
+    ];
+  });
+  return loads.sort((one, other) => other.cpuPercent - one.cpuPercent);
+}
