@@ -5,6 +5,7 @@ import { cp } from "./commands/cp";
 import { doctor } from "./commands/doctor";
 import { exec } from "./commands/exec";
 import { forward } from "./commands/forward";
+import { image } from "./commands/image";
 import { inspect } from "./commands/inspect";
 import { key } from "./commands/key";
 import { logs } from "./commands/logs";
@@ -29,7 +30,7 @@ import { tellTrouble } from "./trouble";
 export function mayfly(): Command {
   const verbs = [
     ...[run, ssh, exec, cp, sync, forward, consoleVerb, logs, ls, top, inspect, wait, stop, start, restart, rm],
-    ...[sshConfig, key, template, prune, doctor, completion, version],
+    ...[sshConfig, key, image, template, prune, doctor, completion, version],
   ];
   const command = new Command("mayfly")
     .description("Ephemeral Linux VMs, from the command line: those of Pulumi's stacks, and its own.")

@@ -4,6 +4,7 @@ import { withoutPointer } from "../../provider/errors";
 import { readDisk } from "./disk";
 import { instanceType } from "./itype";
 import { numeric } from "./number";
+import { readPair } from "./pairs";
 import { repeated } from "../verb";
 import { UsageError } from "../trouble";
 
@@ -209,9 +210,8 @@ function readPairs(
   origins: Map<string, string>,
 ): Record<string, string> {
   return Object.fromEntries(
-    values.map((text): [string, string] => {
-      const [, name, value] = /^([^=]+)=([^]*)$/.exec(text) ?? [];
-      if (name === undefined || value === undefined) throw new UsageError(`${option} ${text}: must be NAME=VALUE`);
+    values.map((text) => {
+      const [name, value] = readPair(option, text);
       origins.set(`${field}["${name}"]`, `${option} ${name}`).set(field, option);
       return [name, value];
     }),

@@ -1,8 +1,8 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { print, printJson, printTable } from "../output";
 import { openSession } from "../rooms";
-import { UsageError } from "../trouble";
 import { verbWithJson } from "../verb";
+import type { DescribedVM } from "../vms/describe";
 
 const STATES = ["starting", "running", "stopped", "ended"];
 
@@ -21,7 +21,7 @@ export function ls(): Command {
   )
     .alias("ps")
     .option("-q, --quiet", "names only (ids of those of stacks)")
-    .option("--state <state>", "only those that are starting, running, stopped or ended")
+    .addOption(new Option("--state <state>", "only those that are so").choices(STATES))
     .option(
       "--format <text>",
       "a line for each, with {{.Name}}, .ID, .State, .Image, .CPU, .Memory, .Disk, .Created, .Ends, .Ports, .Stack, .Accelerator, .Labels",
@@ -36,22 +36,33 @@ interface ListOptions {
   readonly format?: string;
 }
 
-async function list({ json, quiet, state, format }: ListOptions): Promise<void> {
-  if (state !== undefined && !STATES.includes(state))
-    throw new UsageError(`--state ${state}: must be ${STATES.slice(0, -1).join(", ")} or ended`);
-  const { readFormat, tableOf } = await import("../vms/columns.js");
-  const line = format === undefined || format === "json" ? undefined : readFormat(format);
+async function list(options: ListOptions): Promise<void> {
+  const { state } = options;
+  const show = await presenter(options); // what can't be meant is said before anything is looked at
   using session = await openSession("ls");
   const [{ allVMs }, { describeVM }] = await Promise.all([import("../vms/find.js"), import("../vms/describe.js")]);
   const all = await Promise.all((await allVMs(session)).map(async (vm) => describeVM(vm, session)));
   const vms = all
     .filter((vm) => state === undefined || vm.state === state)
     .sort((one, other) => other.createdAt - one.createdAt);
-  if (json === true || format === "json") printJson(vms);
-  else if (quiet === true) for (const { stack, name, id } of vms) print(stack === "" ? name : id);
-  else if (line !== undefined) for (const vm of vms) print(line(vm));
-  else {
-    const { header, rows } = tableOf(vms);
-    printTable(header, rows);
-  }
+  show(vms);
+}
+
+/** How the list is shown. */
+async function presenter({ json, quiet, format }: ListOptions): Promise<(vms: readonly DescribedVM[]) => void> {
+  if (json === true || format === "json") return printJson;
+  if (quiet === true)
+    return (vms) => {
+      for (const { stack, name, id } of vms) print(stack === "" ? name : id);
+    };
+  const { readFormat, tableOf } = await import("../vms/columns.js");
+  if (format === undefined)
+    return (vms) => {
+      const { header, rows } = tableOf(vms);
+      printTable(header, rows);
+    };
+  const line = readFormat(format);
+  return (vms) => {
+    for (const vm of vms) print(line(vm));
+  };
 }

@@ -58,7 +58,7 @@ export function readFormat(format: string): (vm: DescribedVM) => string {
   for (const [, name = ""] of text.matchAll(FIELD))
     if (!COLUMN_NAMES.includes(name))
       throw new UsageError(`--format: there is no .${name}, but .${COLUMN_NAMES.join(", .")}`);
-  if (!/\{\{/.test(text)) throw new UsageError('--format: name what is to be shown, such as "{{.Name}} {{.State}}"');
+  if (!text.includes("{{")) throw new UsageError('--format: name what is to be shown, such as "{{.Name}} {{.State}}"');
   return (vm) => text.replaceAll(FIELD, (_, name: string) => COLUMNS[name as ColumnName].text(vm));
 }
 

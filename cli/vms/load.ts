@@ -38,23 +38,25 @@ export async function sample(vms: readonly FoundVM[], machines: Session["machine
 
 /** What machines have used between two moments, the busiest first. One that was not there at the first begins then. Pure. */
 export function loadBetween(before: Sample, now: Sample): readonly VMLoad[] {
-  const loads = now.flatMap(({ vm, usage }): VMLoad[] => {
-    const { id, record } = vm;
-    const first = before.find((other) => other.vm.id === id && other.vm.record.qemu?.pid === record.qemu?.pid)?.usage;
-    const seconds = usage.ageSeconds - (first?.ageSeconds ?? 0);
-    if (seconds <= 0) return [];
-    const rate = (to?: number, from = 0) => (to === undefined ? null : Math.round((to - from) / seconds));
-    return [
-      {
-        ...{ name: record.owner.resource, id, stack: stackOf(record.owner) },
-        cpuPercent: Math.round(((usage.cpuSeconds - (first?.cpuSeconds ?? 0)) / seconds) * 100),
-        cpus: record.size?.cpus ?? null,
-        usedMiB: Math.round(usage.memoryBytes / 1_048_576),
-        memoryMiB: record.size?.memoryMiB ?? null,
-        readPerSecond: rate(usage.readBytes, first?.readBytes),
-        writtenPerSecond: rate(usage.writtenBytes, first?.writtenBytes),
-      },
-    ];
+  const loads = now.flatMap(({ vm, usage }) => {
+    const isSame = (other: FoundVM) => other.id === vm.id && other.record.qemu?.pid === vm.record.qemu?.pid;
+    const first = before.find((seen) => isSame(seen.vm))?.usage ?? NOTHING;
+    return usage.ageSeconds > first.ageSeconds ? [loadOf(vm, first, usage)] : [];
   });
   return loads.sort((one, other) => other.cpuPercent - one.cpuPercent);
+}
+
+/** What a process has used that is about to begin. */
+const NOTHING: ProcessUsage = { cpuSeconds: 0, ageSeconds: 0, memoryBytes: 0, readBytes: 0, writtenBytes: 0 };
+
+function loadOf({ id, record: { owner, size } }: FoundVM, first: ProcessUsage, usage: ProcessUsage): VMLoad {
+  const seconds = usage.ageSeconds - first.ageSeconds;
+  const rate = (from = 0, to?: number) => (to === undefined ? null : Math.round((to - from) / seconds));
+  return {
+    ...{ name: owner.resource, id, stack: stackOf(owner), cpus: size?.cpus ?? null },
+    cpuPercent: Math.round(((usage.cpuSeconds - first.cpuSeconds) / seconds) * 100),
+    ...{ usedMiB: Math.round(usage.memoryBytes / 1_048_576), memoryMiB: size?.memoryMiB ?? null },
+    readPerSecond: rate(first.readBytes, usage.readBytes),
+    writtenPerSecond: rate(first.writtenBytes, usage.writtenBytes),
+  };
 }

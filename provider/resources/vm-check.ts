@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { MayflyError } from "../errors";
 import type { Obstacle } from "../machines/obstacles";
 import type { VMSpec } from "../schema/vm";
 import type { CheckContext, InputFailure } from "./resource";
+import { checkDisk } from "./vm-disks";
 
 /** What only a look at this host can tell of a VM's inputs. For a VM that is there already, only what may change in place. */
 export async function checkVM(inputs: VMSpec, look: CheckContext): Promise<readonly InputFailure[]> {
@@ -20,40 +21,6 @@ async function checkSource({ source }: VMSpec["mounts"][number], index: number):
   if (seen?.isDirectory() === true) return [];
   const reason = `must be a directory on this host; ${path} ${seen ? "is something else" : "does not exist"}`;
   return [{ property: `mounts[${String(index)}].source`, reason }];
-}
-
-/** `QFI\xfb`: how a qcow2 file begins; see QEMU's docs/interop/qcow2.txt. */
-const QCOW2_MAGIC = 0x514649fb;
-
-/** What would keep qemu from opening a disk's file, or the guest from finding what it expects in it. */
-async function checkDisk(disk: VMSpec["disks"][number], index: number): Promise<InputFailure[]> {
-  const path = resolve(disk.source);
-  const fail = (field: "source" | "format", reason: string) => [
-    { property: `disks[${String(index)}].${field}`, reason },
-  ];
-  const seen = await stat(path).catch(() => undefined);
-  if (seen?.isFile() !== true)
-    return fail("source", `must be a file on this host; ${path} ${seen ? "is something else" : "does not exist"}`);
-  const rights = disk.readOnly ? 0o4 : 0o6;
-  if (seen.uid !== process.getuid?.() && (seen.mode & rights) !== rights)
-    return fail("source", `must belong to you, as qemu may do no more than its owner; chown ${path}`);
-  const header = await readStart(path);
-  const isQcow2 = header.length >= 16 && header.readUInt32BE(0) === QCOW2_MAGIC;
-  if (isQcow2 !== (disk.format === "qcow2"))
-    return fail("format", isQcow2 ? `must be "qcow2": ${path} is one` : `can't be "qcow2": ${path} is none`);
-  if (isQcow2 && header.readBigUInt64BE(8) !== 0n)
-    return fail("source", `must not have a backing file; make a whole one: qemu-img convert -O qcow2 ${path} NEW`);
-  return [];
-}
-
-async function readStart(path: string): Promise<Buffer> {
-  const file = await open(path, "r");
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(16), 0, 16, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }
 
 /** Both halves must be keys, and of the same pair: else nobody could log in, and it would show only after the boot. */

@@ -6,6 +6,7 @@
  * @property {Command} mayfly The command.
  * @property {(command: Command) => readonly string[]} examplesOf Command lines that show a verb.
  * @property {readonly (readonly [code: string, meaning: string])[]} exitCodes What exit codes mean.
+ * @property {readonly { theirs: string, ours: string, note: string }[]} fromBcvk Words of bcvk, and those that stand for them.
  */
 
 /**
@@ -13,7 +14,7 @@
  *
  * @param {Definitions} definitions What there is to tell.
  */
-export function manual({ mayfly, examplesOf, exitCodes }) {
+export function manual({ mayfly, examplesOf, exitCodes, fromBcvk }) {
   const verbs = leaves(mayfly, "mayfly");
   const list = verbs.map(
     ({ name, verb }) => `| [${name}](#${anchor(name)}) | ${cell(verb.summary() || verb.description())} |`,
@@ -29,6 +30,16 @@ export function manual({ mayfly, examplesOf, exitCodes }) {
       "| code | meaning |",
       "| --- | --- |",
       ...exitCodes.map(([code, meaning]) => `| ${code} | ${cell(meaning)} |`),
+    ].join("\n"),
+    "## Coming from bcvk",
+    "What `bcvk ephemeral` has, and how it is said here; options are those of its `run`.",
+    [
+      "| bcvk | here | what is different |",
+      "| --- | --- | --- |",
+      ...fromBcvk.map(
+        ({ theirs, ours, note }) =>
+          `| \`${theirs}\` | ${ours === "" ? "not there" : ours === "same" ? ours : `\`${ours}\``} | ${cell(note)} |`,
+      ),
     ].join("\n"),
     ...verbs.map(({ name, verb }) => section(name, verb, examplesOf(verb))),
   ].join("\n\n");

@@ -64,8 +64,8 @@ test("everything that is wrong is said at once, by field, what the host lacks to
   };
   const { failures } = await check(wrong, { obstacles: [{ about: "accelerator", reason: "no KVM" }] });
   expect(failures.map((failure) => failure.split(":")[0]).sort()).toEqual([
-    ...["accelerator", "authorizedKeys[1]", "authorizedKeys[2]", "authorizedKeys[3]", "bootTimeout", "cpus", "disk"],
-    ...["discs", "expiresAfter", "image", "memory", "mounts[0].source", "ports[0].guest"],
+    ...["accelerator", "authorizedKeys[1]", "authorizedKeys[2]", "authorizedKeys[3]", "bootTimeout", "cpus", "discs"],
+    ...["disk", "expiresAfter", "image", "memory", "mounts[0].source", "ports[0].guest"],
   ]);
 });
 
