@@ -6,7 +6,9 @@ import { diagnose } from "./commands/diagnose";
 import { doctor } from "./commands/doctor";
 import { exec } from "./commands/exec";
 import { forward } from "./commands/forward";
+import { image } from "./commands/image";
 import { inspect } from "./commands/inspect";
+import { key } from "./commands/key";
 import { logs } from "./commands/logs";
 import { ls } from "./commands/ls";
 import { prune } from "./commands/prune";
@@ -17,6 +19,9 @@ import { ssh } from "./commands/ssh";
 import { sshConfig } from "./commands/ssh-config";
 import { sync } from "./commands/sync";
 import { template } from "./commands/template";
+import { start } from "./commands/start";
+import { stop } from "./commands/stop";
+import { top } from "./commands/top";
 import { version } from "./commands/version";
 import { wait } from "./commands/wait";
 import { note, colouredNote } from "./output";
@@ -25,8 +30,8 @@ import { tellTrouble } from "./trouble";
 /** Builds the command with all its verbs. Loads none of what these need to work. */
 export function mayfly(): Command {
   const verbs = [
-    ...[run, ssh, exec, cp, sync, forward, consoleVerb, logs, ls, inspect, wait, restart, rm],
-    ...[sshConfig, template, prune, diagnose, doctor, completion, version],
+    ...[run, ssh, exec, cp, sync, forward, consoleVerb, logs, ls, top, inspect, wait, stop, start, restart, rm],
+    ...[sshConfig, key, image, template, prune, diagnose, doctor, completion, version],
   ];
   const command = new Command("mayfly")
     .description("Ephemeral Linux VMs, from the command line: those of Pulumi's stacks, and its own.")

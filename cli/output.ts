@@ -46,20 +46,31 @@ const COLOURS = /\u001b\[[0-9;]*m/g;
 
 /** Prints rows as columns that are as wide as they need to be. */
 export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
+  print(renderTable(header, rows));
+}
+
+/** The same as text, without the last newline. */
+export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const width = (cell = "") => cell.replaceAll(COLOURS, "").length;
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => width(row[column]))));
-  for (const row of [header, ...rows])
-    print(
-      row
-        .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - width(cell)))
-        .join("  ")
-        .trimEnd(),
-    );
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - width(cell)))
+      .join("  ")
+      .trimEnd();
+  return [header, ...rows].map(line).join("\n");
+}
+
+/** A part of one, in hundredths, for a person. */
+export function percent(count: number): string {
+  return `${String(Math.round(count))}%`;
 }
 
 /** A number of bytes for a person. */
 export function bytes(count: number): string {
-  return `${String(Math.round(count / 1_048_576))} MiB`;
+  return count > 0 && count < 1_048_576
+    ? `${String(Math.ceil(count / 1_024))} KiB`
+    : `${String(Math.round(count / 1_048_576))} MiB`;
 }
 
 /** Memory for a person, as options take it. */

@@ -48,8 +48,8 @@ export async function openSession(name: string): Promise<Session> {
   };
 }
 
-/** Ctrl-C. */
-class Interrupted extends Error {
+/** Ctrl-C, or what means the same. */
+export class Interrupted extends Error {
   override readonly name = "Interrupted";
 
   /** Without a word of its own: whoever pressed the keys knows. */

@@ -17,7 +17,8 @@ function commandManual() {
   const { mayfly } = built("./mayfly.js");
   const { examplesOf } = built("./verb.js");
   const { EXIT_CODES: exitCodes } = built("./exit-codes.js");
-  return manual({ mayfly: mayfly(), examplesOf, exitCodes });
+  const { FROM_BCVK: fromBcvk } = built("./bcvk.js");
+  return manual({ mayfly: mayfly(), examplesOf, exitCodes, fromBcvk });
 }
 
 const PAGES = [

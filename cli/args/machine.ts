@@ -1,7 +1,10 @@
 import type { Command } from "commander";
 import type { VMInputs, VMSpec } from "../../provider/schema/vm";
 import { withoutPointer } from "../../provider/errors";
+import { readDisk } from "./disk";
+import { instanceType } from "./itype";
 import { numeric } from "./number";
+import { readPair } from "./pairs";
 import { repeated } from "../verb";
 import { UsageError } from "../trouble";
 
@@ -10,7 +13,11 @@ export interface MachineOptions {
   readonly name?: string;
   readonly memory?: string;
   readonly cpus?: string;
+  readonly vcpus?: string;
+  readonly itype?: string;
   readonly disk?: string;
+  readonly mountDiskFile?: readonly string[];
+  readonly addSwap?: string;
   readonly bind?: readonly string[];
   readonly roBind?: readonly string[];
   readonly port?: readonly string[];
@@ -19,18 +26,23 @@ export interface MachineOptions {
   readonly expires?: string;
   readonly karg?: readonly string[];
   readonly env?: readonly string[];
+  readonly label?: readonly string[];
+  readonly systemdUnits?: string;
+  readonly bindStorageRo?: true;
+  readonly logDir?: string;
   readonly accelerator?: string;
   readonly bootTimeout?: string;
   readonly warm?: boolean;
 }
 
-/** Adds these options to a verb. They are read by {@link readMachine}, so that help needs no schema. */
-export function machineOptions(command: Command): Command {
-  return command
+/**
+ * Adds these options to a verb. They are read by {@link readMachine}, so that help needs no schema.
+ *
+ * @param env Flags of `--env`: a short one means something else to ssh(1).
+ */
+export function machineOptions(command: Command, env = "--env <name=value>"): Command {
+  return guestOptions(sizeOptions(command), env)
     .option("--name <name>", "name of the VM, and its host name (default: after the image, with a number)")
-    .option("--memory <size>", "memory: 512MiB, 2G (default: 1GiB)")
-    .option("--cpus <number>", "virtual CPUs (default: 2)")
-    .option("--disk <size>", "scratch disk for what the guest writes (default: that is kept in its memory)")
     .option("--bind <host:guest>", "a directory of this host in the guest; may be repeated", repeated)
     .option("--ro-bind <host:guest>", "the same, to be read only; may be repeated", repeated)
     .option("--port <[address:][host:]guest[/udp]>", "a port of the guest on this host; may be repeated", repeated)
@@ -41,11 +53,34 @@ export function machineOptions(command: Command): Command {
     )
     .option("--allow <host:port>", "what a VM with --network isolated may reach; may be repeated", repeated)
     .option("--expires <time>", "end it by itself after this time: 90s, 30m, 2h, 1d (default: never)")
-    .option("--karg <argument>", "added to the kernel's command line; may be repeated", repeated)
-    .option("--env <name=value>", "a variable of every login session; may be repeated", repeated)
+    .option("--label <name=value>", "a label, for `mayfly ls` and podman; may be repeated", repeated)
+    .option("--log-dir <streams=dir>", "write console,journal (or one) to console.txt and journal.json in a folder")
     .option("--accelerator <auto|kvm|tcg>", "how its instructions are run (default: auto)")
     .option("--boot-timeout <time>", "longest boot before it is given up (default: 5m)")
     .option("--no-warm", "boot through the kernel, not from a template");
+}
+
+function sizeOptions(command: Command): Command {
+  return command
+    .option("--memory <size>", "memory: 512MiB, 2G (default: 1GiB)")
+    .option("--cpus <number>", "virtual CPUs (default: 2)")
+    .option("--vcpus <number>", "the same")
+    .option("--itype <type>", "both by KubeVirt's names: u1.nano, u1.micro, u1.small, u1.medium, …")
+    .option("--disk <size>", "scratch disk for what the guest writes (default: that is kept in its memory)")
+    .option(
+      "--mount-disk-file <file[:name[:format]]>",
+      "a disk image as /dev/disk/by-id/virtio-NAME, raw or qcow2; may be repeated",
+      repeated,
+    )
+    .option("--add-swap <size>", "a disk of this size to swap to");
+}
+
+function guestOptions(command: Command, env: string): Command {
+  return command
+    .option("--karg <argument>", "added to the kernel's command line; may be repeated", repeated)
+    .option(env, "a variable of every login session; may be repeated", repeated)
+    .option("--systemd-units <dir>", "units of DIR/system, or DIR, for its systemd; those with [Install] are started")
+    .option("--bind-storage-ro", "this host's container images, for podman in the guest, to be read only");
 }
 
 /** A private network by name, as `--network` has it. */
@@ -67,6 +102,7 @@ export function readMachine(options: MachineOptions): AskedMachine {
   const origins = new Map<string, string>([
     ...Object.entries({ memory: "--memory", cpus: "--cpus", disk: "--disk", expiresAfter: "--expires" }),
     ...Object.entries({ accelerator: "--accelerator", bootTimeout: "--boot-timeout", hostname: "--name" }),
+    ...Object.entries({ swap: "--add-swap", systemdUnits: "--systemd-units" }),
   ]);
   const each = <T>(
     field: string,
@@ -91,7 +127,9 @@ export function readMachine(options: MachineOptions): AskedMachine {
   if (wayOut.length > 1) throw new UsageError(`--network ${wayOut.join(", --network ")}: a VM has one way out`);
   const names = (options.network ?? []).filter((name) => !isWayOut(name));
   const inputs = {
-    ...given({ memory: numeric(options.memory), cpus: numeric(options.cpus), disk: numeric(options.disk) }),
+    ...readSize(options, origins),
+    ...given({ disk: numeric(options.disk), swap: numeric(options.addSwap) }),
+    disks: each("disks", "--mount-disk-file", options.mountDiskFile, readDisk),
     ...given({ expiresAfter: options.expires, hostname: options.name, bootTimeout: options.bootTimeout }),
     ...given({ network: wayOut[0] as VMSpec["network"] | undefined }),
     ...given({ accelerator: options.accelerator as VMSpec["accelerator"] | undefined }),
@@ -99,7 +137,8 @@ export function readMachine(options: MachineOptions): AskedMachine {
     ports: each("ports", "--port", options.port, readPort),
     allow: each("allow", "--allow", options.allow, (value) => value),
     kernelArgs: each("kernelArgs", "--karg", options.karg, (value) => value),
-    environment: readEnvironment(options.env ?? [], origins),
+    environment: readPairs("--env", "environment", options.env ?? [], origins),
+    labels: readPairs("--label", "labels", options.label ?? [], origins),
     ...(options.warm === false ? { warmBoot: "never" as const } : {}),
   };
   return { inputs, networks: each("networks", "--network", names, readNetwork), origins };
@@ -163,13 +202,31 @@ function readNetwork(text: string): NetworkChoice {
   return { name, address };
 }
 
-function readEnvironment(values: readonly string[], origins: Map<string, string>): Record<string, string> {
+/** `NAME=VALUE`, several times. */
+function readPairs(
+  option: string,
+  field: string,
+  values: readonly string[],
+  origins: Map<string, string>,
+): Record<string, string> {
   return Object.fromEntries(
-    values.map((text): [string, string] => {
-      const [, name, value] = /^([^=]+)=([^]*)$/.exec(text) ?? [];
-      if (name === undefined || value === undefined) throw new UsageError(`--env ${text}: must be NAME=VALUE`);
-      origins.set(`environment["${name}"]`, `--env ${name}`).set("environment", "--env");
+    values.map((text) => {
+      const [name, value] = readPair(option, text);
+      origins.set(`${field}["${name}"]`, `${option} ${name}`).set(field, option);
       return [name, value];
     }),
   );
+}
+
+/** CPUs and memory; a size by name has both. */
+function readSize(
+  { itype, memory, cpus, vcpus }: MachineOptions,
+  origins: Map<string, string>,
+): Given<Pick<AskedMachine["inputs"], "memory" | "cpus">> {
+  if (cpus !== undefined && vcpus !== undefined) throw new UsageError("--cpus and --vcpus are the same: give one");
+  if (vcpus !== undefined) origins.set("cpus", "--vcpus");
+  if (itype === undefined) return given({ memory: numeric(memory), cpus: numeric(cpus ?? vcpus) });
+  const type = instanceType(itype);
+  for (const field of ["memory", "cpus"]) origins.set(field, `--itype ${itype}`);
+  return { memory: type.memoryMiB, cpus: type.cpus };
 }

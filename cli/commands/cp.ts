@@ -1,11 +1,12 @@
 import type { Command } from "commander";
+import { printJson } from "../output";
 import { openSession } from "../rooms";
 import { UsageError } from "../trouble";
-import { verb } from "../verb";
+import { verbWithJson } from "../verb";
 
 /** `mayfly cp`: files to and from a VM. */
 export function cp(): Command {
-  return verb(
+  return verbWithJson(
     "cp",
     "Copy files and folders to a VM, or from it. OpenSSH's scp does it, with the VM's key and pinned host key.",
     ["mayfly cp ./app.conf dev:/etc/app.conf", "mayfly cp -r dev:/var/log ./logs"],
@@ -19,9 +20,10 @@ export function cp(): Command {
 interface CopyOptions {
   readonly recursive?: true;
   readonly preserve?: true;
+  readonly json?: true;
 }
 
-async function copy(paths: string[], { recursive, preserve }: CopyOptions): Promise<void> {
+async function copy(paths: string[], { recursive, preserve, json }: CopyOptions): Promise<void> {
   const { names, places } = readPlaces(paths);
   const [name, ...others] = names;
   if (name === undefined) throw new UsageError("one side must be in a VM, as NAME:PATH");
@@ -33,6 +35,7 @@ async function copy(paths: string[], { recursive, preserve }: CopyOptions): Prom
   const flags = [...(recursive === true ? ["-r"] : []), ...(preserve === true ? ["-p"] : [])];
   const wordsOf = (alias: string) => places.map(({ vm, path }) => (vm === undefined ? path : `${alias}:${path}`));
   process.exitCode = await runScp(id, (alias) => [...flags, "--", ...wordsOf(alias)], session);
+  if (json === true && process.exitCode === 0) printJson({ id, sources: paths.slice(0, -1), target: paths.at(-1) });
 }
 
 /** A path, and the VM that it is in. */

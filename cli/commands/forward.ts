@@ -45,6 +45,7 @@ async function open(name: string, ports: string[], options: ForwardOptions): Pro
     const left = (await session.tunnels.list(site.folder)).filter(({ owner }) => owner.startsWith(OWNER));
     await close(left, site, session);
     note(`ended ${String(left.length)} of ${name}`);
+    if (options.json === true) printJson({ ended: left.length });
     return;
   }
   const stand: { forward: Forward; place: Place }[] = [];

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { print } from "../output";
 import { openSession } from "../rooms";
 import { UsageError } from "../trouble";
 import { verb } from "../verb";
@@ -7,6 +8,7 @@ const KINDS = ["console", "qemu", "journal", "ssh"] as const;
 
 interface LogOptions extends Partial<Record<(typeof KINDS)[number], true>> {
   readonly follow?: true;
+  readonly json?: true;
 }
 
 /** `mayfly logs`: what a VM has written, and what was done on it. */
@@ -25,29 +27,33 @@ export function logs(): Command {
       "--ssh",
       "SSH sessions on it: Mayfly's own, and what the guest's sshd has seen of all; failed logins are counted",
     )
+    .option("--json", "one JSON object a line: `time` and `text`; of the journal, journalctl's own")
     .action(show);
 }
 
 async function show(name: string, options: LogOptions): Promise<void> {
   const [kind = "console", ...others] = KINDS.filter((one) => options[one] === true);
   if (others.length > 0) throw new UsageError(`--${[kind, ...others].join(" and --")}: one log at a time`);
-  const follow = options.follow === true;
+  const [follow, json] = [options.follow === true, options.json === true];
   using session = await openSession("logs");
   const { findRunningVM, findVM } = await import("../vms/find.js");
   if (kind === "journal") {
     const { id } = await findRunningVM(name, session);
-    const { runSsh } = await import("../vms/openssh.js");
-    const command = `journalctl --no-pager${follow ? " --follow" : ""}`;
-    process.exitCode = await runSsh(id, ["-T"], ["--", command], session);
+    const { printJournal } = await import("../vms/journal.js");
+    process.exitCode = await printJournal(id, { follow, json }, session);
     return;
   }
   const { id } = await findVM(name, session);
+  const { goneOr } = await import("../vms/follow.js");
+  const isOver = goneOr(follow, id, session);
   if (kind === "ssh") {
     const { printSessions } = await import("../vms/sessions.js");
-    await printSessions(id, follow, session);
+    await printSessions(id, { follow, isOver }, session);
     return;
   }
-  const { printConsole } = await import("../vms/console-log.js");
-  const stream = kind === "qemu" ? "stderr" : "stdout";
-  await printConsole(id, { follow, stream }, session, (text) => process.stdout.write(text));
+  const { eachConsoleLine } = await import("../vms/console-log.js");
+  await eachConsoleLine(id, { isOver, stream: kind === "qemu" ? "stderr" : "stdout" }, session, (line) => {
+    if (json) print(JSON.stringify(line));
+    else process.stdout.write(line.text);
+  });
 }

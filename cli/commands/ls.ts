@@ -1,18 +1,31 @@
-import type { Command } from "commander";
-import { ago, ahead, coloured, print, printJson, printTable, size } from "../output";
+import { Option, type Command } from "commander";
+import { print, printJson, printTable } from "../output";
 import { openSession } from "../rooms";
 import { verbWithJson } from "../verb";
 import type { DescribedVM } from "../vms/describe";
 
+const STATES = ["starting", "running", "stopped", "ended"];
+
 /** `mayfly ls`: the VMs of this user on this host. */
 export function ls(): Command {
-  return verbWithJson("ls", "List VMs: the command's own and those of stacks, the newest first.", [
-    "mayfly ls",
-    "mayfly ls --json | jq -r '.[] | select(.state == \"ended\") | .name'",
-    "mayfly rm $(mayfly ls --quiet --state ended)",
-  ])
+  return verbWithJson(
+    "ls",
+    "List VMs: the command's own and those of stacks, the newest first; with the CPU time that each has used since it started, in " +
+      "parts of one CPU, and the memory that it takes of this host.",
+    [
+      "mayfly ls",
+      "mayfly ls --format '{{.Name}}\\t{{.Memory}}'",
+      "mayfly ls --json | jq -r '.[] | select(.state == \"ended\") | .name'",
+      "mayfly rm $(mayfly ls --quiet --state ended)",
+    ],
+  )
+    .alias("ps")
     .option("-q, --quiet", "names only (ids of those of stacks)")
-    .option("--state <state>", "only those that are starting, running or ended")
+    .addOption(new Option("--state <state>", "only those that are so").choices(STATES))
+    .option(
+      "--format <text>",
+      "a line for each, with {{.Name}}, .ID, .State, .Image, .CPU, .Memory, .Disk, .Created, .Ends, .Ports, .Stack, .Accelerator, .Labels",
+    )
     .action(list);
 }
 
@@ -20,41 +33,36 @@ interface ListOptions {
   readonly json?: true;
   readonly quiet?: true;
   readonly state?: string;
+  readonly format?: string;
 }
 
-async function list({ json, quiet, state }: ListOptions): Promise<void> {
+async function list(options: ListOptions): Promise<void> {
+  const { state } = options;
+  const show = await presenter(options); // what can't be meant is said before anything is looked at
   using session = await openSession("ls");
   const [{ allVMs }, { describeVM }] = await Promise.all([import("../vms/find.js"), import("../vms/describe.js")]);
   const all = await Promise.all((await allVMs(session)).map(async (vm) => describeVM(vm, session)));
   const vms = all
     .filter((vm) => state === undefined || vm.state === state)
     .sort((one, other) => other.createdAt - one.createdAt);
-  if (json === true) printJson(vms);
-  else if (quiet === true) for (const { stack, name, id } of vms) print(stack === "" ? name : id);
-  else printTable(HEADER, vms.map(row));
+  show(vms);
 }
 
-const HEADER = ["NAME", "STATE", "IMAGE", "CPUS", "MEMORY", "CREATED", "ENDS", "PORTS", "STACK"];
-const COLOURS = { running: "green", starting: "yellow", ended: "red" } as const;
-
-function row(vm: DescribedVM): string[] {
-  const { name, state, image, cpus, memoryMiB, createdAt, expiresAt, stack, isOfSession } = vm;
-  const ends = isOfSession ? "with its session" : expiresAt === undefined ? "-" : ahead(expiresAt);
-  return [
-    ...[coloured("bold", name), coloured(COLOURS[state], state), shorten(image ?? "-"), String(cpus ?? "-")],
-    ...[memoryMiB === undefined ? "-" : size(memoryMiB), ago(createdAt), ends, portsOf(vm), stack || "-"],
-  ];
-}
-
-function portsOf({ ports }: DescribedVM): string {
-  const words = ports.map(({ hostAddress, host, guest, protocol }) => {
-    const address = hostAddress === "127.0.0.1" ? "" : `${hostAddress}:`;
-    return `${address}${String(host)}:${String(guest)}${protocol === "udp" ? "/udp" : ""}`;
-  });
-  return words.join(",") || "-";
-}
-
-/** An image's name without the digits of one that was made from packages. */
-function shorten(image: string): string {
-  return image.replace(/^localhost\/mayfly\/(debian-[a-z-]+):[0-9a-f]{16}$/, "$1");
+/** How the list is shown. */
+async function presenter({ json, quiet, format }: ListOptions): Promise<(vms: readonly DescribedVM[]) => void> {
+  if (json === true || format === "json") return printJson;
+  if (quiet === true)
+    return (vms) => {
+      for (const { stack, name, id } of vms) print(stack === "" ? name : id);
+    };
+  const { readFormat, tableOf } = await import("../vms/columns.js");
+  if (format === undefined)
+    return (vms) => {
+      const { header, rows } = tableOf(vms);
+      printTable(header, rows);
+    };
+  const line = readFormat(format);
+  return (vms) => {
+    for (const vm of vms) print(line(vm));
+  };
 }

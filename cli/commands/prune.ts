@@ -63,7 +63,8 @@ async function vms({ machines, signal }: Session): Promise<Leftover[]> {
   const found: Leftover[] = [];
   for (const [id, record] of await machines.list()) {
     const isOwn = isOfCommand(record.owner);
-    const ended = isOwn && record.phase !== "starting" && !(await machines.isAlive(id)) ? "it has ended" : undefined;
+    const isOver = record.phase !== "starting" && record.stoppedAt === undefined && !(await machines.isAlive(id));
+    const ended = isOwn && isOver ? "it has ended" : undefined;
     const reason = leftover(record, Date.now() / 1_000, false, false) ?? ended;
     if (reason !== undefined) found.push({ kind: "vm", name: id, reason, remove: () => machines.remove(id, signal) });
   }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { note } from "../output";
+import { note, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
-import { verb } from "../verb";
+import { verbWithJson } from "../verb";
 import type { Endpoint } from "../../provider/ssh/endpoint";
 
 const BOOT_MS = 300_000; // the default of a VM's bootTimeout
@@ -9,28 +9,31 @@ const DIAL_SECONDS = 60; // a guest that has just begun to listen is slow under 
 
 /** `mayfly restart`: the guest boots anew, in the machine that it has. */
 export function restart(): Command {
-  return verb(
+  return verbWithJson(
     "restart",
     "Reboot VMs, and wait until one can log in again. What the guest has written is kept only on a scratch disk (--disk) and " +
-      "in directories of the host: its root is in memory. So there is no stop and start: a VM that stops has ended.",
+      "in directories of the host: a root without one is in memory.",
     ["mayfly restart dev"],
   )
     .argument("<name...>", "the VMs")
     .action(reboot);
 }
 
-async function reboot(names: string[]): Promise<void> {
+async function reboot(names: string[], { json }: { readonly json?: true }): Promise<void> {
   using session = await openSession("restart");
   const [{ findRunningVM }, { endpointOf }] = await Promise.all([
     import("../vms/find.js"),
     import("../vms/connect.js"),
   ]);
+  const restarted: { name: string; id: string }[] = [];
   for (const name of names) {
     const vm = await findRunningVM(name, session);
     const endpoint = await endpointOf(vm, session);
     await session.step(`Restarting ${name}`, () => rebootOne(endpoint, session));
+    restarted.push({ name: vm.record.owner.resource, id: vm.id });
     note(`restarted ${name}`);
   }
+  if (json === true) printJson(restarted);
 }
 
 async function rebootOne(endpoint: Endpoint, session: Session): Promise<void> {

@@ -1,19 +1,20 @@
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
-import { note } from "../output";
+import { note, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
 import { CommandError, UsageError } from "../trouble";
-import { verb } from "../verb";
+import { verbWithJson } from "../verb";
 import type { FoundVM } from "../vms/find";
 
 interface RemoveOptions {
   readonly all?: true;
   readonly force?: true;
+  readonly json?: true;
 }
 
 /** `mayfly rm`: ends VMs and removes all that is of them. */
 export function rm(): Command {
-  return verb("rm", "End VMs and remove all that is of them.", [
+  return verbWithJson("rm", "End VMs and remove all that is of them.", [
     "mayfly rm dev",
     "mayfly rm --all              # asks",
     "mayfly rm --force web-ccf2cf5d   # of a stack: the next `pulumi up` brings it back",
@@ -34,7 +35,10 @@ async function remove(names: string[], options: RemoveOptions): Promise<void> {
   }
   const { removeEmptyNetworks } = await import("../vms/networks.js");
   const left = new Set(vms.flatMap(({ record }) => (record.seats ?? []).map(({ network }) => network)));
-  for (const name of await removeEmptyNetworks(left, session)) note(`removed the network ${name}, which no VM was in`);
+  const networks = await removeEmptyNetworks(left, session);
+  for (const name of networks) note(`removed the network ${name}, which no VM was in`);
+  if (options.json === true)
+    printJson({ vms: vms.map(({ id, record }) => ({ name: record.owner.resource, id })), networks });
 }
 
 async function choose(names: readonly string[], { force }: RemoveOptions, session: Session): Promise<FoundVM[]> {

@@ -1,6 +1,7 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { machineOptions, type MachineOptions } from "../args/machine";
-import { note, print, printJson } from "../output";
+import { refuseForeign } from "../bcvk";
+import { print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
 import { verbWithJson } from "../verb";
@@ -11,6 +12,8 @@ interface RunOptions extends MachineOptions {
   readonly detach?: true;
   readonly execute?: string;
   readonly rm?: true;
+  readonly console?: true;
+  readonly output?: "console" | "journal";
   readonly json?: true;
 }
 
@@ -33,17 +36,26 @@ export function run(): Command {
     )
     .option("-d, --detach", "return when it is up, and print its name")
     .option("--execute <command>", "run this in it, and end with its exit code")
-    .option("--rm", "with --execute: remove it when the command has ended, or the terminal has gone");
-  return machineOptions(command).action(runVM);
+    .option("--rm", "with --execute: remove it when the command has ended, or the terminal has gone")
+    .option("--console", "the console takes keys, too, from the first line of the boot on; Ctrl-] ends the VM")
+    .addOption(new Option("--output <what>", "what is shown (default: console)").choices(["console", "journal"]))
+    .option("-K, --ssh-keygen", "as always: the VM has keys of its own");
+  return refuseForeign(machineOptions(command, "-e, --env <name=value>"), "run").action(runVM);
 }
 
 async function runVM(image: string, options: RunOptions): Promise<void> {
   const { detach, execute, rm } = options;
   if (rm === true && detach === true)
     throw new UsageError("--rm and -d: a VM that stays is removed by `mayfly rm`, or by --expires");
+  const isShown = execute === undefined && detach !== true;
+  if (!isShown && (options.console ?? options.output) !== undefined)
+    throw new UsageError(
+      "--console and --output are for a VM that is watched: with -d there is mayfly console, or logs -f",
+    );
   using session = await openSession("run");
-  if (execute === undefined && detach !== true) {
-    await showConsole(image, options, session);
+  if (isShown) {
+    const { watchVM } = await import("../vms/watch.js");
+    await watchVM({ image, options }, session);
     return;
   }
   const work = async (vm: MadeVM) => {
@@ -69,18 +81,6 @@ async function lasting(image: string, options: RunOptions, session: Session, wor
 async function briefly(image: string, options: RunOptions, session: Session, work: Work): Promise<number> {
   const { withSessionVM } = await import("../vms/session-vm.js");
   return withSessionVM({ image, options }, session, work);
-}
-
-/** The console on standard output, as long as guest and terminal are there. */
-async function showConsole(image: string, options: RunOptions, session: Session): Promise<void> {
-  const [{ withSessionVM }, { followConsole }] = await Promise.all([
-    import("../vms/session-vm.js"),
-    import("../vms/console-log.js"),
-  ]);
-  await withSessionVM({ image, options }, session, async (vm) => {
-    note(`${vm.name} is up: mayfly ssh ${vm.name}   (it goes with Ctrl-C)`);
-    await followConsole(vm.id, session, (text) => process.stdout.write(text));
-  });
 }
 
 function tell(vm: MadeVM, { json }: RunOptions): void {

@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { print } from "../output";
+import { print, printJson } from "../output";
 import { openSession } from "../rooms";
-import { verb } from "../verb";
+import { verbWithJson } from "../verb";
 
 /** `mayfly ssh-config`: what other SSH programs need to reach a VM. */
 export function sshConfig(): Command {
-  return verb(
+  return verbWithJson(
     "ssh-config",
     "Print the OpenSSH client configuration of a VM, for other programs; or the path of its file.",
     [
@@ -19,10 +19,11 @@ export function sshConfig(): Command {
     .action(show);
 }
 
-async function show(name: string, { path }: { readonly path?: true }): Promise<void> {
+async function show(name: string, { path, json }: { readonly path?: true; readonly json?: true }): Promise<void> {
   using session = await openSession("ssh-config");
   const [{ findVM }, { sshFiles }] = await Promise.all([import("../vms/find.js"), import("../vms/connect.js")]);
   const { id } = await findVM(name, session);
-  const { config } = await sshFiles(id, session);
-  print(path === true ? config : (await readFile(config, "utf8")).trimEnd());
+  const { config, alias } = await sshFiles(id, session);
+  if (json === true) printJson({ path: config, alias });
+  else print(path === true ? config : (await readFile(config, "utf8")).trimEnd());
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { refuseForeign } from "../bcvk";
 import { machineOptions, type MachineOptions } from "../args/machine";
 import { splitSshLine, type SshLine } from "../args/ssh";
 import { openSession, type Session } from "../rooms";
@@ -24,7 +25,7 @@ export function ssh(): Command {
     .argument("<words...>", "NAME or IMAGE, then what ssh(1) takes")
     .allowUnknownOption()
     .passThroughOptions();
-  return machineOptions(command).action(logIn);
+  return refuseForeign(machineOptions(command), "ssh").action(logIn);
 }
 
 async function logIn(words: string[], options: MachineOptions): Promise<void> {

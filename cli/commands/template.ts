@@ -3,7 +3,7 @@ import type { ShapeOptions } from "../args/shape";
 import { ago, bytes, note, print, printJson, printTable } from "../output";
 import { openSession } from "../rooms";
 import { CommandError, UsageError } from "../trouble";
-import { repeated, verb, verbWithJson } from "../verb";
+import { repeated, verbWithJson } from "../verb";
 
 const BOOT_SECONDS = 300;
 
@@ -17,7 +17,7 @@ export function template(): Command {
 }
 
 function build(): Command {
-  return verb("build", "Boot an image once and save its memory, so that VMs of this size start from there.", [
+  return verbWithJson("build", "Boot an image once and save its memory, so that VMs of this size start from there.", [
     "mayfly template build localhost/web --memory 512MiB",
   ])
     .argument("<image>", "an OCI image, as podman names it, or debian[:SUITE]")
@@ -28,7 +28,7 @@ function build(): Command {
     .action(make);
 }
 
-async function make(name: string, options: ShapeOptions): Promise<void> {
+async function make(name: string, options: ShapeOptions & { readonly json?: true }): Promise<void> {
   const [{ readShape }, { resolveImage }] = await Promise.all([import("../args/shape.js"), import("../vms/image.js")]);
   const { memory, cpus, disk, karg } = readShape(options);
   using session = await openSession("template build");
@@ -37,7 +37,9 @@ async function make(name: string, options: ShapeOptions): Promise<void> {
   const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
   const accelerator = await machines.chooseAccelerator("auto", signal);
   const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg, accelerator };
-  print(await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, session));
+  const key = await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, session);
+  if (options.json === true) printJson({ key });
+  else print(key);
 }
 
 function list(): Command {
@@ -59,13 +61,15 @@ async function show({ json }: { readonly json?: true }): Promise<void> {
 }
 
 function remove(): Command {
-  return verb("rm", "Remove templates. VMs that run from one keep what they need of it.", ["mayfly template rm 4f2a"])
+  return verbWithJson("rm", "Remove templates. VMs that run from one keep what they need of it.", [
+    "mayfly template rm 4f2a",
+  ])
     .argument("[template...]", "as `mayfly template ls` names them; the first letters suffice")
     .option("--all", "all of them")
     .action(removeAll);
 }
 
-async function removeAll(names: string[], { all }: { readonly all?: true }): Promise<void> {
+async function removeAll(names: string[], { all, json }: { readonly all?: true; readonly json?: true }): Promise<void> {
   if ((names.length === 0) === (all === undefined)) throw new UsageError("name templates, or say --all");
   using session = await openSession("template rm");
   const keys = (await session.machines.allTemplates()).map(({ key }) => key);
@@ -74,6 +78,7 @@ async function removeAll(names: string[], { all }: { readonly all?: true }): Pro
     await session.machines.removeTemplate(key);
     note(`removed ${key}`);
   }
+  if (json === true) printJson(chosen);
 }
 
 function theOne(name: string, keys: readonly string[]): string {

@@ -2,42 +2,71 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Option, type Command } from "commander";
 import { EXIT } from "../exit-codes";
 import { openSession, type Session } from "../rooms";
-import { UsageError } from "../trouble";
-import { verb } from "../verb";
+import { printJson } from "../output";
+import { verbWithJson } from "../verb";
 
 interface WaitOptions {
   readonly for: "ended" | "running";
   readonly timeout?: string;
+  readonly json?: true;
 }
 
 const LOOK_MS = 200; // at a file and a process: takes microseconds
 
 /** `mayfly wait`: until a VM is up, or has ended. */
 export function wait(): Command {
-  return verb("wait", "Wait until VMs have ended, or until they are up. Ends with 124 when time was up before.", [
-    "mayfly wait dev",
-    "mayfly wait dev --for running --timeout 2m",
-  ])
+  return verbWithJson(
+    "wait",
+    "Wait until VMs have ended, or until they are up. Ends with 124 when time was up before.",
+    ["mayfly wait dev", "mayfly wait dev --for running --timeout 2m"],
+  )
     .argument("<name...>", "the VMs; to wait for one that is not there yet, use --for running")
     .addOption(new Option("--for <state>", "what to wait for").choices(["ended", "running"]).default("ended"))
     .option("--timeout <time>", "longest wait: 90s, 5m (default: none)")
     .action(waitFor);
 }
 
-async function waitFor(names: string[], { for: state, timeout }: WaitOptions): Promise<void> {
+async function waitFor(names: string[], { for: state, timeout, json }: WaitOptions): Promise<void> {
   using session = await openSession("wait");
-  const limit = timeout === undefined ? undefined : AbortSignal.timeout((await seconds(timeout)) * 1_000);
-  const signal = limit === undefined ? session.signal : AbortSignal.any([session.signal, limit]);
+  const limit = timeout === undefined ? undefined : AbortSignal.timeout(await milliseconds(timeout));
   const { findVM } = await import("../vms/find.js");
   if (state === "ended") for (const name of names) await findVM(name, session); // else a slip would look like an end
+  if (!(await areAll(state, names, session, limit))) process.exitCode = EXIT.timeout;
+  if (json === true) printJson(await statesOf(names, session));
+}
+
+/** Waits until all are so; `false` when time was up before. */
+async function areAll(
+  state: WaitOptions["for"],
+  names: readonly string[],
+  session: Session,
+  limit: AbortSignal | undefined,
+): Promise<boolean> {
+  const signal = limit === undefined ? session.signal : AbortSignal.any([session.signal, limit]);
   try {
     for (const name of names)
       while ((await isUp(name, session)) !== (state === "running")) await sleep(LOOK_MS, undefined, { signal });
+    return true;
   } catch (error) {
     session.signal.throwIfAborted();
     if (limit?.aborted !== true) throw error;
-    process.exitCode = EXIT.timeout;
+    return false;
   }
+}
+
+/** How it is with each now; one that is gone has ended. */
+async function statesOf(names: readonly string[], session: Session): Promise<{ name: string; state: string }[]> {
+  const [{ lookUpVM }, { describeVM }] = await Promise.all([import("../vms/find.js"), import("../vms/describe.js")]);
+  const states = names.map(async (name) => {
+    const vm = await lookUpVM(name, session);
+    return { name, state: vm === undefined ? "ended" : (await describeVM(vm, session)).state };
+  });
+  return Promise.all(states);
+}
+
+async function milliseconds(timeout: string): Promise<number> {
+  const { readDuration } = await import("../args/duration.js");
+  return Math.ceil(readDuration("--timeout", timeout) * 1_000);
 }
 
 /** Up as `run -d` means it: one has logged in. */
@@ -45,11 +74,4 @@ async function isUp(name: string, session: Session): Promise<boolean> {
   const { lookUpVM } = await import("../vms/find.js");
   const vm = await lookUpVM(name, session);
   return vm !== undefined && vm.record.phase !== "starting" && (await session.machines.isAlive(vm.id));
-}
-
-async function seconds(text: string): Promise<number> {
-  const { duration } = await import("../../provider/schema/fields.js");
-  const parsed = duration.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new UsageError(`--timeout ${text}: ${parsed.error.issues[0]?.message ?? "is no duration"}`);
 }

@@ -16,7 +16,7 @@ _mayfly() {
     mapfile -t COMPREPLY < <(compgen -W ${quote(topLevel(verbs).join(" "))} -- "$current")
     return
   fi
-  case "$verb" in template) if [ "$COMP_CWORD" -gt 2 ]; then verb="$verb \${COMP_WORDS[2]}"; fi ;; esac
+  case "$verb" in ${groups(verbs).join(" | ")}) if [ "$COMP_CWORD" -gt 2 ]; then verb="$verb \${COMP_WORDS[2]}"; fi ;; esac
   case "$verb" in
 ${cases.join("\n")}
   esac
@@ -44,7 +44,7 @@ ${described.join("\n")}
   )
   if (( CURRENT == 2 )); then _describe verb verbs; return; fi
   local verb=\${words[2]}
-  if [[ $verb == template && CURRENT -gt 3 ]]; then verb="template \${words[3]}"; fi
+  if [[ $verb == (${groups(verbs).join("|")}) && CURRENT -gt 3 ]]; then verb="$verb \${words[3]}"; fi
   case $verb in
 ${cases.join("\n")}
   esac
@@ -58,8 +58,13 @@ export function fishCompletion(verbs: readonly VerbWords[]): string {
   const top = topLevel(verbs).join(" ");
   const lines = verbs.flatMap(({ name, description, options, takesNames }) => {
     const [verb = "", sub] = name.split(" ");
-    const at = sub === undefined ? `__fish_use_subcommand` : `__fish_seen_subcommand_from ${verb}`;
-    const within = sub === undefined ? `__fish_seen_subcommand_from ${verb}` : `__fish_seen_subcommand_from ${sub}`;
+    const at =
+      sub === undefined
+        ? `__fish_use_subcommand`
+        : `__fish_seen_subcommand_from ${verb}; and not __fish_seen_subcommand_from ${subVerbs(verb, verbs).join(" ")}`;
+    const within = [verb, ...(sub === undefined ? [] : [sub])]
+      .map((word) => `__fish_seen_subcommand_from ${word}`)
+      .join("; and ");
     const flags = options.map(({ flag, description: what }) => {
       const kind = flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`;
       return `complete -c mayfly -n ${quote(within)} ${kind} -d ${quote(what)}`;
@@ -76,6 +81,11 @@ function topLevel(verbs: readonly VerbWords[]): readonly string[] {
 
 function subVerbs(name: string, verbs: readonly VerbWords[]): readonly string[] {
   return verbs.flatMap((verb) => (verb.name.startsWith(`${name} `) ? [verb.name.slice(name.length + 1)] : []));
+}
+
+/** Verbs that have verbs of their own. */
+function groups(verbs: readonly VerbWords[]): readonly string[] {
+  return topLevel(verbs).filter((name) => subVerbs(name, verbs).length > 0);
 }
 
 function flagsOf(options: VerbWords["options"]): readonly string[] {

@@ -33,5 +33,6 @@ const NAMES = new Set(["name", "words", "paths", "source", "target"]);
 
 /** Up to the first colon, stop or semicolon: a line has room for no more. */
 function first(description: string): string {
-  return description.split(/[:.;]\s/)[0]?.replace(/\.$/, "") ?? "";
+  const cut = description.split(/[:.;]\s/)[0] ?? "";
+  return cut.replace(/ \([^)]*$/, "").replace(/\.$/, ""); // no half of a remark
 }

@@ -2,11 +2,14 @@ import { randomBytes } from "node:crypto";
 import type { Context } from "../../provider/context";
 import type { ProcessIdentity } from "../../provider/host/process-identity";
 import type { VMSpec } from "../../provider/schema/vm";
+import { readLogDir } from "../args/log-dir";
 import { readMachine, tellFailures, type AskedMachine, type MachineOptions } from "../args/machine";
 import type { Session } from "../rooms";
 import { CommandError } from "../trouble";
 import { allVMs, isOfCommand } from "./find";
+import { withHostParts } from "./host-parts";
 import { resolveImage } from "./image";
+import { keepLogs } from "./log-dir";
 import { joinNetworks, type JoinedNetwork } from "./networks";
 
 /** A machine of the command's. */
@@ -42,7 +45,8 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
     import("../../provider/host/locks.js"),
   ]);
   const name = options.name ?? nameAfter(image);
-  const asked = readMachine({ ...options, name });
+  const asked = await withHostParts(readMachine({ ...options, name }), options, session);
+  const logDir = options.logDir === undefined ? undefined : readLogDir(options.logDir);
   await check(image, asked, name, session); // before anything is made
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
@@ -55,6 +59,7 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
     const context: Context = { ...session, owner, known: new Set() };
     const state = await vm.create(id, inputs, context);
     session.machines.commitSync([id]); // nobody else has to hear of it
+    if (logDir !== undefined) await keepLogs(id, logDir, session);
     return { id, name, ports: state.publishedPorts as VMSpec["ports"], bootSeconds: state.bootSeconds };
   });
 }

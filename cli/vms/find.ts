@@ -65,8 +65,22 @@ export async function findRunningVM(name: string, session: Session): Promise<Fou
   if (await session.machines.isAlive(id)) return found;
   if (record.phase === "starting")
     throw new CommandError(`${name} is not up yet`, "wait for whoever makes it, and try again");
-  const remedy = isOfCommand(record.owner) ? `mayfly rm ${name}, and run it again` : "bring it back: pulumi up";
+  if (record.stoppedAt !== undefined) throw new CommandError(`${name} is stopped`, `mayfly start ${name}`);
+  const remedy = isOfCommand(record.owner) ? `boot it again: mayfly start ${name}` : "bring it back: pulumi up";
   throw new CommandError(`${name} does not run any more`, remedy);
+}
+
+/**
+ * The machine with a name, as long as it is the command's own: what its stack's state says of another must stay true.
+ *
+ * @param what That can't be done to a stack's: `stopped`.
+ * @param remedy What to do with that one.
+ */
+export async function findOwnVM(name: string, session: Session, what: string, remedy: string): Promise<FoundVM> {
+  const found = await findVM(name, session);
+  const { owner } = found.record;
+  if (isOfCommand(owner)) return found;
+  throw new CommandError(`${name} belongs to the stack ${stackOf(owner)}, and can't be ${what} apart from it`, remedy);
 }
 
 /** The error for a name that no machine has. */

@@ -4,11 +4,12 @@ import type { Session } from "../rooms";
 
 const LOOK_MS = 100; // at a file's size: takes microseconds
 
-/** How a file is read. */
-export interface Following {
-  /** Goes on as the file grows, until the machine is gone. */
-  readonly follow: boolean;
-  readonly id: string;
+/** Whether a log will not grow any more; asked before each read, so that the last lines are read. */
+export type IsOver = () => Promise<boolean>;
+
+/** At once where nobody follows; else when the machine is gone. */
+export function goneOr(follow: boolean, id: string, { machines }: Pick<Session, "machines">): IsOver {
+  return async () => !follow || !(await machines.isAlive(id));
 }
 
 /**
@@ -17,15 +18,15 @@ export interface Following {
  */
 export async function eachLogLine(
   file: string,
-  { follow, id }: Following,
-  { machines, signal }: Pick<Session, "machines" | "signal">,
+  isOver: IsOver,
+  { signal }: Pick<Session, "signal">,
   onLine: (line: string) => void,
 ): Promise<void> {
   const reader = new LineReader(file, onLine);
   for (;;) {
-    const isOver = !follow || !(await machines.isAlive(id)); // asked before the read, so that the last lines are read
+    const isLast = await isOver();
     await reader.read();
-    if (isOver) return;
+    if (isLast) return;
     await sleep(LOOK_MS, undefined, { signal });
   }
 }

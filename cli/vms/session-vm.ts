@@ -1,8 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { MachineOptions } from "../args/machine";
 import type { Session } from "../rooms";
-import { createVM, type MadeVM } from "./create";
+import { createVM, type MadeVM, type Making } from "./create";
 import { removeEmptyNetworks } from "./networks";
 
 const REMOVAL_MS = 60_000;
@@ -12,7 +11,7 @@ const REMOVAL_MS = 60_000;
  * by whatever signal, a keeper does: the kernel closes its pipe.
  */
 export async function withSessionVM<T>(
-  asked: { readonly image: string; readonly options: MachineOptions },
+  asked: Pick<Making, "image" | "options" | "onId">,
   session: Session,
   work: (vm: MadeVM) => Promise<T>,
 ): Promise<T> {
@@ -28,6 +27,7 @@ export async function withSessionVM<T>(
   const onId = async (id: string) => {
     made = id;
     await startLifeline(process.execPath, [KEEPER, id, log], log);
+    await asked.onId?.(id);
   };
   try {
     return await work(await createVM({ ...asked, session: own, onId }, session));

@@ -1,7 +1,7 @@
 import { countFailedLogins, loginIn, type FailedLogins, type ServerLogLine } from "../../provider/ssh/server-log";
 import { note, print } from "../output";
 import type { Session } from "../rooms";
-import { eachLogLine } from "./follow";
+import { eachLogLine, type IsOver } from "./follow";
 import { eachServerLine } from "./server-log";
 
 const PATIENCE_SECONDS = 30;
@@ -11,7 +11,11 @@ const MOST_SHOWN = 5;
  * Prints the SSH sessions on a machine, one JSON object a line: those that Mayfly itself has written down, marked
  * `mayfly`, and what the guest's sshd says, marked `guest`. In the order of their times; with `follow` as they come.
  */
-export async function printSessions(id: string, follow: boolean, session: Session): Promise<void> {
+export async function printSessions(
+  id: string,
+  { follow, isOver }: { readonly follow: boolean; readonly isOver: IsOver },
+  session: Session,
+): Promise<void> {
   const file = session.machines.file(id, "sessions.jsonl");
   const isAlive = await session.machines.isAlive(id);
   if (follow) {
@@ -22,7 +26,7 @@ export async function printSessions(id: string, follow: boolean, session: Sessio
       tellServer(id, { follow, signal }, session, (line) => {
         print(guestLine(line).text);
       });
-    await eachLogLine(file, { follow, id }, session, (text) => {
+    await eachLogLine(file, isOver, session, (text) => {
       print(ownLine(text).text);
     });
     over.abort();
@@ -32,7 +36,7 @@ export async function printSessions(id: string, follow: boolean, session: Sessio
   const lines: Line[] = [];
   const seen: ServerLogLine[] = [];
   const signal = AbortSignal.any([session.signal, AbortSignal.timeout(PATIENCE_SECONDS * 1_000)]);
-  await eachLogLine(file, { follow, id }, session, (text) => lines.push(ownLine(text)));
+  await eachLogLine(file, isOver, session, (text) => lines.push(ownLine(text)));
   if (isAlive) await tellServer(id, { follow, signal }, session, (line) => seen.push(line));
   for (const { text } of [...lines, ...seen.map(guestLine)].sort((one, other) => one.time - other.time)) print(text);
   tellFailed(countFailedLogins(seen));

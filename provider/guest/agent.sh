@@ -7,10 +7,12 @@
 # so no read takes more than its own message.
 #   access    SIZE bytes of a tar: who may log in
 #   identity  what `helper become` reads: the machine that this template's clone becomes
-#   mounts    nothing: mounts what the identity has declared; its devices are plugged in now
+#   mounts    nothing: takes the disks and mounts that the identity has declared; their devices are plugged in now
+#   units     likewise, systemd's units
 #   networks  likewise, the private networks
 #   report    SIZE bytes: a section and a user; answers with facts for a diagnosis, see report.sh
 #   begin     nothing, and gets no answer: the clone has all that its identity declares, its programs may begin
+#   poweroff  likewise: shuts down
 #   verified  likewise: the host has logged in, what would have slowed that down may begin
 sshd=$1 init=$2
 . /usr/lib/mayfly/until-true.sh
@@ -188,6 +190,16 @@ begin() {
     (PATH=$WITH_IMAGES_PROGRAMS && systemctl start --no-block "$(cat /etc/mayfly/start-after)") >/dev/null 2>&1
 }
 
+# power_off: by the init's own way, in the background, as it may wait for all that runs.
+power_off() {
+  case $init in
+  systemd) set -- systemctl poweroff ;;
+  minimal) set -- /usr/lib/mayfly/busybox poweroff ;;
+  *) set -- poweroff ;;
+  esac
+  (PATH=$WITH_IMAGES_PROGRAMS && exec "$@") </dev/null >/dev/null 2>&1 &
+}
+
 # Has the files in memory that a login reads, so that the first one does not wait for the disk. Without a real login:
 # over TCP the kernel would draw its secret for sequence numbers, which all clones would share.
 rehearse() {
@@ -235,6 +247,10 @@ while read -r verb id size <&3; do
     said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
     answer "$id" $? "$said"
     ;;
+  units)
+    said=$(sh /usr/lib/mayfly/units.sh 2>&1)
+    answer "$id" $? "$said"
+    ;;
   networks)
     join_networks
     answer "$id" $? "$said"
@@ -245,6 +261,7 @@ while read -r verb id size <&3; do
     answer "$id" 0
     ;;
   begin) begin ;;
+  poweroff) power_off ;;
   verified) release "$journal" ;; # journald's start takes as much of the CPU as a login
   esac
 done

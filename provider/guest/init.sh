@@ -89,6 +89,7 @@ if [ ! -e /newroot/etc/mayfly/template ]; then
   problems=$(in_guest sh /usr/lib/mayfly/apply-access.sh 2>&1 | tee /newroot/dev/console | grep problem:)
   [ -z "$problems" ] || fail "$(echo "$problems" | sed 's/^.*problem: //' | tr '\n' ';')"
   said=$(in_guest sh /usr/lib/mayfly/mount-all.sh) || fail "$said"
+  said=$(in_guest sh /usr/lib/mayfly/units.sh) || fail "$said"
   said=$(in_guest sh /usr/lib/mayfly/join-networks.sh) || fail "$said"
 fi
 

@@ -52,7 +52,7 @@ export async function makeRoom(
   for (const unit of [...units].sort((a, b) => a.usedAt - b.usedAt)) {
     if (bytesOf(units) <= capBytes) return;
     if (unit.usedAt > now - graceMs || isUsed(unit, inUse)) continue;
-    for (const folder of unit.folders) await remove(folder, scratch);
+    await removeUnit(unit, scratch);
     units = units.filter((other) => other !== unit);
   }
 }
@@ -86,8 +86,13 @@ export async function removeArtefacts(
   { artefacts, scratch }: Pick<Paths, "artefacts" | "scratch">,
   id: string,
 ): Promise<void> {
-  const names = (await readdir(artefacts)).filter((name) => name.split("-")[0] === id);
-  for (const name of names) await remove(join(artefacts, name), scratch);
+  const units = await unitsIn(artefacts, await readdir(artefacts));
+  for (const unit of units.filter((one) => one.id === id)) await removeUnit(unit, scratch);
+}
+
+/** With the last name of a file that others share goes the file. */
+async function removeUnit({ folders }: Pick<Unit, "folders">, scratch: string): Promise<void> {
+  for (const folder of folders) await remove(folder, scratch);
 }
 
 /** At once, so that nobody finds a half of it. */
@@ -101,18 +106,22 @@ async function remove(folder: string, scratch: string): Promise<void> {
   await rm(doomed, { recursive: true, force: true });
 }
 
-/**
- * Whether somebody uses an image's artefacts, as the image itself or as the lender of what it lacks. A version begins with
- * the image's id; the first twelve digits of the lender's, if there is one, follow.
- */
+/** Whether somebody uses an image's artefacts. */
 function isUsed({ id }: Unit, inUse: readonly string[]): boolean {
-  return inUse.some((version) => {
-    const [image, lender] = version.split("-");
-    return image === id || lender === id.slice(0, 12);
-  });
+  return inUse.some((version) => usesImage(version, id));
 }
 
-async function unitsIn(artefacts: string, names: readonly string[]): Promise<Unit[]> {
+/**
+ * Whether boot artefacts of a version are made of an image, or lent by it. A version begins with the image's id; the first
+ * twelve digits of the lender's, if there is one, follow. Pure.
+ */
+export function usesImage(version: string, id: string): boolean {
+  const [image, lender] = version.split("-");
+  return image === id || lender === id.slice(0, 12);
+}
+
+/** All artefacts that there are, image by image. */
+export async function unitsIn(artefacts: string, names: readonly string[]): Promise<Unit[]> {
   const ids = new Set(names.map((name) => name.split("-")[0] ?? name));
   return Promise.all(
     [...ids].map(async (id) => {
@@ -132,7 +141,7 @@ async function unitsIn(artefacts: string, names: readonly string[]): Promise<Uni
 }
 
 /** What units take together; a file that several have counts once. */
-function bytesOf(units: readonly Unit[]): number {
+export function bytesOf(units: readonly Pick<Unit, "files">[]): number {
   const all = new Map(units.flatMap(({ files }) => [...files]));
   return [...all.values()].reduce((sum, bytes) => sum + bytes, 0);
 }

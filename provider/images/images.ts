@@ -8,6 +8,7 @@ import { makeRoom, removeArtefacts, unusedArtefacts, type ImageArtefacts } from 
 import { buildContainerfile, digestContainerfile, wrongPlaces, type ContainerfileSpec } from "./containerfile";
 import { DEFAULT_DEBIAN, makeDebianImage, type DebianSpec } from "./debian";
 import { askRegistry, type OfferedImage } from "./registry";
+import { listImages, removeImage, type ListedImage } from "./inventory";
 import { importRootfs } from "./rootfs";
 import { findImage, pinned, resolveImage, type PullPolicy, type StoredImage } from "./store";
 
@@ -53,6 +54,26 @@ export class Images {
     if (rootfs !== undefined) return digestArchive(this.paths, rootfs);
     if (reference === undefined || pullPolicy !== "always") return undefined;
     return (await this.offered(reference, signal)).id;
+  }
+
+  /** Images that Mayfly has made, and those that it has boot artefacts of. */
+  async list(signal: AbortSignal): Promise<ListedImage[]> {
+    return listImages(this.paths, this.podman, signal);
+  }
+
+  /** Gives an image a further name. */
+  async tag(name: string, further: string, signal: AbortSignal): Promise<void> {
+    await this.podman.run(["tag", name, further], { signal });
+  }
+
+  /** Removes an image and its boot artefacts. See {@link removeImage}. */
+  async remove(image: StoredImage, signal: AbortSignal): Promise<void> {
+    await removeImage(this.paths, this.podman, image, signal);
+  }
+
+  /** Where podman keeps images and containers. */
+  async storeFolder(signal: AbortSignal): Promise<string> {
+    return this.podman.run(["info", "--format", "{{.Store.GraphRoot}}"], { signal });
   }
 
   /** The name that means this very image for good, whatever its tag will mean. */

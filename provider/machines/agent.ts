@@ -62,7 +62,7 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
   }
 
   /**
-   * Has the guest mount what its identity declares.
+   * Has the guest take the disks, and mount the directories, that its identity declares.
    *
    * @throws {MayflyError} `TOOL_FAILED` with the guest's words.
    */
@@ -105,6 +105,15 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     return facts;
   }
 
+  /**
+   * Has the guest's systemd read the units that its identity has brought, and begin to start them.
+   *
+   * @throws {MayflyError} `TOOL_FAILED` with the guest's words.
+   */
+  async startUnits(signal: AbortSignal): Promise<void> {
+    await this.tell("units", [], 0, signal);
+  }
+
   /** Tells a clone that it has all that its identity declares: its programs may begin. Waits for no answer. */
   async tellBegin(): Promise<void> {
     await this.mention("begin");
@@ -113,6 +122,11 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
   /** Tells the guest that it can be logged in to: what it has put off for that may begin. Waits for no answer. */
   async tellVerified(): Promise<void> {
     await this.mention("verified");
+  }
+
+  /** Asks the guest to shut down. Waits for no answer. */
+  async tellPowerOff(): Promise<void> {
+    await this.mention("poweroff");
   }
 
   private async mention(verb: string): Promise<void> {
@@ -143,7 +157,7 @@ export type ReportSection = "state" | "network" | "log";
 export type GuestFacts = ReadonlyMap<string, readonly string[]>;
 
 /** What the guest is asked to do, and answers. */
-type Verb = "access" | "identity" | "mounts" | "networks";
+type Verb = "access" | "identity" | "mounts" | "networks" | "units";
 
 interface Failure {
   readonly code: ErrorCode;
@@ -157,7 +171,12 @@ const MEND_IT = "mend what it names (a package to install, a shell that does not
 const FAILURES: Readonly<Record<Verb, Failure>> = {
   access: { code: "TOOL_FAILED", summary: "the guest could not apply users and keys", remedy: MEND_IT },
   identity: { code: "TOOL_FAILED", summary: "the guest could not take its identity", remedy: MEND_IT },
-  mounts: { code: "TOOL_FAILED", summary: "the guest could not mount a directory of the host", remedy: MEND_IT },
+  mounts: {
+    code: "TOOL_FAILED",
+    summary: "the guest could not take a disk or a directory of the host",
+    remedy: MEND_IT,
+  },
+  units: { code: "TOOL_FAILED", summary: "the guest's systemd could not take systemdUnits", remedy: MEND_IT },
   networks: {
     code: "NETWORK_FAILED",
     summary: "the guest could not join a private network",

@@ -5,7 +5,16 @@ import { hostAddresses } from "../host/addresses";
 import { needProgram, type Podman } from "../host/podman";
 import { identifyProcess, type ProcessIdentity } from "../host/process-identity";
 import type { Exit } from "./exits";
-import { containerPort, INSIDE, overheadMiB, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
+import {
+  containerPort,
+  diskFile,
+  diskPath,
+  INSIDE,
+  overheadMiB,
+  SSH_CONTAINER_PORT,
+  TEMPLATE_FILES,
+  type Start,
+} from "./qemu-command";
 import type { MachineSpec, PortSpec } from "./spec";
 import { CLOSING_CAPABILITIES, closedTo, NEVER_ROUTED, openOnly } from "./way-out";
 
@@ -18,8 +27,9 @@ export function containerName(id: string): string {
 }
 
 /** Labels by which `podman ps --filter label=…` finds a machine's containers. */
-export function labelArgs(id: string, owner: Owner): string[] {
+export function labelArgs(id: string, owner: Owner, further: Readonly<Record<string, string>> = {}): string[] {
   const labels = {
+    ...further,
     [MACHINE_LABEL]: id,
     "mayfly.project": owner.project,
     "mayfly.stack": owner.stack,
@@ -54,6 +64,8 @@ export interface ContainerSpec {
   /** File that gets what the container prints: the console. */
   readonly log: string;
   readonly command: readonly string[];
+  /** Port of the host, at 127.0.0.1, that is to lead to the guest's sshd; absent: a free one. */
+  readonly sshPort: number | undefined;
 }
 
 /** Most that is kept of a console; podman starts the file anew then. A guest must not be able to fill the host's disk. */
@@ -63,16 +75,18 @@ const MAX_LOG = "16mb";
 export async function startContainer(podman: Podman, spec: ContainerSpec, signal: AbortSignal): Promise<void> {
   for (const program of ["qemu-system-x86_64", "setpriv"]) needProgram(program);
   const { network, limits } = await podman.prove(signal);
-  const { machine } = spec;
+  const { machine, sshPort = 0 } = spec;
+  const login = { host: sshPort, hostAddress: "127.0.0.1", protocol: "tcp" } as const;
   const args = [
-    ...["run", "--detach", "--name", containerName(spec.id), ...labelArgs(spec.id, spec.owner)],
+    ...["run", "--detach", "--name", containerName(spec.id), ...labelArgs(spec.id, spec.owner, machine.labels)],
     ...confinement(CLOSING_CAPABILITIES),
-    ...["--network", network, ...publish(SSH_CONTAINER_PORT, { host: 0, hostAddress: "127.0.0.1", protocol: "tcp" })],
+    ...["--network", network, ...publish(SSH_CONTAINER_PORT, login)],
     ...machine.ports.flatMap((port, index) => publish(containerPort(index), port)),
     ...(limits ? limitArgs(machine) : []),
     ...(machine.accelerator === "kvm" ? ["--device", "/dev/kvm"] : []),
     ...["--log-driver", "k8s-file", "--log-opt", `path=${spec.log}`, "--log-opt", `max-size=${MAX_LOG}`],
     ...["--volume", `${spec.folder}:${INSIDE.machine}`, "--volume", `${spec.artefacts}:${INSIDE.artefacts}:ro`],
+    ...diskArgs(spec),
     ...templateArgs(spec),
     ...podman.rootArgs(),
     ...confined(spec),
@@ -80,7 +94,7 @@ export async function startContainer(podman: Podman, spec: ContainerSpec, signal
   try {
     await podman.run(args, { signal });
   } catch (error) {
-    throw portTaken(error, machine.ports) ?? error;
+    throw portTaken(error, [login, ...machine.ports]) ?? error;
   }
 }
 
@@ -107,6 +121,14 @@ function templateArgs({ start, template, machine }: ContainerSpec): string[] {
   ];
 }
 
+/** Files of the host that are disks, each over an empty file that the machine's folder has for it. */
+function diskArgs({ machine: { disks } }: ContainerSpec): string[] {
+  return disks.flatMap(({ source, readOnly }, index) => [
+    "--volume",
+    `${source}:${diskPath(diskFile(index))}${readOnly ? ":ro" : ""}`,
+  ]);
+}
+
 function publish(inside: number, { host, hostAddress, protocol }: Omit<PortSpec, "guest">): string[] {
   return ["--publish", `${hostAddress}:${host === 0 ? "" : String(host)}:${String(inside)}/${protocol}`];
 }
@@ -120,7 +142,7 @@ function limitArgs(machine: MachineSpec): string[] {
 /** podman's word for a port that somebody else has; it differs with the network and the version. */
 const IN_USE = /address already in use|port is already allocated|cannot expose (?:privileged )?port/i;
 
-function portTaken(error: unknown, ports: readonly PortSpec[]): MayflyError | undefined {
+function portTaken(error: unknown, ports: readonly Omit<PortSpec, "guest">[]): MayflyError | undefined {
   if (!(error instanceof MayflyError) || !IN_USE.test(error.evidence ?? "")) return undefined;
   const asked = ports.filter(({ host }) => host !== 0).map(({ host, hostAddress }) => `${hostAddress}:${String(host)}`);
   return new MayflyError("PORT_TAKEN", `the host port ${asked.join(" or ")} cannot be taken`, {

@@ -4,7 +4,9 @@ import { namesChannel, PASSABLE, pipesOf } from "../host/paths";
 import { run } from "../host/run";
 import { AGENT_CHANNEL } from "./agent";
 import { asDisk } from "./identity";
+import { diskFile, SWAP } from "./qemu-command";
 import type { Seat } from "./seats";
+import type { MachineSpec } from "./spec";
 
 /** Files in the folder that a machine's container shares. */
 export const IDENTITY_DISK = "identity.tar";
@@ -21,35 +23,46 @@ interface Contents {
   readonly disk: Buffer;
   /** Places in private networks. */
   readonly seats: readonly Seat[];
-  /** Size of the scratch disk; none without. */
-  readonly scratchMiB: number | undefined;
+  /** What disks it has. */
+  readonly spec: Pick<MachineSpec, "scratchMiB" | "disks" | "swapMiB">;
   /** Scratch disk of the template to start from; a new, empty one without. */
   readonly scratch: string | undefined;
 }
 
 /** Makes a machine's folder with all files that its container needs. */
 export async function makeFolder(contents: Contents, signal: AbortSignal): Promise<void> {
-  const { folder, log, disk, scratchMiB, scratch } = contents;
+  const { folder, log, disk, spec, scratch } = contents;
   await mkdir(folder, { recursive: true, mode: PASSABLE });
   await writeFile(log, "", { mode: 0o600 });
   await writeFile(join(folder, IDENTITY_DISK), asDisk(disk), { mode: 0o600 });
-  const channels = [AGENT_CHANNEL, ...contents.seats.map((_, index) => namesChannel(index))];
-  const pipes = channels.flatMap(pipesOf).map((name) => join(folder, name));
-  await run("mkfifo", ["-m", "600", ...pipes], { signal });
-  if (scratchMiB === undefined) return;
+  for (const index of spec.disks.keys()) await writeFile(join(folder, diskFile(index)), "", { mode: 0o600 });
+  if (spec.swapMiB !== undefined) await makeSparse(join(folder, SWAP), spec.swapMiB);
+  await makePipes(folder, contents.seats, signal);
+  if (spec.scratchMiB === undefined) return;
   const target = join(folder, SCRATCH);
-  if (scratch === undefined) await makeScratch(target, scratchMiB, signal);
+  if (scratch === undefined) await makeScratch(target, spec.scratchMiB, signal);
   else await copySparse(scratch, target, signal);
 }
 
-/** A sparse file with an empty ext4 on it. */
-async function makeScratch(path: string, mib: number, signal: AbortSignal): Promise<void> {
+/** Makes the pipes between host and guest. */
+export async function makePipes(folder: string, seats: readonly Seat[], signal: AbortSignal): Promise<void> {
+  const channels = [AGENT_CHANNEL, ...seats.map((_, index) => namesChannel(index))];
+  const pipes = channels.flatMap(pipesOf).map((name) => join(folder, name));
+  await run("mkfifo", ["-m", "600", ...pipes], { signal });
+}
+
+async function makeSparse(path: string, mib: number): Promise<void> {
   const file = await open(path, "wx", 0o600);
   try {
     await file.truncate(mib * 1_048_576);
   } finally {
     await file.close();
   }
+}
+
+/** A sparse file with an empty ext4 on it. */
+async function makeScratch(path: string, mib: number, signal: AbortSignal): Promise<void> {
+  await makeSparse(path, mib);
   await run(
     "/usr/sbin/mke2fs",
     ["-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1", path],

@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { pack, type Pack } from "tar-stream";
 import { exitLines, type Exit } from "./exits";
+import type { AttachedDisk } from "./qemu-command";
 import type { Seat } from "./seats";
 import type { Access, Identity, MountSpec } from "./spec";
 
 /** What a machine is given from outside, beside its identity. */
 export interface Belongings {
   readonly mounts: readonly MountSpec[];
+  /** Disks beside those of its root. Absent in what former versions kept. */
+  readonly disks?: readonly Pick<AttachedDisk, "serial">[];
   /** Places in private networks. Absent in what former versions kept. */
   readonly seats?: readonly Seat[];
   /** Ways out. Absent in what former versions kept. */
@@ -55,7 +58,7 @@ MaxStartups 100:30:200
 
 /** The identity disk: a tar that the initramfs unpacks over the image's files. */
 export async function identityTar(identity: Identity, access: Access, belongings: Belongings): Promise<Buffer> {
-  const { mounts, seats = [], exits = [] } = belongings;
+  const { mounts, disks = [], seats = [], exits = [] } = belongings;
   const tar = pack();
   const file = (name: string, text: string, mode = 0o644) => {
     tar.entry({ name: `etc/mayfly/${name}`, mode }, text);
@@ -68,6 +71,8 @@ export async function identityTar(identity: Identity, access: Access, belongings
   file("mac", `${identity.mac}\n`);
   file("environment", environmentFile(identity.environment));
   file("mounts", mounts.map(mountLine).join(""));
+  file("disks", disks.map(({ serial }) => `${serial}\n`).join(""));
+  addUnits(tar, identity.units ?? {});
   file("networks", seats.map(networkLine).join(""));
   file("allowed", exitLines(exits));
   addAccess(tar, access);
@@ -87,6 +92,15 @@ export async function accessTar(access: Access): Promise<Buffer> {
   const tar = pack();
   addAccess(tar, access);
   return finish(tar);
+}
+
+/** Units for the guest's systemd, and the list of those that `units.sh` is to start. */
+function addUnits(tar: Pack, units: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(units))
+    tar.entry({ name: `etc/systemd/system/${name}`, mode: 0o644 }, text);
+  const installed = Object.keys(units).filter((name) => /^\[Install\]/m.test(units[name] ?? ""));
+  const isThere = Object.keys(units).length > 0;
+  tar.entry({ name: "etc/mayfly/units", mode: 0o644 }, isThere ? `${["", ...installed].join("\n")}\n` : "");
 }
 
 function addAccess(tar: Pack, { rootKeys, users }: Access): void {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
-import { usageOf } from "../host/process-usage";
+import { processUsage } from "../host/process-usage";
 import { Agent, type GuestFacts, type ReportSection } from "./agent";
 import { consoleText, fatalConsoleText } from "./console";
 import { inspectContainer } from "./container";
@@ -116,14 +116,14 @@ export class Inspection {
   }
 
   private async qemu(id: string, pid: number, signal: AbortSignal): Promise<QemuSight | undefined> {
-    const before = usageOf(pid);
+    const before = processUsage(pid);
     const [answer] = await Promise.all([this.ask(id, "query-status", undefined, signal), sleep(USAGE_MS)]);
-    const after = usageOf(pid);
+    const after = processUsage(pid);
     if (before === undefined || after === undefined) return undefined;
     return {
       pid,
       processState: after.state,
-      cpuShare: (after.cpuSeconds - before.cpuSeconds) / (after.at - before.at),
+      cpuShare: (after.cpuSeconds - before.cpuSeconds) / (after.ageSeconds - before.ageSeconds),
       status: (answer as { readonly status?: string } | undefined)?.status,
     };
   }

@@ -7,11 +7,19 @@ import { whileBooting, type Booting } from "./boot";
 import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, startContainer, type ContainerState } from "./container";
 import { startExpiry } from "./expiry";
+import { plugDisk } from "./disks";
 import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import type { LaunchPlan, SeatedPlan, StartedMachine } from "./plan";
-import { containerPort, qemuCommand, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
+import {
+  attachedDisks,
+  containerPort,
+  qemuCommand,
+  SSH_CONTAINER_PORT,
+  TEMPLATE_FILES,
+  type Start,
+} from "./qemu-command";
 import { plugSegment } from "./segments";
 import type { Shelf } from "./shelf";
 import { restore } from "./snapshot";
@@ -34,17 +42,19 @@ export class Launcher {
   /** Makes the machine's folder and all files that its container needs. */
   async furnish(
     id: string,
-    { identity, access, spec: { mounts, scratchMiB }, seats, exits }: SeatedPlan,
+    { identity, access, spec, seats, exits }: SeatedPlan,
     template: Template | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const disk = await identityTar(identity, access, { mounts, seats, exits });
+    const { mounts } = spec;
+    const disks = attachedDisks(spec);
+    const disk = await identityTar(identity, access, { mounts, disks, seats, exits });
     const scratch = template === undefined ? undefined : join(template.folder, TEMPLATE_FILES.scratch);
-    await makeFolder({ ...this.booting(id), disk, seats, scratchMiB, scratch }, signal);
+    await makeFolder({ ...this.booting(id), disk, seats, spec, scratch }, signal);
     await this.shelf.keepFile(
       id,
       IDENTITY_FILE,
-      JSON.stringify({ identity, mounts, seats, exits } satisfies KeptIdentity),
+      JSON.stringify({ identity, mounts, disks, seats, exits } satisfies KeptIdentity),
     );
     if (template !== undefined) await this.shelf.change(id, { template: template.key });
   }
@@ -52,7 +62,7 @@ export class Launcher {
   /** Starts the machine's containers; the guest runs from then on. */
   async launch(
     id: string,
-    { owner, spec, identity: { mac }, seats, exits, boot }: LaunchPlan,
+    { owner, spec, identity: { mac }, seats, exits, boot, sshPort }: LaunchPlan,
     { start, template, slots }: { readonly start: Start; readonly template?: string; readonly slots: number },
     signal: AbortSignal,
   ): Promise<void> {
@@ -60,7 +70,7 @@ export class Launcher {
     const [initramfs, parts] = [basename(boot.initramfs), boot.parts && basename(boot.parts)];
     const command = qemuCommand(containerName(id), spec, { mac, seats }, { initramfs, parts, start, slots });
     const container = {
-      ...{ id, owner, folder, command, start, template, machine: spec, exits },
+      ...{ id, owner, folder, command, start, template, machine: spec, exits, sshPort },
       ...{ artefacts: boot.folder, log: this.shelf.consoleLog(id) },
     };
     const mounts = Promise.all(
@@ -74,18 +84,21 @@ export class Launcher {
   async handOver(id: string, plan: SeatedPlan, signal: AbortSignal): Promise<void> {
     const { identity, access, seats, exits } = plan;
     const { mounts } = plan.spec;
+    const disks = attachedDisks(plan.spec);
     const wait = { what: "the restored guest did not answer", seconds: plan.bootTimeout, signal };
     await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
       using agent = new Agent(this.shelf.shared(id));
       await span("restore", () => restore(qmp, during));
-      const tar = await identityTar(identity, access, { mounts, seats, exits });
+      const tar = await identityTar(identity, access, { mounts, disks, seats, exits });
       await span("identity", () => agent.giveIdentity(tar, during));
       await Promise.all([
         ...mounts.map(async (_, index) => plugMount(qmp, index, during)),
         ...seats.map(async (seat, index) => plugSegment(qmp, index, seat, mounts.length + index, during)),
+        ...disks.map(async (disk, index) => plugDisk(qmp, disk, mounts.length + seats.length + index, during)),
       ]);
-      if (mounts.length > 0) await agent.mountAll(during);
+      if (mounts.length + disks.length > 0) await agent.mountAll(during);
       if (seats.length > 0) await span("networks", () => agent.joinNetworks(during));
+      if (Object.keys(identity.units ?? {}).length > 0) await agent.startUnits(during);
       await agent.tellBegin();
     });
   }
@@ -100,10 +113,26 @@ export class Launcher {
   /** Puts on record what the running machine got from the host, and starts its lifetime. */
   async started(
     id: string,
-    { spec: { ports }, lifetime, seats }: SeatedPlan,
+    plan: SeatedPlan,
     warm: boolean,
     container: ContainerState | undefined,
   ): Promise<StartedMachine> {
+    const { sshPort, ports } = await this.noteRunning(id, plan, container);
+    const { spec, boot, bootTimeout, lifetime, seats } = plan;
+    const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort };
+    await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
+    if (lifetime !== undefined)
+      await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
+    const [consoleLog, addresses] = [this.shelf.consoleLog(id), seats.map(({ address }) => address)];
+    return { sshPort, ports, consoleLog, addresses, warm };
+  }
+
+  /** Puts the running qemu on record, and its ports on the host. Throws `BOOT_FAILED` where it does not run. */
+  async noteRunning(
+    id: string,
+    { spec: { ports } }: Pick<SeatedPlan, "spec">,
+    container: ContainerState | undefined,
+  ): Promise<Pick<StartedMachine, "sshPort" | "ports">> {
     const sshPort = container?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`);
     if (container?.process === undefined || sshPort === undefined) {
       throw new MayflyError("BOOT_FAILED", `qemu did not start: its container is ${container?.status ?? "gone"}`, {
@@ -115,21 +144,22 @@ export class Launcher {
       container.ports.get(`${String(containerPort(index))}/${port.protocol}`) ?? port.host;
     const published = ports.map((port, index) => ({ ...port, host: hostPort(port, index) }));
     await this.shelf.change(id, { qemu: container.process, ports: published });
-    if (lifetime !== undefined)
-      await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
-    return {
-      sshPort,
-      ports: published,
-      consoleLog: this.shelf.consoleLog(id),
-      addresses: seats.map(({ address }) => address),
-      warm,
-    };
+    return { sshPort, ports: published };
   }
 
   /** What podman knows of a machine's container. */
   async inspect(id: string, signal: AbortSignal): Promise<ContainerState | undefined> {
     return span("podman inspect", () => inspectContainer(this.podman, id, signal));
   }
+}
+
+/** In a machine's folder, out of its container's sight: what it is started from, should it be stopped. */
+export const PLAN_FILE = "plan.json";
+
+/** The text of that file. */
+export interface KeptPlan extends Pick<SeatedPlan, "spec" | "boot" | "bootTimeout"> {
+  /** Port of the host that leads to the guest's sshd. */
+  readonly sshPort: number;
 }
 
 /** In a machine's folder, out of its container's sight: what its identity disk was made of. */

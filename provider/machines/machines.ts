@@ -5,6 +5,7 @@ import type { Podman } from "../host/podman";
 import { identifySelf, isAlive } from "../host/process-identity";
 import { commitSync } from "../host/records";
 import { span } from "../host/trace";
+import type { BootArtefacts } from "../images/artefacts";
 import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
 import { Agent, GUEST_SSH_PORT } from "./agent";
@@ -20,6 +21,7 @@ import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles"
 import { slotCount } from "./qemu-command";
 import type { MachinePlan, Progress, StartedMachine } from "./plan";
 import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
+import { Power } from "./power";
 import { Shelf } from "./shelf";
 import { bareSpec, type Accelerator, type Access, type Identity } from "./spec";
 import { takeSeats, type Seat } from "./seats";
@@ -38,6 +40,7 @@ export class Machines {
   private readonly templates: Templates;
   private readonly admission = new Admission();
   private readonly workshop: Workshop;
+  private readonly power: Power;
 
   /** @param paths Where folders and records are kept. */
   constructor(
@@ -47,6 +50,7 @@ export class Machines {
     this.shelf = new Shelf(paths);
     this.launcher = new Launcher(this.shelf, podman);
     this.templates = new Templates(paths);
+    this.power = new Power(this.shelf, this.launcher, podman);
     this.workshop = {
       ...{ podman, templates: this.templates },
       begin: async (id, plan, signal) => this.begin(id, plan, signal),
@@ -200,6 +204,24 @@ export class Machines {
     const expiresAt = Math.floor(Date.now() / 1_000) + lifetime;
     await this.shelf.records.write(id, { ...rest, expiresAt });
     await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
+  }
+
+  /**
+   * Has a machine's guest shut down; the machine stays, and can be started again. See {@link Power.off}.
+   *
+   * @returns Whether the guest did so within the seconds it has; else qemu was ended.
+   */
+  async stop(id: string, seconds: number, signal: AbortSignal): Promise<boolean> {
+    return this.power.off(id, seconds, signal);
+  }
+
+  /** Boots a machine that was stopped, or has ended by itself, through its kernel. See {@link Power.on}. */
+  async startAgain(id: string, boot: BootArtefacts | undefined, progress: Progress): Promise<void> {
+    const record = await this.shelf.records.read(id);
+    await this.inTurn(record?.size?.memoryMiB ?? 0, progress, async () => this.power.on(id, boot, progress));
+    const { expiresAt, expiry } = record ?? {};
+    if (expiresAt !== undefined && (expiry === undefined || !isAlive(expiry)))
+      await this.changeLifetime(id, Math.max(1, expiresAt - Math.floor(Date.now() / 1_000))); // the host has rebooted
   }
 
   /** Whether the machine's qemu runs. Looks at the process, not at podman: takes microseconds. */

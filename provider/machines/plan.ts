@@ -32,6 +32,8 @@ export interface SeatedPlan extends MachinePlan {
 /** The part of it that qemu is started by. */
 export type LaunchPlan = Pick<SeatedPlan, "owner" | "spec" | "boot" | "seats" | "exits"> & {
   readonly identity: Pick<Identity, "mac">;
+  /** Port of the host that is to lead to the guest's sshd; absent: a free one. */
+  readonly sshPort?: number;
 };
 
 /** How work tells of itself, and how long it may take. */

@@ -84,6 +84,7 @@ export function qemuCommand(
     ...(files.parts === undefined ? [] : disk("parts", `${artefacts}/${files.parts}`, true)),
     // A device that talks to another process can't be part of a saved state: a warm machine gets it afterwards.
     ...(files.start === "cold" ? [...spec.mounts.flatMap((_, i) => mount(i)), ...identity.seats.flatMap(segment)] : []),
+    ...(files.start === "cold" ? attachedDisks(spec).flatMap(attached) : []),
   ];
 }
 
@@ -139,9 +140,10 @@ function prelude({ mounts }: MachineSpec, start: Start): string[] {
 /** How many devices a machine can be given while it runs, at least. */
 const SLOTS = 8;
 
-/** How many slots a machine gets: its mounts take the first, then come its private networks. */
-export function slotCount({ mounts, segments }: Pick<MachineSpec, "mounts" | "segments">): number {
-  return Math.max(1, Math.ceil((mounts.length + segments.length) / SLOTS)) * SLOTS;
+/** How many slots a machine gets: its mounts take the first, then come its private networks, and then its disks. */
+export function slotCount(spec: Pick<MachineSpec, "mounts" | "segments" | "disks" | "swapMiB">): number {
+  const devices = spec.mounts.length + spec.segments.length + attachedDisks(spec).length;
+  return Math.max(1, Math.ceil(devices / SLOTS)) * SLOTS;
 }
 
 /** Empty PCI Express slots, eight functions of one device each. */
@@ -161,12 +163,57 @@ export function slotName(index: number): string {
   return `slot${String(index)}`;
 }
 
-function disk(name: string, file: string, readOnly: boolean): string[] {
+function disk(name: string, file: string, readOnly: boolean, { format, serial }: DiskLook = ownDisk(name)): string[] {
   const options = readOnly ? "readonly=on" : "discard=unmap,detect-zeroes=unmap";
   return [
-    ...["-drive", `if=none,id=${name},file=${file},format=raw,${options}`],
-    ...["-device", `virtio-blk-pci,drive=${name},serial=mayfly-${name}`],
+    ...["-drive", `if=none,id=${name},file=${file},format=${format},${options}`],
+    ...["-device", `virtio-blk-pci,drive=${name},serial=${serial}`],
   ];
+}
+
+/** What is in a disk's file, and what the guest knows it by. */
+type DiskLook = Pick<AttachedDisk, "format" | "serial">;
+
+function ownDisk(name: string): DiskLook {
+  return { format: "raw", serial: `mayfly-${name}` };
+}
+
+/** A disk that has nothing to do with the guest's root, and is not part of a template. */
+export interface AttachedDisk {
+  /** What qemu calls it, and the name of its file in the machine's folder. */
+  readonly node: string;
+  /** What the guest knows it by. */
+  readonly serial: string;
+  readonly format: "raw" | "qcow2";
+  readonly readOnly: boolean;
+}
+
+/** Serial number of the disk to swap to; `guest/mount-all.sh` has it too. */
+const SWAP_SERIAL = "mayfly-swap";
+/** Its file, in the machine's folder. */
+export const SWAP = "swap";
+
+/** A machine's disks of this kind: the declared ones in their order, then the one to swap to. */
+export function attachedDisks({ disks, swapMiB }: Pick<MachineSpec, "disks" | "swapMiB">): readonly AttachedDisk[] {
+  const declared = disks.map(({ name: serial, format, readOnly }, index) => {
+    return { node: diskFile(index), serial, format, readOnly };
+  });
+  if (swapMiB === undefined) return declared;
+  return [...declared, { node: SWAP, serial: SWAP_SERIAL, format: "raw", readOnly: false }];
+}
+
+/** Name of the file in a machine's folder behind which the declared disk number `index` is. */
+export function diskFile(index: number): string {
+  return `disk${String(index)}`;
+}
+
+/** Path in the machine's container of a disk's file. */
+export function diskPath(node: string): string {
+  return `${INSIDE.machine}/${node}`;
+}
+
+function attached({ node, readOnly, ...look }: AttachedDisk): string[] {
+  return disk(node, diskPath(node), readOnly, look);
 }
 
 /**

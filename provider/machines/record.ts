@@ -24,6 +24,8 @@ export interface MachineRecord {
   readonly image?: string;
   /** Its size, and by what its instructions are run. Absent in records of former versions. */
   readonly size?: Pick<MachineSpec, "cpus" | "memoryMiB" | "scratchMiB" | "accelerator">;
+  /** Labels of its container, beside our own. Absent in records of former versions. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Ports that it has on the host; until it runs, as declared. Absent in records of former versions. */
   readonly ports?: readonly PortSpec[];
   /** Its places in private networks, whose switches read them here. Absent in records of former versions. */
@@ -32,6 +34,8 @@ export interface MachineRecord {
   readonly boot?: string;
   /** qemu's process, once it runs. */
   readonly qemu?: ProcessIdentity;
+  /** It was stopped then, in seconds since 1970, and can be started again. Absent while it runs, and where it has ended. */
+  readonly stoppedAt?: number;
   /** Key of the template that it runs from. */
   readonly template?: string;
 }
@@ -47,9 +51,9 @@ export function firstRecord(
   seats: readonly Seat[],
 ): MachineRecord {
   const createdAt = Math.floor(Date.now() / 1_000);
-  const { ports, cpus, memoryMiB, scratchMiB, accelerator } = spec;
+  const { ports, labels, cpus, memoryMiB, scratchMiB, accelerator } = spec;
   return {
-    ...{ owner, phase: "starting", madeBy, createdAt, ports, seats, boot: boot.version },
+    ...{ owner, phase: "starting", madeBy, createdAt, labels, ports, seats, boot: boot.version },
     ...{ size: { cpus, memoryMiB, scratchMiB, accelerator } },
     ...(image !== undefined && { image }),
     ...(lifetime !== undefined && { expiresAt: createdAt + lifetime }),

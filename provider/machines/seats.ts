@@ -45,7 +45,7 @@ export async function takeSeats(
  * Gives a new machine its place in each network: the address that is declared, or else a free one, out of its host name,
  * so that a machine that is made anew mostly gets the same. Nobody else must do this meanwhile: see {@link takeSeats}.
  *
- * @param records All machines. Those that are dead hold nothing any more.
+ * @param records All machines. Those that are dead hold nothing any more, those that are stopped do.
  * @throws {MayflyError} `ADDRESS_TAKEN`
  */
 export function giveSeats(segments: readonly SegmentSpec[], records: ReadonlyMap<string, MachineRecord>): Seat[] {
@@ -80,8 +80,8 @@ function macOf(address: string): string {
 /** Who has which address. */
 function holdersOf(network: string, records: ReadonlyMap<string, MachineRecord>): Map<string, Owner> {
   const holders = new Map<string, Owner>();
-  for (const { seats = [], owner, qemu, madeBy } of records.values()) {
-    if (!isAlive(qemu ?? madeBy)) continue;
+  for (const { seats = [], owner, qemu, madeBy, stoppedAt } of records.values()) {
+    if (stoppedAt === undefined && !isAlive(qemu ?? madeBy)) continue;
     for (const seat of seats) if (seat.network === network) holders.set(seat.address, owner);
   }
   return holders;

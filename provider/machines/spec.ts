@@ -4,6 +4,10 @@ export interface MachineSpec {
   readonly memoryMiB: number;
   /** Size of the scratch disk; what the guest writes goes to memory without one. */
   readonly scratchMiB: number | undefined;
+  /** Files of the host as further disks. */
+  readonly disks: readonly DiskSpec[];
+  /** Size of the disk to swap to; none without. */
+  readonly swapMiB: number | undefined;
   readonly mounts: readonly MountSpec[];
   readonly ports: readonly PortSpec[];
   /** The private networks that it is in. */
@@ -14,6 +18,8 @@ export interface MachineSpec {
   readonly allow: readonly ExitSpec[];
   readonly kernelArgs: readonly string[];
   readonly accelerator: Accelerator;
+  /** Labels of its container, beside our own. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** What of a machine its template has already; the rest comes after the restore. */
@@ -22,7 +28,17 @@ export type MachineSize = Pick<MachineSpec, "cpus" | "memoryMiB" | "scratchMiB" 
 /** A machine of that size that nobody talks to and that talks to nobody. */
 export function bareSpec({ cpus, memoryMiB, scratchMiB, kernelArgs, accelerator }: MachineSize): MachineSpec {
   const size = { cpus, memoryMiB, scratchMiB, kernelArgs, accelerator };
-  return { ...size, mounts: [], segments: [], ports: [], isolated: true, allow: [] };
+  return {
+    ...size,
+    disks: [],
+    swapMiB: undefined,
+    labels: {},
+    mounts: [],
+    segments: [],
+    ports: [],
+    isolated: true,
+    allow: [],
+  };
 }
 
 /** How the guest's instructions are run: by the processor, or by emulation. */
@@ -36,6 +52,16 @@ export interface MountSpec {
   readonly readOnly: boolean;
   /** Guest user id that is taken for the owner of `source`. */
   readonly ownerId: number;
+}
+
+/** A file of the host that the guest sees as a disk. */
+export interface DiskSpec {
+  /** Absolute path on the host. */
+  readonly source: string;
+  /** Its serial number, by which the guest finds it. */
+  readonly name: string;
+  readonly format: "raw" | "qcow2";
+  readonly readOnly: boolean;
 }
 
 /** A private network that a machine is to be in. */
@@ -79,6 +105,8 @@ export interface Identity {
   readonly hostPublicKey: string;
   /** Variables for login sessions. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Units for its systemd, by file name. Absent in what former versions kept. */
+  readonly units?: Readonly<Record<string, string>>;
 }
 
 /** Who may log in. */

@@ -90,8 +90,7 @@ async function bootAndSave(
   await workshop.begin(id, { ...plan, spec }, signal);
   try {
     const machine = workshop.booting(id);
-    const { scratchMiB } = spec;
-    await makeFolder({ ...machine, disk: await templateTar(), seats: [], scratchMiB, scratch: undefined }, signal);
+    await makeFolder({ ...machine, disk: await templateTar(), seats: [], spec, scratch: undefined }, signal);
     const how = { start: "template", template: draft, slots: slotCount(plan.spec) } as const;
     await workshop.launch(id, { ...plan, spec }, how, signal);
     const wait = { what: "the guest that is to become a template did not settle", seconds: plan.bootTimeout, signal };
@@ -101,7 +100,7 @@ async function bootAndSave(
       if (answer !== "waiting") throw unfit(answer.replace(/^unfit /, ""));
       await save(qmp, machine.folder, draft, during);
     });
-    if (scratchMiB !== undefined)
+    if (spec.scratchMiB !== undefined)
       await copySparse(join(machine.folder, SCRATCH), join(draft, TEMPLATE_FILES.scratch), signal);
   } finally {
     await workshop.discard(id);

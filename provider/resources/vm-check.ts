@@ -4,12 +4,13 @@ import { MayflyError } from "../errors";
 import type { Obstacle } from "../machines/obstacles";
 import type { VMSpec } from "../schema/vm";
 import type { CheckContext, InputFailure } from "./resource";
+import { checkDisk } from "./vm-disks";
 
 /** What only a look at this host can tell of a VM's inputs. For a VM that is there already, only what may change in place. */
 export async function checkVM(inputs: VMSpec, look: CheckContext): Promise<readonly InputFailure[]> {
   const found = await Promise.all([
     checkKeyPair(inputs, look),
-    ...(look.isNew ? [...inputs.mounts.map(checkSource), checkHost(inputs, look)] : []),
+    ...(look.isNew ? [...inputs.mounts.map(checkSource), ...inputs.disks.map(checkDisk), checkHost(inputs, look)] : []),
   ]);
   return found.flat();
 }
@@ -60,9 +61,16 @@ function fieldOf({ about }: Obstacle): string {
   return about === "scratch" ? "disk" : about;
 }
 
-/** A port of the host, or an address, that both have: the old VM must let go of it before the new one can have it. */
+/** A port, an address, or a disk that both have: the old VM must let go of it before the new one can have it. */
 export function haveInCommon(old: VMSpec, next: VMSpec): boolean {
-  return sharePort(old, next) || shareAddress(old, next);
+  return sharePort(old, next) || shareAddress(old, next) || shareDisk(old, next);
+}
+
+/** qemu locks the files of its disks: only readers go together. */
+function shareDisk(old: VMSpec, next: VMSpec): boolean {
+  return next.disks.some(({ source, readOnly }) =>
+    old.disks.some((other) => resolve(other.source) === resolve(source) && !(readOnly && other.readOnly)),
+  );
 }
 
 function shareAddress(old: VMSpec, next: VMSpec): boolean {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Context } from "../context";
 import type { Endpoint, LogPlace } from "../ssh/endpoint";
+import type { LoginProof } from "./vm-access";
 
 /** A thing on a host; with `vmId` on a VM of ours. */
 interface OnHost {
@@ -8,10 +9,18 @@ interface OnHost {
   readonly vmId?: string | undefined;
 }
 
+/** The way to a VM. Field names of `remote.Command` in `@pulumi/command`. */
+export interface VMConnection extends LoginProof {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly hostKey: string;
+}
+
 const FILE = "connection.json"; // in the VM's folder
 
 /** Keeps the way to a VM where those find it who were given an older one. */
-export async function keepConnection(id: string, connection: Endpoint, machines: Context["machines"]): Promise<void> {
+async function keepConnection(id: string, connection: Endpoint, machines: Context["machines"]): Promise<void> {
   await machines.keepFile(id, FILE, JSON.stringify(connection));
 }
 
@@ -55,4 +64,20 @@ export async function endpointOfVM(
 export function logsInOtherwise(saved: Endpoint, now: Partial<Endpoint>): boolean {
   if (typeof now !== "object" || now.user === undefined) return false;
   return now.user !== saved.user || now.agentSocketPath !== saved.agentSocketPath;
+}
+
+/** Writes what OpenSSH's client needs to reach the VM by name; returns the configuration's path. */
+export async function keepClientFiles(
+  id: string,
+  hostname: string,
+  connection: VMConnection,
+  [publicKey = ""]: readonly string[],
+  { machines, ssh }: Pick<Context, "machines" | "ssh">,
+): Promise<string> {
+  const { host, port, user, hostKey, privateKey, agentSocketPath: agentSocket } = connection;
+  const identityFile = await machines.keepFile(id, "id", privateKey ?? `${publicKey}\n`); // ssh(1) asks the agent for it
+  const knownHostsFile = await machines.keepFile(id, "known_hosts", ssh.renderKnownHosts(hostname, hostKey));
+  await keepConnection(id, connection, machines);
+  const way = { alias: hostname, host, port, user, identityFile, identitiesOnly: true, agentSocket, knownHostsFile };
+  return machines.keepFile(id, "ssh_config", ssh.renderClientConfig(way));
 }

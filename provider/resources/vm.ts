@@ -17,10 +17,9 @@ import {
   loginUser,
   userIds,
   type LoginKeys,
-  type LoginProof,
 } from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
-import { keepConnection, sessionLog } from "./vm-connection";
+import { keepClientFiles, sessionLog, type VMConnection } from "./vm-connection";
 
 /** What is known of a VM. */
 interface VMState {
@@ -49,22 +48,27 @@ interface VMState {
   readonly sshConfig: string;
 }
 
-/** Field names of `remote.Command` in `@pulumi/command`. */
-interface VMConnection extends LoginProof {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly hostKey: string;
-}
-
 const LOOPBACK = "127.0.0.1";
 
 /** The life of a VM. */
 export const vm: ResourceHandler<typeof vmSchema, VMState> = {
   schema: vmSchema,
   replaceOnChanges: [
-    ...(["image", "cpus", "memory", "disk", "mounts", "ports", "network", "allow", "hostname"] as const),
-    ...(["kernelArgs", "environment", "accelerator", "networks", "networkIds"] as const),
+    ...([
+      "image",
+      "cpus",
+      "memory",
+      "disk",
+      "disks",
+      "swap",
+      "mounts",
+      "ports",
+      "network",
+      "allow",
+      "hostname",
+    ] as const),
+    ...(["kernelArgs", "environment", "systemdUnits", "labels", "accelerator", "networks"] as const),
+    "networkIds",
   ],
   identityInputs: ["networkIds"],
   ignoreChanges: ["bootTimeout", "waitFor", "warmBoot"],
@@ -186,6 +190,7 @@ async function newIdentity(id: string, inputs: VMSpec, { machines, ssh, owner }:
     hostPrivateKey: hostKey.privateKey,
     hostPublicKey: hostKey.publicKey,
     environment: inputs.environment,
+    units: inputs.systemdUnits,
   };
 }
 
@@ -195,6 +200,9 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], ho
     cpus: inputs.cpus,
     memoryMiB: inputs.memory,
     scratchMiB: inputs.disk,
+    disks: inputs.disks.map((disk) => ({ ...disk, source: resolve(disk.source) })),
+    swapMiB: inputs.swap,
+    labels: inputs.labels,
     mounts: inputs.mounts.map(({ source, target, readOnly, owner }) => ({
       ...{ source: resolve(source), target, readOnly },
       ownerId: ids.get(owner) ?? 0,
@@ -232,22 +240,6 @@ async function waitUntilUp(id: string, inputs: VMSpec, to: VMConnection, context
   if (stdout.trim() === "running") return;
   const failed = await ssh.exec(connection, { command: "systemctl --failed --no-legend --plain || :" }, signal);
   say(`systemd is ${stdout.trim()}: ${failed.stdout.trim()}`);
-}
-
-/** Writes what OpenSSH's client needs to reach the VM by name; returns the configuration's path. */
-async function keepClientFiles(
-  id: string,
-  hostname: string,
-  connection: VMConnection,
-  [publicKey = ""]: readonly string[],
-  { machines, ssh }: Context,
-): Promise<string> {
-  const { host, port, user, hostKey, privateKey, agentSocketPath: agentSocket } = connection;
-  const identityFile = await machines.keepFile(id, "id", privateKey ?? `${publicKey}\n`); // ssh(1) asks the agent for it
-  const knownHostsFile = await machines.keepFile(id, "known_hosts", ssh.renderKnownHosts(hostname, hostKey));
-  await keepConnection(id, connection, machines);
-  const way = { alias: hostname, host, port, user, identityFile, identitiesOnly: true, agentSocket, knownHostsFile };
-  return machines.keepFile(id, "ssh_config", ssh.renderClientConfig(way));
 }
 
 function outputsOf(state: VMState): VMState {

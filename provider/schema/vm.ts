@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { disks, labels, swap, systemdUnits } from "./additions";
 import { allowList } from "./allow";
 import {
   duration,
@@ -75,6 +76,10 @@ export const vmSchema = z
     memory,
     /** Scratch disk for what the guest writes, instead of its memory: `"10GiB"`. Sparse on the host; gone with the VM. */
     disk,
+    /** Files of the host that the guest sees as further disks: images of disks, raw or qcow2. @default [] */
+    disks: disks.default([]),
+    /** A disk of this size to swap to, in use when the VM is up: `"2GiB"`. Sparse on the host; gone with the VM. @default none */
+    swap,
     /** Host directories in the guest. @default [] */
     mounts: z.array(mount).default([]),
     /** Guest ports on the host, beside SSH. @default [] */
@@ -128,6 +133,13 @@ export const vmSchema = z
     /** Variables for every login session, by /etc/environment, and for a container image's entrypoint. @default {} */
     environment: environment.default({}),
     /**
+     * Units for the guest's systemd, text by file name: `{ "app.service": "[Unit]…" }`, or a drop-in,
+     * `"ssh.service.d/more.conf"`. Those with an `[Install]` section are enabled and started at every boot. @default {}
+     */
+    systemdUnits: systemdUnits.default({}),
+    /** Labels of the VM's container, for `podman ps --filter label=NAME=VALUE` and `mayfly ls`. @default {} */
+    labels: labels.default({}),
+    /**
      * Start from a template: the saved memory of a machine of the same shape (image, CPUs, memory, disk, kernel arguments)
      * that has booted and waits for its identity. `auto` makes the template if there is none, and boots through the kernel
      * where that cannot be; `required` fails there with `NO_TEMPLATE`; `never` always boots through the kernel.
@@ -147,7 +159,7 @@ export const vmSchema = z
     bootTimeout: duration.default(300),
   })
   .superRefine((vm, context) => {
-    for (const rule of [checkBoot, checkAccess, checkMounts, checkPorts, checkAllow])
+    for (const rule of [checkBoot, checkAccess, checkMounts, checkDisks, checkPorts, checkAllow])
       rule(vm, (path, message) => {
         context.addIssue({ code: "custom", path, message });
       });
@@ -187,6 +199,13 @@ function checkMounts({ mounts, users }: VMSpec, complain: Complain): void {
       complain(["mounts", index, "target"], `"${target}" is mounted twice`);
     if (owner !== "root" && !users.some(({ name }) => name === owner))
       complain(["mounts", index, "owner"], `must be "root" or one of users, got "${owner}"`);
+  });
+}
+
+function checkDisks({ disks: files }: VMSpec, complain: Complain): void {
+  files.forEach(({ name }, index) => {
+    if (files.findIndex((other) => other.name === name) !== index)
+      complain(["disks", index, "name"], `"${name}" is the name of two disks`);
   });
 }
 

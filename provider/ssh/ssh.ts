@@ -151,7 +151,9 @@ export class Ssh {
 
   /** Logs in once, apart from all pooled connections, and says how far that came. Rejects with the signal's reason only. */
   async tryLogin(endpoint: Endpoint, signal: AbortSignal): Promise<LoginSight> {
-    return tryLogin(endpoint, async (connection, request) => this.#run(connection, endpoint, request, signal), signal);
+    const run = async (connection: SshConnection, request: ExecRequest) =>
+      this.#run(connection, endpoint, { request, traffic: noTraffic() }, signal);
+    return tryLogin(endpoint, run, signal);
   }
 
   /** Ends all connections to a machine that goes; whatever runs on them ends with `COMMAND_FAILED`. */

@@ -6,6 +6,7 @@
  * @property {Command} mayfly The command.
  * @property {(command: Command) => readonly string[]} examplesOf Command lines that show a verb.
  * @property {readonly (readonly [code: string, meaning: string])[]} exitCodes What exit codes mean.
+ * @property {readonly { theirs: string, ours: string, note: string }[]} fromBcvk Words of bcvk, and those that stand for them.
  */
 
 /**
@@ -13,7 +14,7 @@
  *
  * @param {Definitions} definitions What there is to tell.
  */
-export function manual({ mayfly, examplesOf, exitCodes }) {
+export function manual({ mayfly, examplesOf, exitCodes, fromBcvk }) {
   const verbs = leaves(mayfly, "mayfly");
   const list = verbs.map(
     ({ name, verb }) => `| [${name}](#${anchor(name)}) | ${cell(verb.summary() || verb.description())} |`,
@@ -30,6 +31,16 @@ export function manual({ mayfly, examplesOf, exitCodes }) {
       "| --- | --- |",
       ...exitCodes.map(([code, meaning]) => `| ${code} | ${cell(meaning)} |`),
     ].join("\n"),
+    "## Coming from bcvk",
+    "What `bcvk ephemeral` has, and how it is said here; options are those of its `run`.",
+    [
+      "| bcvk | here | what is different |",
+      "| --- | --- | --- |",
+      ...fromBcvk.map(
+        ({ theirs, ours, note }) =>
+          `| \`${theirs}\` | ${ours === "" ? "not there" : ours === "same" ? ours : `\`${ours}\``} | ${cell(note)} |`,
+      ),
+    ].join("\n"),
     ...verbs.map(({ name, verb }) => section(name, verb, examplesOf(verb))),
   ].join("\n\n");
 }
@@ -43,7 +54,9 @@ terminal; colours too, unless \`NO_COLOR\` is set. \`MAYFLY_HOME\` is the data f
 
 A VM that is made for a session (\`ssh IMAGE\`, \`run\` without \`-d\`, \`run --rm\`) goes with it, however it ends: a process
 beside it holds one end of a pipe whose other end the kernel closes with the session. All others stay until \`mayfly rm\`,
-or until their \`--expires\`. A VM's root is in memory, so there is no stop and start; \`restart\` reboots the guest.`;
+or until their \`--expires\`; they may be stopped and started. A root without \`--disk\` is in memory: after \`stop\` and
+\`start\`, as after a reboot, it is the image's again. VMs of stacks are not stopped: a program that declares a VM has one
+that runs, and the next \`pulumi up\` would make another.`;
 
 /**
  * @param {Command} command Where to begin.

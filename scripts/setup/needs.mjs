@@ -70,6 +70,9 @@ export const TEST_NEEDS = [
   // Clients that work by the files of SshConfig, or through a forward.
   { name: "git", programs: ["git"], packages: () => ["git"] },
   { name: "sshfs", programs: ["sshfs"], packages: () => ["sshfs", "fuse3"] },
+  // Shells whose completion is tried in them.
+  { name: "zsh", programs: ["zsh"], packages: () => ["zsh"] },
+  { name: "fish", programs: ["fish"], packages: () => ["fish"] },
   ...DOWNLOAD_NEEDS, // curl
 ];
 

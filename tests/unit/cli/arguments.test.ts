@@ -1,8 +1,12 @@
 import { expect, test } from "@jest/globals";
+import { readDisk } from "../../../cli/args/disk";
+import { readImageSource } from "../../../cli/args/image";
+import { readLogDir } from "../../../cli/args/log-dir";
 import { readMachine, tellFailures } from "../../../cli/args/machine";
 import { splitSshLine } from "../../../cli/args/ssh";
 import { readPlaces } from "../../../cli/commands/cp";
 import { renderLine } from "../../../cli/commands/exec";
+import { mayfly } from "../../../cli/mayfly";
 import { isOlder } from "../../../cli/doctor/versions";
 import { installCommand, readDistribution } from "../../../cli/doctor/distribution";
 import { debianSuite } from "../../../cli/vms/image";
@@ -56,6 +60,50 @@ test.each([
   [{ env: ["A"] }, "--env A: must be NAME=VALUE"],
 ])("%j is refused", (options, text) => {
   expect(() => readMachine(options)).toThrow(text);
+});
+
+test("what bcvk calls a size, a disk and a label means the same here", () => {
+  const { inputs } = readMachine({
+    ...{ itype: "u1.medium", memory: "1G", addSwap: "2G", label: ["ci/job=7=8"] },
+    mountDiskFile: ["./a.img", "/x:y/b.qcow2:data", "c:more:qcow2"],
+  });
+  const { value, failures } = parse(vmSchema, { ...inputs, image: "debian" });
+  expect(failures).toEqual([]);
+  expect(value).toMatchObject({
+    ...{ cpus: 1, memory: 4_096, swap: 2_048, labels: { "ci/job": "7=8" } },
+    disks: [
+      { source: "./a.img", name: "output", format: "raw" },
+      { source: "/x:y/b.qcow2", name: "data", format: "qcow2" },
+      { source: "c", name: "more", format: "qcow2" },
+    ],
+  });
+  expect(readMachine({ vcpus: "3" }).inputs.cpus).toBe(3);
+  expect(() => readMachine({ vcpus: "3", cpus: "3" })).toThrow("are the same");
+  expect(() => readMachine({ itype: "u1.huge" })).toThrow("must be one of u1.nano");
+});
+
+test.each(["a:b:vmdk", "a:", ":b", "a:b:raw:c", ""])("--mount-disk-file %j is refused", (text) => {
+  expect(() => readDisk(text)).toThrow("must be FILE");
+});
+
+test("logs go to a folder, by their names", () => {
+  expect(readLogDir("journal,console=/a=b")).toEqual({ streams: ["console", "journal"], folder: "/a=b" });
+  for (const text of ["/a", "console=", "=/a", "console,syslog=/a"]) expect(() => readLogDir(text)).toThrow("must be");
+});
+
+test("an image is made of one thing", () => {
+  expect(readImageSource(".", { buildArg: ["A=b"] }).containerfile).toEqual({
+    ...{ path: "./Containerfile", context: ".", buildArgs: { A: "b" } },
+  });
+  expect(readImageSource(undefined, { debian: true }).debian).toEqual({ suite: "bookworm", packages: [] });
+  expect(() => readImageSource(".", { rootfs: "x" })).toThrow("one thing");
+  expect(() => readImageSource(undefined, {})).toThrow("one thing");
+  expect(() => readImageSource(undefined, { debian: "Bookworm" })).toThrow(/^--debian: must be the name of a Debian/);
+  expect(() => readImageSource(undefined, { rootfs: "x", package: ["vim"] })).toThrow("is for --debian");
+});
+
+test.each([["--ignition", "x"], ["--debug"], ["-t"]])("run %s of bcvk is refused with a reason", async (...words) => {
+  await expect(mayfly().parseAsync(["run", ...words], { from: "user" })).rejects.toThrow(/of bcvk is not here: .{20}/);
 });
 
 test.each([

@@ -8,6 +8,9 @@ const spec: MachineSpec = {
     cpus: 2,
     memoryMiB: 512,
     scratchMiB: undefined,
+    disks: [],
+    swapMiB: undefined,
+    labels: {},
     mounts: [],
     ports: [],
     isolated: false,
@@ -76,13 +79,25 @@ test("a private network is a card and a port from the start of a cold machine; a
   for (const start of ["warm", "template"] as const) expect(command({}, start, [seat])).not.toContain("segment0");
 });
 
-test("mounts and private networks have a slot each", () => {
+const disk = { source: "/a/b.img", name: "data", format: "qcow2", readOnly: true } as const;
+
+test("further disks are a cold machine's from the start; a warm one gets them later", () => {
+  const cold = command({ disks: [disk], swapMiB: 64 });
+  expect(cold).toContain("if=none,id=disk0,file=/machine/disk0,format=qcow2,readonly=on");
+  expect(cold).toContain("virtio-blk-pci,drive=disk0,serial=data");
+  expect(cold).toContain("virtio-blk-pci,drive=swap,serial=mayfly-swap");
+  for (const start of ["warm", "template"] as const)
+    expect(command({ disks: [disk], swapMiB: 64 }, start)).not.toMatch(/disk0|swap/);
+});
+
+test("mounts, private networks and disks have a slot each", () => {
   const mount = { source: "/a", target: "/b", readOnly: true, ownerId: 0 };
   const segment = { network: "net-1", subnet: "10.80.0.0/24", address: undefined, names: ["web"] };
-  const slots = (mounts: number, segments: number) =>
+  const slots = (mounts: number, segments: number, disks = 0) =>
     slotCount({
       mounts: Array.from({ length: mounts }, () => mount),
       segments: Array.from({ length: segments }, () => segment),
+      ...{ disks: Array.from({ length: disks }, () => disk), swapMiB: disks > 0 ? 64 : undefined },
     });
-  expect([slots(0, 0), slots(4, 4), slots(4, 5)]).toEqual([8, 8, 16]);
+  expect([slots(0, 0), slots(4, 4), slots(4, 5), slots(4, 3, 1)]).toEqual([8, 8, 16, 16]);
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
@@ -58,14 +58,14 @@ test("only an isolated VM has a list of what it may reach, by host and port; the
 
 test("everything that is wrong is said at once, by field, what the host lacks too", async () => {
   const wrong = {
-    ...{ image: "docker://x", memory: "1 pound", cpus: 0, ports: [{ guest: 70_000 }], disks: [], disk: "5 GB" },
+    ...{ image: "docker://x", memory: "1 pound", cpus: 0, ports: [{ guest: 70_000 }], discs: [], disk: "5 GB" },
     ...{ mounts: [{ source: "/no/such/folder", target: "/srv" }], bootTimeout: "soon", expiresAfter: 0 },
     authorizedKeys: [KEY, "ssh-rsa AAAA", KEY.slice(0, 40), "hello"],
   };
   const { failures } = await check(wrong, { obstacles: [{ about: "accelerator", reason: "no KVM" }] });
   expect(failures.map((failure) => failure.split(":")[0]).sort()).toEqual([
-    ...["accelerator", "authorizedKeys[1]", "authorizedKeys[2]", "authorizedKeys[3]", "bootTimeout", "cpus", "disk"],
-    ...["disks", "expiresAfter", "image", "memory", "mounts[0].source", "ports[0].guest"],
+    ...["accelerator", "authorizedKeys[1]", "authorizedKeys[2]", "authorizedKeys[3]", "bootTimeout", "cpus", "discs"],
+    ...["disk", "expiresAfter", "image", "memory", "mounts[0].source", "ports[0].guest"],
   ]);
 });
 
@@ -185,4 +185,39 @@ test.each([
   ["--", "vm"],
 ])("the host name of %s", (name, hostname) => {
   expect(hostnameFrom(name)).toBe(hostname);
+});
+
+test("a disk is a file of one's own, of the format that is said, and whole", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly-disks-"));
+  try {
+    const at = (name: string) => join(folder, name);
+    writeFileSync(at("raw"), "data");
+    writeFileSync(at("short"), "");
+    execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", at("whole"), "16M"]);
+    execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", "-b", at("whole"), "-F", "qcow2", at("layer")]);
+    const look = async (source: string, fields = {}) =>
+      (await check({ disks: [{ source: at(source), name: "data", ...fields }] })).failures;
+    const qcow2 = { format: "qcow2" };
+    expect([await look("raw"), await look("short"), await look("whole", qcow2)]).toEqual([[], [], []]);
+    expect(await look("whole")).toEqual([expect.stringMatching(/^disks\[0\]\.format: must be "qcow2"/)]);
+    expect(await look("raw", qcow2)).toEqual([expect.stringMatching(/^disks\[0\]\.format: can't be "qcow2"/)]);
+    expect(await look("layer", qcow2)).toEqual([expect.stringMatching(/^disks\[0\]\.source: must not have a backing/)]);
+    expect(await look(".")).toEqual([expect.stringMatching(/^disks\[0\]\.source: must be a file/)]);
+    const twice = { disks: ["raw", "short"].map((source) => ({ source: at(source), name: "data" })) };
+    expect((await check(twice)).failures).toEqual([
+      expect.stringMatching(/^disks\[1\]\.name: "data" is the name of two/),
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("units are files of systemd, labels none of Mayfly's own, a disk's name fits its serial number", async () => {
+  const units = { "app.service": "[Unit]\n", "ssh.service.d/more.conf": "[Unit]\n" };
+  const disks = [{ source: "/x", name: "a".repeat(21) }];
+  expect((await check({ systemdUnits: units, labels: { "ci/job": "7" } })).failures).toEqual([]);
+  const { failures } = await check({ systemdUnits: { "../x.service": "" }, labels: { "mayfly.stack": "x" }, disks });
+  expect(failures.map((failure) => failure.split(":")[0]).sort()).toEqual([
+    ...["disks[0].name", 'labels["mayfly.stack"]', 'systemdUnits["../x.service"]'],
+  ]);
 });

@@ -1,0 +1,58 @@
+import type { Command } from "commander";
+import { note, printJson } from "../output";
+import { openSession, type Session } from "../rooms";
+import { CommandError } from "../trouble";
+import { verbWithJson } from "../verb";
+import type { FoundVM } from "../vms/find";
+
+/** `mayfly start`: a machine that is off boots again. */
+export function start(): Command {
+  return verbWithJson(
+    "start",
+    "Boot VMs of this command again that were stopped, that have ended by themselves, or that a reboot of this host has ended. They " +
+      "boot through their kernels, and keep name, keys, ports and scratch disk; see `mayfly stop` for what else is kept.",
+    ["mayfly start dev", "mayfly start $(mayfly ls --quiet --state stopped)"],
+  )
+    .argument("<name...>", "the VMs")
+    .action(turnOn);
+}
+
+async function turnOn(names: string[], { json }: { readonly json?: true }): Promise<void> {
+  using session = await openSession("start");
+  const started: { name: string; id: string }[] = [];
+  for (const name of names) {
+    const vm = await stoppedVM(name, session);
+    await session.step(`Starting ${name}`, async () => startOne(vm, session));
+    started.push({ name: vm.record.owner.resource, id: vm.id });
+    note(`started ${name}`);
+  }
+  if (json === true) printJson(started);
+}
+
+async function stoppedVM(name: string, session: Session): Promise<FoundVM> {
+  const { findOwnVM } = await import("../vms/find.js");
+  const found = await findOwnVM(name, session, "started", "bring it back: pulumi up");
+  if (await session.machines.isAlive(found.id))
+    throw new CommandError(`${name} runs already`, `mayfly restart ${name}`);
+  if (found.record.phase === "starting")
+    throw new CommandError(`${name} was never finished`, `mayfly rm ${name}, and make it anew`);
+  return found;
+}
+
+async function startOne({ id, record }: FoundVM, session: Session): Promise<void> {
+  const { images, machines, networks, ssh, signal, say } = session;
+  for (const { network } of record.seats ?? []) await networks.ensure(network, signal);
+  // A version of boot artefacts begins with its image's id; the name may mean another image by now.
+  const [image] = (record.boot ?? "").split("-");
+  const found = image === undefined || image === "" ? undefined : await images.find(image, signal);
+  const boot = found === undefined ? undefined : await images.prepare(found, signal, say);
+  await machines.startAgain(id, boot, session);
+  const [{ endpointOf }, { followKept }] = await Promise.all([
+    import("../vms/connect.js"),
+    import("../vms/log-dir.js"),
+  ]);
+  await ssh.login({ ...(await endpointOf({ id }, session)), perDialTimeout: DIAL_SECONDS }, signal);
+  await followKept(id, session);
+}
+
+const DIAL_SECONDS = 60; // a guest that has just begun to listen is slow under emulation

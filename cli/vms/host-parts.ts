@@ -1,0 +1,51 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { AskedMachine, MachineOptions } from "../args/machine";
+import type { Session } from "../rooms";
+import { UsageError } from "../trouble";
+
+/** Where the guest has this host's container storage. */
+const STORAGE = "/mnt/hoststorage";
+
+/** Adds to what was asked for what only this host knows: the text of units, where podman's storage is. */
+export async function withHostParts(
+  asked: AskedMachine,
+  { systemdUnits, bindStorageRo }: MachineOptions,
+  { images, signal }: Pick<Session, "images" | "signal">,
+): Promise<AskedMachine> {
+  const units = systemdUnits === undefined ? {} : { systemdUnits: await readUnits(systemdUnits) };
+  if (bindStorageRo !== true) return { ...asked, inputs: { ...asked.inputs, ...units } };
+  const { mounts = [], environment = {} } = asked.inputs;
+  const storage = { source: await images.storeFolder(signal), target: STORAGE, readOnly: true };
+  // containers-storage.conf(5): what podman reads where it is not told otherwise.
+  const found = { STORAGE_OPTS: `additionalimagestore=${STORAGE}` };
+  const origins = new Map([...asked.origins, [`mounts[${String(mounts.length)}]`, "--bind-storage-ro"]]);
+  const inputs = {
+    ...asked.inputs,
+    ...units,
+    ...{ mounts: [...mounts, storage], environment: { ...found, ...environment } },
+  };
+  return { ...asked, inputs, origins };
+}
+
+/** Reads the units of a folder, or of `system` in it, and their drop-ins. */
+async function readUnits(folder: string): Promise<Record<string, string>> {
+  const root = (await isFolder(join(folder, "system"))) ? join(folder, "system") : folder;
+  if (!(await isFolder(root))) throw new UsageError(`--systemd-units ${folder}: must be a folder on this host`);
+  const units: Record<string, string> = {};
+  for (const { name, parentPath } of await readdir(root, { withFileTypes: true, recursive: true })) {
+    const path = join(parentPath, name);
+    const unit = path.slice(root.length + 1);
+    if (!(await isFolder(path))) units[unit] = await readFile(path, "utf8");
+    else if (!name.endsWith(".d"))
+      throw new UsageError(
+        `--systemd-units ${folder}: ${unit} is no drop-in (NAME.d); what is to be started says so in its [Install] section`,
+      );
+  }
+  if (Object.keys(units).length === 0) throw new UsageError(`--systemd-units ${folder}: there is no unit in it`);
+  return units;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+}

@@ -1,0 +1,51 @@
+import type { Access } from "../../provider/machines/spec";
+import type { KeyPair } from "../../provider/ssh/keys";
+import type { Session } from "../rooms";
+import { CommandError } from "../trouble";
+import { endpointOf } from "./connect";
+import type { FoundVM } from "./find";
+
+const WAY_BACK_MS = 60_000; // takes a second; a guest that is busy longer
+
+/**
+ * Gives a machine of the command's another key, while it runs. The guest takes both keys until the new one has been tried
+ * and is in this user's files: whatever goes wrong, or ends this half-way, the files' key opens the door, and the next
+ * rotation shuts out all others.
+ *
+ * @returns The new key.
+ */
+export async function rotateKey({ id, record }: FoundVM, session: Session): Promise<KeyPair> {
+  const { machines, ssh, signal } = session;
+  const { log, ...way } = await endpointOf({ id }, session);
+  const { host, port, user, hostKey, privateKey } = way;
+  if (privateKey === undefined || user === undefined)
+    throw new CommandError(`${record.owner.resource} has no key of its own`, "mayfly rm, and make it anew");
+  const [before, next] = await Promise.all([
+    ssh.parseKey({ privateKey, comment: id }),
+    ssh.makeKey({ algorithm: "ed25519", comment: id }),
+  ]);
+  const { keepClientFiles } = await import("../../provider/resources/vm-connection.js");
+  const admit = async (keys: readonly KeyPair[], within: AbortSignal) =>
+    machines.changeAccess(id, accessOf(keys), within);
+  const keep = async (key: KeyPair) => {
+    const connection = { host, port: port ?? 22, user, hostKey, privateKey: key.privateKey };
+    await keepClientFiles(id, record.owner.resource, connection, [key.publicKey], session);
+  };
+  try {
+    await admit([before, next], signal);
+    await ssh.login({ ...way, privateKey: next.privateKey, ...(log && { log }) }, signal);
+    await keep(next);
+  } catch (error) {
+    await keep(before).catch(() => undefined); // the error is what there is to be told
+    await admit([before], AbortSignal.timeout(WAY_BACK_MS)).catch(() => undefined);
+    throw error;
+  }
+  await admit([next], signal);
+  await ssh.forget(way);
+  return next;
+}
+
+/** Who may log in to a machine of the command's: root, with these keys. */
+function accessOf(keys: readonly KeyPair[]): Access {
+  return { rootKeys: keys.map(({ publicKey }) => publicKey), users: [] };
+}

@@ -1,0 +1,95 @@
+import type { Socket } from "node:net";
+import type { MachineOptions } from "../args/machine";
+import { clearProgress, note } from "../output";
+import { Interrupted, type Session } from "../rooms";
+import { withSessionVM } from "./session-vm";
+
+/** How a machine is watched. */
+interface Watching {
+  readonly image: string;
+  readonly options: MachineOptions & { readonly console?: true; readonly output?: "console" | "journal" };
+}
+
+/** Makes a machine that is shown on standard output as long as it and this process are there. */
+export async function watchVM({ image, options }: Watching, session: Session): Promise<void> {
+  if (options.console === true) return joinFromStart({ image, options }, session);
+  if (options.output !== "journal") return showConsole({ image, options }, session);
+  const { printJournal } = await import("./journal.js");
+  await withSessionVM({ image, options }, session, async (vm) => {
+    tellUp(vm.name);
+    await printJournal(vm.id, { follow: true, json: false }, session);
+  });
+}
+
+/** The console, from the first line of the boot on. */
+async function showConsole({ image, options }: Watching, session: Session): Promise<void> {
+  const { eachConsoleLine } = await import("./console-log.js");
+  let isOver = false;
+  let shown = Promise.resolve();
+  const onId = async (id: string) => {
+    const how = { isOver: () => Promise.resolve(isOver), stream: "stdout" } as const;
+    shown = eachConsoleLine(id, how, session, ({ text }) => {
+      clearProgress();
+      process.stdout.write(text);
+    });
+    shown.catch(() => undefined); // waited for below
+    return Promise.resolve();
+  };
+  try {
+    await withSessionVM({ image, options, onId }, session, async (vm) => {
+      tellUp(vm.name);
+      const { goneOr } = await import("./follow.js");
+      await untilOver(goneOr(true, vm.id, session), session.signal);
+      isOver = true;
+      await shown;
+    });
+  } finally {
+    isOver = true;
+  }
+}
+
+/** The console with both hands, from the first line of the boot on: also one that hangs can be typed at. */
+async function joinFromStart({ image, options }: Watching, session: Session): Promise<void> {
+  const { joinConsole } = await import("./join-console.js");
+  const left = new AbortController();
+  const over = new AbortController();
+  const signal = AbortSignal.any([session.signal, left.signal]);
+  let joined = Promise.resolve();
+  const onId = async (id: string) => {
+    joined = connect(id, session, AbortSignal.any([signal, over.signal]))
+      .then(async (socket) => joinConsole(socket, signal))
+      .finally(() => left.abort(new Interrupted())); // a boot that is under way then ends, too
+    joined.catch(() => undefined);
+    return Promise.resolve();
+  };
+  try {
+    await withSessionVM({ image, options, onId }, { ...session, signal }, async (vm) => {
+      note(`${vm.name} is up; Ctrl-] ends it\r`);
+      await joined;
+    });
+  } finally {
+    over.abort(new Interrupted());
+  }
+}
+
+/** As soon as there is a console. */
+async function connect(id: string, { paths }: Session, signal: AbortSignal): Promise<Socket> {
+  const [{ connectConsole }, { until }] = await Promise.all([
+    import("../../provider/machines/console.js"),
+    import("../../provider/host/until.js"),
+  ]);
+  const diagnose = () => ({ remedy: "see what the boot says" });
+  const look = async () => connectConsole(paths, id, signal).catch(() => undefined);
+  return until("the VM has a console", look, { signal, interval: 20, diagnose });
+}
+
+async function untilOver(isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  const { setTimeout: sleep } = await import("node:timers/promises");
+  while (!(await isOver())) await sleep(LOOK_MS, undefined, { signal });
+}
+
+const LOOK_MS = 100;
+
+function tellUp(name: string): void {
+  note(`${name} is up: mayfly ssh ${name}   (it goes with Ctrl-C)`);
+}

@@ -1,0 +1,135 @@
+import { readdir, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { MayflyError } from "../errors";
+import { readFileIfExists } from "../host/files";
+import type { Podman } from "../host/podman";
+import { identifySelf, isAlive, type ProcessIdentity } from "../host/process-identity";
+import type { BootArtefacts } from "../images/artefacts";
+import { Agent } from "./agent";
+import { removeContainers } from "./container";
+import { IDENTITY_DISK, makePipes, SCRATCH } from "./folder";
+import type { KeptIdentity } from "./identity";
+import { IDENTITY_FILE, PLAN_FILE, type KeptPlan, type Launcher } from "./launcher";
+import type { Progress } from "./plan";
+import { diskFile, SWAP } from "./qemu-command";
+import { Qmp } from "./qmp";
+import type { MachineRecord } from "./record";
+import type { Shelf } from "./shelf";
+
+const QUIT_MS = 20_000; // what qemu takes to write its disks, on a slow one
+const LOOK_MS = 50;
+
+/** Turns a machine off and on again: its record, keys, ports and scratch disk stay, what it had in memory does not. */
+export class Power {
+  /** @param shelf Where machines are kept. */
+  constructor(
+    private readonly shelf: Shelf,
+    private readonly launcher: Launcher,
+    private readonly podman: Podman,
+  ) {}
+
+  /**
+   * Has the guest shut down, and ends qemu where it does not in time. Succeeds when the machine is off already.
+   *
+   * @param seconds How long the guest may take.
+   * @returns Whether the guest has shut down by itself.
+   */
+  async off(id: string, seconds: number, signal: AbortSignal): Promise<boolean> {
+    const record = await this.known(id);
+    const { qemu } = record;
+    const isOrderly = qemu === undefined || !isAlive(qemu) || (await this.shutDown(id, qemu, seconds, signal));
+    await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
+    await this.tidy(id);
+    const { qemu: _, template: __, ...rest } = await this.known(id);
+    await this.shelf.records.write(id, { ...rest, stoppedAt: Math.floor(Date.now() / 1_000) });
+    return isOrderly;
+  }
+
+  /**
+   * Boots a machine that is off through its kernel, as the machine that it was. On failure it is off again.
+   *
+   * @param boot Boot artefacts of its image; absent: those that it had.
+   * @throws {MayflyError} `NOT_FOUND` where they are gone, `PORT_TAKEN`, `BOOT_FAILED`, `BOOT_TIMEOUT`, and podman's own.
+   */
+  async on(id: string, boot: BootArtefacts | undefined, { signal }: Pick<Progress, "signal">): Promise<void> {
+    const record = await this.known(id);
+    const plan = await this.keptPlan(id);
+    const kept = JSON.parse((await readFileIfExists(this.shelf.file(id, IDENTITY_FILE))) ?? "{}") as KeptIdentity;
+    const { seats = [], exits = [], identity } = kept;
+    const from = boot ?? plan.boot;
+    if (!existsSync(from.initramfs)) throw gone(id, record);
+    await removeContainers(this.podman, id, await this.shelf.parts(id), signal); // of a start that was killed
+    await this.tidy(id);
+    await this.shelf.change(id, { madeBy: identifySelf(), boot: from.version });
+    await writeFile(this.shelf.consoleLog(id), ""); // else a watch would find the last boot's last words
+    await makePipes(this.shelf.shared(id), seats, signal);
+    const launch = { ...plan, owner: record.owner, identity, seats, exits, boot: from };
+    try {
+      await this.launcher.launch(id, launch, { start: "cold", slots: 0 }, signal);
+      await this.launcher.waitListening(id, plan.bootTimeout, signal);
+      await this.launcher.noteRunning(id, launch, await this.launcher.inspect(id, signal));
+    } catch (error) {
+      await removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));
+      throw error;
+    }
+    const { stoppedAt: _, ...rest } = await this.known(id);
+    await this.shelf.records.write(id, rest);
+  }
+
+  /** By whichever way the guest hears: its agent, or the power button. */
+  private async shutDown(id: string, qemu: ProcessIdentity, seconds: number, signal: AbortSignal): Promise<boolean> {
+    const folder = this.shelf.shared(id);
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(QUIT_MS)]);
+    using agent = new Agent(folder);
+    await agent.tellPowerOff();
+    using qmp = await Qmp.connect(folder, "qmp.sock", patience).catch(() => undefined); // it may have gone already
+    await qmp?.execute("system_powerdown", undefined, patience).catch(() => undefined);
+    if (await endsWithin(qemu, seconds * 1_000, signal)) return true;
+    await qmp?.execute("quit", undefined, patience).catch(() => undefined);
+    await endsWithin(qemu, QUIT_MS, signal); // what is left then, podman kills
+    return false;
+  }
+
+  /** Leaves in the machine's folder what it is started from again. */
+  private async tidy(id: string): Promise<void> {
+    const folder = this.shelf.shared(id);
+    const { disks } = (await this.keptPlan(id)).spec;
+    const kept = new Set([IDENTITY_DISK, SCRATCH, SWAP, ...disks.map((_, index) => diskFile(index))]);
+    for (const name of await readdir(folder))
+      if (!kept.has(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+
+  private async keptPlan(id: string): Promise<KeptPlan> {
+    const text = await readFileIfExists(this.shelf.file(id, PLAN_FILE));
+    if (text !== undefined) return JSON.parse(text) as KeptPlan;
+    throw new MayflyError("NOT_FOUND", `${id} can't be stopped and started`, {
+      evidence: `it was not finished, or was made by a former version of Mayfly: it has no ${PLAN_FILE}`,
+      remedy: `mayfly rm ${id}, and make it anew`,
+    });
+  }
+
+  private async known(id: string): Promise<MachineRecord> {
+    const record = await this.shelf.records.read(id);
+    if (record !== undefined) return record;
+    throw new MayflyError("NOT_FOUND", `there is no machine ${id}`, { remedy: "see: mayfly ls" });
+  }
+}
+
+/** Whether a process ends within a time. The kernel tells nobody but its parent. */
+async function endsWithin(process: ProcessIdentity, ms: number, signal: AbortSignal): Promise<boolean> {
+  const deadline = Date.now() + ms;
+  while (isAlive(process)) {
+    if (Date.now() > deadline) return false;
+    await sleep(LOOK_MS, undefined, { signal });
+  }
+  return true;
+}
+
+function gone(id: string, { image }: MachineRecord): MayflyError {
+  return new MayflyError("NOT_FOUND", `${id} has nothing to boot from any more`, {
+    evidence: `the image ${image ?? ""} that it was made of is gone from podman's store, and its boot artefacts with it`,
+    remedy: "pull or build that very image again, or make the VM anew",
+  });
+}
