@@ -47,7 +47,14 @@ export function loadBetween(before: Sample, now: Sample): readonly VMLoad[] {
 }
 
 /** What a process has used that is about to begin. */
-const NOTHING: ProcessUsage = { state: "?", cpuSeconds: 0, ageSeconds: 0, memoryBytes: 0, readBytes: 0, writtenBytes: 0 };
+const NOTHING: ProcessUsage = {
+  state: "?",
+  cpuSeconds: 0,
+  ageSeconds: 0,
+  memoryBytes: 0,
+  readBytes: 0,
+  writtenBytes: 0,
+};
 
 function loadOf({ id, record: { owner, size } }: FoundVM, first: ProcessUsage, usage: ProcessUsage): VMLoad {
   const seconds = usage.ageSeconds - first.ageSeconds;

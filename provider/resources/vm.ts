@@ -9,15 +9,7 @@ import { parseAllowed } from "../schema/allow";
 import { vmSchema, type VMSpec } from "../schema/vm";
 import { diagnosed } from "./diagnosed";
 import type { ResourceHandler } from "./resource";
-import {
-  accessChanged,
-  accessOf,
-  loginChanged,
-  loginKeys,
-  loginUser,
-  userIds,
-  type LoginKeys,
-} from "./vm-access";
+import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginKeys } from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
 import { keepClientFiles, sessionLog, type VMConnection } from "./vm-connection";
 

@@ -18,7 +18,7 @@ import type { Remote } from "./remote";
 import { describeCommand, SessionLogs, type SessionKind } from "./session-log";
 import { Sftp } from "./sftp";
 import { previewSync, removeSynced, sync, type Synced, type SyncRequest } from "./sync";
-import type { Traffic } from "./traffic";
+import { noTraffic, type Traffic } from "./traffic";
 import { watchSync, type WatchOutcome, type WatchRequest } from "./sync-watch";
 
 export type {
