@@ -26,7 +26,8 @@ export async function eachLogLine(
     const isOver = !follow || !(await machines.isAlive(id)); // asked before the read, so that the last lines are read
     await reader.read();
     if (isOver) return;
-    await sleep(LOOK_MS, undefined, { signal });
+    await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted(); // Ctrl-C, which is no error
   }
 }
 
