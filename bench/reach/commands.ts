@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { atLeast, atMost, median, seconds, series, timed, type Figure } from "../figures";
 import { HOSTNAME, type Site } from "./site";
 
@@ -47,7 +47,9 @@ export async function measureCommands(site: Site): Promise<Figure[]> {
   ];
 }
 
-const THEIRS = `new command.remote.Command("c" + i, { connection: vm.connection, create: "echo " + i })`;
+/** By its path: among the program's own packages it would make every `up` look for its plugin. */
+const PACKAGE = JSON.stringify(dirname(require.resolve("@pulumi/command/package.json")));
+const THEIRS = `new (require(${PACKAGE}).remote.Command)("c" + i, { connection: vm.connection, create: "echo " + i })`;
 
 function repeat(statement: string): string {
   return `for (let i = 0; i < ${String(COMMANDS)}; i += 1) ${statement};`;

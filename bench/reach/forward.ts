@@ -6,9 +6,9 @@ import { atLeast, median, series, timed, type Figure } from "../figures";
 import { eventually } from "../../tests/support/eventually";
 import { HOSTNAME, type Site } from "./site";
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const MIB = 1_048_576;
-const SIZE = 64;
+const SIZE = 32;
 const GUEST_PORT = 7_001;
 
 /** Bytes out of the guest through a `PortForward` and through `ssh -L`, both to the same server in the guest. */

@@ -1,6 +1,4 @@
 import { execFile } from "node:child_process";
-import { symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Endpoint } from "../../provider/ssh/ssh";
 import { Program } from "../../tests/support/program";
@@ -26,8 +24,6 @@ export class Site implements AsyncDisposable {
   static async open(): Promise<Site> {
     const program = await Program.open("reach");
     try {
-      const theirs = dirname(require.resolve("@pulumi/command/package.json"));
-      symlinkSync(theirs, join(program.folder, "node_modules", "@pulumi", "command"));
       await Site.#declare(program);
       await program.pulumi("up", "--yes", "--skip-preview");
       const { connection, sshConfig } = await program.outputs<Outputs>();
@@ -64,7 +60,6 @@ export class Site implements AsyncDisposable {
 
   static async #declare(program: Program, more = ""): Promise<void> {
     await program.write(`
-const command = require("@pulumi/command");
 const image = new mayfly.Image("debian", { debian: {} });
 const vm = new mayfly.VM("${HOSTNAME}", { image, memory: "1GiB" });
 exports.connection = vm.connection;

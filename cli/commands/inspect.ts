@@ -15,7 +15,7 @@ export function inspect(): Command {
     .action(look);
 }
 
-const PATIENCE_SECONDS = 15; // with a guest that is asked for failed logins; one that hangs is described without
+const PATIENCE_SECONDS = 30; // with a guest that is asked for failed logins; one that hangs is described without
 
 async function look(names: string[]): Promise<void> {
   using session = await openSession("inspect");

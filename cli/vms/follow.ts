@@ -27,7 +27,8 @@ export async function eachLogLine(
     const isLast = await isOver();
     await reader.read();
     if (isLast) return;
-    await sleep(LOOK_MS, undefined, { signal });
+    await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted(); // Ctrl-C, which is no error
   }
 }
 

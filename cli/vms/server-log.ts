@@ -4,6 +4,7 @@ import { CommandError } from "../trouble";
 import { endpointOf } from "./connect";
 
 const MOST_BYTES = 67_108_864;
+const LOGIN_SECONDS = 60; // one attempt: on a host that is busy each is slow
 
 /**
  * Reads what a guest's own sshd has written since the guest's boot, over a connection of ours.
@@ -32,7 +33,7 @@ export async function eachServerLine(
       if (line !== undefined) onLine(line);
     },
   };
-  const once = { ...endpoint, dialErrorLimit: 1 };
+  const once = { ...endpoint, dialErrorLimit: 1, perDialTimeout: LOGIN_SECONDS };
   const { exitCode, stderr } = await session.ssh.exec(once, request, how.signal);
   if (exitCode === NO_SERVER_LOG)
     throw new CommandError("the guest keeps no log of its sshd", "run a syslogd in it that writes to /var/log");

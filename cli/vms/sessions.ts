@@ -4,7 +4,7 @@ import type { Session } from "../rooms";
 import { eachLogLine, type IsOver } from "./follow";
 import { eachServerLine } from "./server-log";
 
-const PATIENCE_SECONDS = 30;
+const PATIENCE_SECONDS = 60;
 const MOST_SHOWN = 5;
 
 /**

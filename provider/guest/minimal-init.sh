@@ -15,9 +15,8 @@ mounts() {
   ln -sf /proc/self/fd /dev/fd
   for number in 0:stdin 1:stdout 2:stderr; do ln -sf "fd/${number%:*}" "/dev/${number#*:}"; done
   [ -d /tmp ] || mkdir -m 1777 /tmp
-  # For sshd, and for the image's programs that speak to syslog(3). Two files of 1 MiB at most, as they are memory.
-  mkdir -p /var/log
-  syslogd -O /var/log/messages -s 1024 -b 1
+  # For sshd, and for the image's programs that speak to syslog(3): the last MiB of it, which `logread` prints.
+  syslogd -C1024
 }
 
 # field FILE NAME-OR-NUMBER FIELD: of the line in /etc/passwd or /etc/group.

@@ -49,6 +49,10 @@ export function renderServerLog(follow: boolean): string {
     "  $r grep -q 'sshd[a-z-]*\\[[0-9]*\\]: ' $f 2>/dev/null || continue",
     `  ${follow ? "exec $r tail -n +1 -F $f" : "for g in $f.1 $f.0 $f; do $r cat $g; done; exit 0"}`,
     "done 2>/dev/null",
+    // busybox's syslogd, ours too, may keep it in memory.
+    "for l in logread /usr/lib/mayfly/bin/logread; do",
+    `  $r $l >/dev/null 2>&1 && exec $r $l${follow ? " -f" : ""}`,
+    "done",
     `exit ${String(NO_SERVER_LOG)}`,
   ].join("\n");
 }

@@ -59,8 +59,7 @@ async function sendFile(sftp: Sftp, { localPath, remotePath, from }: Transfer, p
       (await local.read(buffer, 0, length, position)).bytesRead;
     await file.fill(read, size, 0, () => undefined);
     await file.close();
-    await sftp.set(draft, { mode });
-    await sftp.set(draft, { atime: modified, mtime: modified });
+    await sftp.set(draft, { mode, atime: modified, mtime: modified });
     await sftp.replace(draft, place);
   } catch (error) {
     await sftp.unlink(draft).catch(() => undefined);

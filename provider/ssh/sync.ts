@@ -55,8 +55,12 @@ const RECENT_SECONDS = 60; // without a word on the last sync
 /** Makes one folder like the other. Only what differs travels. */
 export async function sync(remote: Remote, request: SyncRequest): Promise<Synced> {
   try {
+    let comparing: Promise<Compared> | undefined = compare(remote, request); // while SFTP starts there
+    comparing.catch(() => undefined); // heard below
     return await persist(remote, async (sftp) => {
-      const { plan, from, hasRsync } = await compare(remote, request);
+      const begun = comparing;
+      comparing = undefined; // a second session compares anew
+      const { plan, from, hasRsync } = await (begun ?? compare(remote, request));
       await apply(remote, sftp, request, plan, { from, hasRsync });
       return outcome(plan, from);
     });
