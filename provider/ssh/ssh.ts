@@ -109,7 +109,8 @@ export class Ssh {
   async loginToNew(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
     for (;;) {
       try {
-        return await this.login(endpoint, signal);
+        await this.login(endpoint, signal);
+        return;
       } catch (error) {
         signal.throwIfAborted();
         const wasLost = error instanceof MayflyError && error.code === "COMMAND_FAILED"; // under `true`
