@@ -7,7 +7,7 @@ import { Client } from "./client";
 export const CHECKS = ["SSH", "exec", "SFTP", "reboot", "poweroff"] as const;
 
 /** One of them. */
-export type Check = (typeof CHECKS)[number];
+type Check = (typeof CHECKS)[number];
 
 /** How a guest has done. */
 export interface Outcome {
