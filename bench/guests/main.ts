@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { format, resolveConfig } from "prettier";
 import { ContainerImages, type Workshop } from "../../tests/support/container-images";
 import { Engine } from "../engine";
 import { describeHost } from "../host";
@@ -30,11 +31,11 @@ async function main(names: readonly string[]): Promise<void> {
     process.stdout.write(`${guestRow(one).join(" | ")}\n`);
     if (one.result instanceof Error) process.stderr.write(`${one.result.message}\n`);
     if (!isGood(one)) process.exitCode = 1;
-    writePage([one], undefined);
+    await writePage([one], undefined);
   }
   if (!isWanted("refusals")) return;
   const refused = await tryRefusals(maker);
-  writePage([], refused);
+  await writePage([], refused);
   if (!refused.every(isRefusedWell)) process.exitCode = 1;
 }
 
@@ -68,14 +69,15 @@ function openWorkshop(name: string): Workshop & AsyncDisposable {
 }
 
 /** Writes what is new into the page; what it has of other guests stays. */
-function writePage(tried: readonly Tried[], refused: readonly Refused[] | undefined): void {
+async function writePage(tried: readonly Tried[], refused: readonly Refused[] | undefined): Promise<void> {
   const old = existsSync(FILE) ? readFileSync(FILE, "utf8") : "";
   const rows = new Map([...guestRowsIn(old), ...tried.map((one) => [one.guest.what, guestRow(one)] as const)]);
   const inOrder = GUESTS.flatMap(({ what }) => [rows.get(what) ?? []].filter((row) => row.length > 0));
   const refusals = refused === undefined ? (old.split(REFUSED)[1] ?? "").trim() : refusalTable(refused);
   const [accelerator] = tried.flatMap(({ result }) => (result instanceof Error ? [] : [result.accelerator]));
   const host = accelerator === undefined ? HOST.exec(old)?.[0] : `On ${describeHost(accelerator)}.`;
-  writeFileSync(FILE, `${HEAD}\n${host ?? ""}\n\n${guestTable(inOrder)}\n\n${REFUSED}\n\n${refusals}\n`);
+  const text = `${HEAD}\n${host ?? ""}\n\n${guestTable(inOrder)}\n\n${REFUSED}\n\n${refusals}\n`;
+  writeFileSync(FILE, await format(text, { ...(await resolveConfig(FILE)), filepath: FILE }));
 }
 
 const HOST = /^On \d+ cores .*$/m;

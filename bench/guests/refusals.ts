@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { failureOf } from "../../tests/support/context";
 import { timed } from "../figures";
@@ -83,7 +83,8 @@ export async function tryRefusals(maker: Maker): Promise<Refused[]> {
 
 /** What there is of machines, and of what is being made. */
 function leftOf({ engine, workshop }: Maker): string[] {
-  const folders = ["machines", join("records", "machines"), "scratch"];
+  const all = ["machines", join("records", "machines"), "scratch"];
+  const folders = all.filter((folder) => existsSync(join(engine.home, folder)));
   const files = folders.flatMap((folder) => readdirSync(join(engine.home, folder)).map((name) => join(folder, name)));
   const ofThisRun = ["--filter", `label=mayfly.project=${workshop.name}`, "--format", "{{.Names}}"];
   const containers = execFileSync("podman", ["ps", "--all", ...ofThisRun], { encoding: "utf8" });

@@ -7,7 +7,7 @@ import { Client } from "./client";
 export const CHECKS = ["SSH", "exec", "SFTP", "reboot", "poweroff"] as const;
 
 /** One of them. */
-export type Check = (typeof CHECKS)[number];
+type Check = (typeof CHECKS)[number];
 
 /** How a guest has done. */
 export interface Outcome {
@@ -54,7 +54,10 @@ export async function tryGuest(engine: Engine, fields: Readonly<Record<string, u
 /** Prints the kind of init, the kernel's version, and whose SSH server answers. */
 const LOOK = `
 init=$(cat /proc/1/comm)
-case $init in systemd) init="systemd $(systemctl --version | head -n 1 | cut -d ' ' -f 2)" ;; esac
+case $init in
+systemd) init="systemd $(systemctl --version | head -n 1 | cut -d ' ' -f 2)" ;;
+init) init=$(init --version 2>/dev/null | sed -n 's/ version:.*//p') ;;
+esac
 [ ! -d /run/openrc ] || init=OpenRC
 [ "$(cat /etc/inittab 2>/dev/null | head -c 19)" != "# Written by Mayfly" ] || init=none
 echo "$init"

@@ -110,6 +110,12 @@ export class Launcher {
     await whileBooting(this.podman, this.booting(id), wait, async (_, during) => agent.waitFor(["listening"], during));
   }
 
+  /** Works with a guest that has just begun to listen. Ends at once when its qemu does, and after the seconds. */
+  async whileUp(id: string, seconds: number, signal: AbortSignal, work: (signal: AbortSignal) => Promise<void>) {
+    const wait = { what: "the guest's SSH server did not let us log in", seconds, signal };
+    await whileBooting(this.podman, this.booting(id), wait, async (_, during) => work(during));
+  }
+
   /** Puts on record what the running machine got from the host, and starts its lifetime. */
   async started(
     id: string,

@@ -113,6 +113,21 @@ export class Machines {
     });
   }
 
+  /**
+   * Works, up to a login, with a guest whose sshd can be asked. However long that takes: a guest may restart its sshd, or
+   * itself, in its first minute. Ends at once when the machine does.
+   *
+   * @throws {MayflyError} `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, and what the work throws.
+   */
+  async whileUp(
+    id: string,
+    seconds: number,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    await this.launcher.whileUp(id, seconds, signal, work);
+  }
+
   private async begin(id: string, plan: RecordedPlan, signal: AbortSignal): Promise<readonly Seat[]> {
     const madeBy = identifySelf();
     const places = { locks: this.paths.locks, records: this.shelf.records };

@@ -216,17 +216,11 @@ const PATIENT_SECONDS = 60;
 
 /** Waits as long as `waitFor` asks: the guest's sshd listens, a login works, systemd has settled. */
 async function waitUntilUp(id: string, inputs: VMSpec, to: VMConnection, context: Context): Promise<void> {
-  const { ssh, say } = context;
+  const { machines, ssh, say } = context;
   const connection = { ...to, perDialTimeout: PATIENT_SECONDS, log: sessionLog(id, context) };
   if (inputs.waitFor === "none") return;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
-  await ssh.login(connection, signal).catch((cause: unknown) => {
-    if (cause instanceof MayflyError || context.signal.aborted || !signal.aborted) throw cause;
-    throw new MayflyError("BOOT_TIMEOUT", `nobody could log in within ${String(inputs.bootTimeout)} s`, {
-      remedy: "raise bootTimeout if the guest was only slow; else mend what the diagnosis names",
-      cause,
-    });
-  });
+  await machines.whileUp(id, inputs.bootTimeout, context.signal, async (during) => ssh.loginToNew(connection, during));
   if (inputs.waitFor === "ssh") return;
   const { stdout } = await ssh.exec(connection, { command: "systemctl is-system-running --wait || :" }, signal);
   if (stdout.trim() === "running") return;

@@ -37,10 +37,13 @@ export function loginRefused(hop: Hop, tried: readonly string[], seen: string | 
   });
 }
 
+/** Nobody could be reached: time may mend it. */
+export class Unreachable extends MayflyError {}
+
 /** Nobody could be reached. */
-export function unreachable(hop: Hop, attempts: number, seconds: number, last: Error): MayflyError {
+export function unreachable(hop: Hop, attempts: number, seconds: number, last: Error): Unreachable {
   const times = attempts === 1 ? "1 attempt" : `${String(attempts)} attempts`;
-  return new MayflyError("CONNECT_FAILED", `cannot connect to ${nameOf(hop)}`, {
+  return new Unreachable("CONNECT_FAILED", `cannot connect to ${nameOf(hop)}`, {
     evidence: `${times} in ${seconds.toFixed(1)} s; the last one: ${last.message}`,
     remedy: remedyFor(last, hop),
     cause: last,

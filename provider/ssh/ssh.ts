@@ -7,7 +7,7 @@ import { renderClientConfig, renderKnownHosts, type ClientConfig } from "./clien
 import { download, fingerprint, removeFile, upload, type Copied, type Download, type Upload } from "./copy";
 import { NotStarted } from "./channel";
 import type { SshConnection } from "./connection";
-import { connectionLost, unreachable } from "./dial-error";
+import { connectionLost, unreachable, Unreachable } from "./dial-error";
 import { nameOf, type Endpoint } from "./endpoint";
 import { execute, type ExecRequest, type ExecResult } from "./exec";
 import { makeKey, parseKey, type KeyPair, type NewKey, type OwnKey } from "./keys";
@@ -95,12 +95,31 @@ export class Ssh {
       );
       if (exitCode === 0) return;
       connection.retire();
-      throw unreachable(endpoint, 1, LOGIN_SECONDS, new Error("logged in, but the command `true` did not succeed"));
+      throw noShell(endpoint, "the command `true` did not succeed");
     } catch (error) {
       if (!(error instanceof NotStarted)) throw error;
+      if (error.reason === "refused") throw noShell(endpoint, error.message);
       throw unreachable(endpoint, 1, 0, error);
     } finally {
       connection.giveBack();
+    }
+  }
+
+  /**
+   * The same with a machine that has just come up, which may restart its server, or itself: as long as nobody is there.
+   *
+   * @throws {MayflyError} As {@link login}; the signal's reason when that fired.
+   */
+  async loginToNew(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.login(endpoint, signal);
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        const wasLost = error instanceof MayflyError && error.code === "COMMAND_FAILED"; // under `true`
+        if (!wasLost && !(error instanceof Unreachable)) throw error;
+      }
     }
   }
 

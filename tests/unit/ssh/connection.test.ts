@@ -130,6 +130,18 @@ describe("the login", () => {
     setTimeout(() => void server.restart(), 700);
     await login;
   });
+
+  test("of a new machine outlasts the attempts at one login, but not a refusal", async () => {
+    await using server = await Sshd.start();
+    await server.kill();
+    const impatient = { ...server.endpoint, dialErrorLimit: 1 };
+    await expect(ssh.login(impatient, soon())).rejects.toMatchObject({ code: "CONNECT_FAILED" });
+    const login = ssh.loginToNew(impatient, soon());
+    setTimeout(() => void server.restart(), 700);
+    await login;
+    const { privateKey } = await otherKey();
+    await expect(ssh.loginToNew({ ...impatient, privateKey }, soon())).rejects.toThrow("refused the login");
+  });
 });
 
 describe("a host that can't be reached", () => {
