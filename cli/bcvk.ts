@@ -2,7 +2,7 @@ import { Option, type Command } from "commander";
 import { UsageError } from "./trouble";
 
 /** A word of bcvk, and what stands for it here. */
-export interface Translation {
+interface Translation {
   readonly theirs: string;
   /** Empty where there is nothing that stands for it. */
   readonly ours: string;
