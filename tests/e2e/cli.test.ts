@@ -107,7 +107,7 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
   const isThere = async () => (await mayfly("exec", "dev", "cat", "/root/watched/later")).out === "later\n";
   await eventually("the change has come over", PATIENCE, isThere);
   watching.process.kill("SIGINT");
-  expect((await watching.ended).code).toBe(130);
+  expect((await watching.ended).code).toBe(0); // as it was meant to end
 
   const { out: forwarded } = await mayfly("forward", "-d", "--json", "dev", "22");
   const [{ listen }] = JSON.parse(forwarded) as [{ listen: string }];
