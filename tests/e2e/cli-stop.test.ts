@@ -20,16 +20,18 @@ test("stop and start: the same machine, with what is on its disk; restart; what 
   const run = ["run", "-d", "--name", "st", "--disk", "64M", "--port", "80", "--no-warm"];
   expect(await mayfly(...run)).toMatchObject({ code: 0, out: "st\n" });
   const look = async () => {
-    const [{ ssh, ports }] = JSON.parse((await mayfly("inspect", "st")).out) as [{ ssh: object; ports: object }];
+    const inspected = await mayfly("inspect", "st");
+    expect(inspected).toMatchObject({ code: 0, err: "" });
+    const [{ ssh, ports }] = JSON.parse(inspected.out) as [{ ssh: object; ports: object }];
     return { ssh, ports };
   };
   const before = await look();
   const self_ = "cat /root/kept /etc/machine-id; cat /proc/sys/kernel/random/boot_id";
   await mayfly("exec", "st", "--", "sh", "-c", "echo kept >/root/kept; touch /run/in-memory; sync");
   const bornAs = (await mayfly("exec", "st", "--", "sh", "-c", self_)).out.split("\n");
-  expect(await mayfly("restart", "st")).toMatchObject({ code: 0, err: "restarted st\n" });
-  const stopped = JSON.parse((await mayfly("stop", "--json", "st")).out) as [{ orderly: boolean }];
-  expect(stopped).toMatchObject([{ name: "st", orderly: true }]);
+  const stopped = await mayfly("stop", "--json", "st");
+  expect(stopped).toMatchObject({ code: 0, err: "stopped st\n" });
+  expect(JSON.parse(stopped.out)).toMatchObject([{ name: "st", orderly: true }]);
   expect((await mayfly("ls", "--quiet", "--state", "stopped")).out).toBe("st\n");
   const containers = () => execFileSync("podman", ["ps", "--all", "--quiet", "--filter", "label=mayfly.resource=st"]);
   expect(containers().toString()).toBe("");
@@ -46,5 +48,7 @@ test("stop and start: the same machine, with what is on its disk; restart; what 
   expect(isNow[2]).not.toBe(bornAs[2]);
   expect(isNow.slice(3)).toEqual([""]);
   expect(await mayfly("start", "st")).toMatchObject({ code: 1, err: expect.stringMatching(/runs already/) });
+  expect(await mayfly("restart", "st")).toMatchObject({ code: 0, err: "restarted st\n" });
+  expect((await mayfly("exec", "st", "cat", "/root/kept")).out).toBe("kept\n");
   expect(await mayfly("rm", "--json", "st")).toMatchObject({ code: 0, out: expect.stringMatching(/"name": "st"/) });
 });
