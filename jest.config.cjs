@@ -6,6 +6,9 @@ module.exports = {
   // Types are checked once, by `npm run typecheck`; here each file is only translated (isolatedModules).
   transform: { "^.+\\.ts$": ["ts-jest", { tsconfig: "<rootDir>/tests/tsconfig.json" }] },
   // Dynamic imports name the compiled file, as Node wants it; here there is only the source.
-  moduleNameMapper: { "^(\\.{1,2}/[^/]+)\\.js$": "$1" },
+  moduleNameMapper: {
+    "^(\\.{1,2}/[^/]+)\\.js$": "$1",
+    "^((?:\\.\\./)+(?:provider|args|vms|completion)/.+)\\.js$": "$1",
+  },
   modulePathIgnorePatterns: ["<rootDir>/sdk/dist/"],
 };

@@ -2,7 +2,7 @@ import { Option, type Command } from "commander";
 import { UsageError } from "./trouble";
 
 /** A word of bcvk, and what stands for it here. */
-export interface Translation {
+interface Translation {
   readonly theirs: string;
   /** Empty where there is nothing that stands for it. */
   readonly ours: string;
@@ -95,7 +95,11 @@ export const FROM_BCVK: readonly Translation[] = [
     note: "`HOST:/PATH` instead of `HOST:NAME`: where it appears is yours to say",
   },
   { theirs: "--systemd-units", ours: "same", note: "units with an [Install] section are started; no *.wants folders" },
-  { theirs: "--bind-storage-ro", ours: "same", note: "at /mnt/hoststorage; podman in the guest finds it by itself" },
+  {
+    theirs: "--bind-storage-ro",
+    ours: "same",
+    note: "at /mnt/hoststorage: `podman --storage-opt additionalimagestore=/mnt/hoststorage`",
+  },
   { theirs: "--add-swap", ours: "same", note: "" },
   { theirs: "--mount-disk-file", ours: "same", note: "the file must be there: `truncate -s 10G FILE` makes one" },
   { theirs: "--karg", ours: "same", note: "" },

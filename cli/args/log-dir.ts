@@ -1,7 +1,7 @@
 import { UsageError } from "../trouble";
 
 /** What of a VM can be written to a file as it comes. */
-export const LOG_STREAMS = ["console", "journal"] as const;
+const LOG_STREAMS = ["console", "journal"] as const;
 
 /** `--log-dir STREAMS=DIR`. */
 export interface LogDir {

@@ -80,7 +80,10 @@ function guestOptions(command: Command, env: string): Command {
     .option("--karg <argument>", "added to the kernel's command line; may be repeated", repeated)
     .option(env, "a variable of every login session; may be repeated", repeated)
     .option("--systemd-units <dir>", "units of DIR/system, or DIR, for its systemd; those with [Install] are started")
-    .option("--bind-storage-ro", "this host's container images, for podman in the guest, to be read only");
+    .option(
+      "--bind-storage-ro",
+      "this host's container storage, read only, at /mnt/hoststorage: podman's additionalimagestore",
+    );
 }
 
 /** A private network by name, as `--network` has it. */

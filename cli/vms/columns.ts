@@ -30,7 +30,7 @@ const COLUMNS = {
 type ColumnName = keyof typeof COLUMNS;
 
 /** Names of what `--format` knows. */
-export const COLUMN_NAMES = Object.keys(COLUMNS);
+const COLUMN_NAMES = Object.keys(COLUMNS);
 
 const DEFAULT: readonly ColumnName[] = [
   ...(["Name", "State", "Image", "CPU", "Memory", "Created", "Ends", "Ports", "Stack"] as const),

@@ -37,7 +37,7 @@ export interface DescribedVM {
 }
 
 /** What a machine does. */
-export type VMState = "starting" | "running" | "stopped" | "ended";
+type VMState = "starting" | "running" | "stopped" | "ended";
 
 /** Describes a machine by its record and its process. */
 export async function describeVM({ id, record }: FoundVM, { machines }: Session): Promise<DescribedVM> {

@@ -15,16 +15,10 @@ export async function withHostParts(
 ): Promise<AskedMachine> {
   const units = systemdUnits === undefined ? {} : { systemdUnits: await readUnits(systemdUnits) };
   if (bindStorageRo !== true) return { ...asked, inputs: { ...asked.inputs, ...units } };
-  const { mounts = [], environment = {} } = asked.inputs;
+  const { mounts = [] } = asked.inputs;
   const storage = { source: await images.storeFolder(signal), target: STORAGE, readOnly: true };
-  // containers-storage.conf(5): what podman reads where it is not told otherwise.
-  const found = { STORAGE_OPTS: `additionalimagestore=${STORAGE}` };
   const origins = new Map([...asked.origins, [`mounts[${String(mounts.length)}]`, "--bind-storage-ro"]]);
-  const inputs = {
-    ...asked.inputs,
-    ...units,
-    ...{ mounts: [...mounts, storage], environment: { ...found, ...environment } },
-  };
+  const inputs = { ...asked.inputs, ...units, mounts: [...mounts, storage] };
   return { ...asked, inputs, origins };
 }
 

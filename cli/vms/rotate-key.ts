@@ -20,10 +20,11 @@ export async function rotateKey({ id, record }: FoundVM, session: Session): Prom
   const { host, port, user, hostKey, privateKey } = way;
   if (privateKey === undefined || user === undefined)
     throw new CommandError(`${record.owner.resource} has no key of its own`, "mayfly rm, and make it anew");
-  const [before, next] = await Promise.all([
+  const [read, next] = await Promise.all([
     ssh.parseKey({ privateKey, comment: id }),
     ssh.makeKey({ algorithm: "ed25519", comment: id }),
   ]);
+  const before = { ...read, privateKey }; // the very text, should it be needed again
   const { keepClientFiles } = await import("../../provider/resources/vm-connection.js");
   const admit = async (keys: readonly KeyPair[], within: AbortSignal) =>
     machines.changeAccess(id, accessOf(keys), within);

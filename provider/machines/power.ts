@@ -37,8 +37,8 @@ export class Power {
    * @returns Whether the guest has shut down by itself.
    */
   async off(id: string, seconds: number, signal: AbortSignal): Promise<boolean> {
-    const record = await this.known(id);
-    const { qemu } = record;
+    const { qemu } = await this.known(id);
+    await this.keptPlan(id); // what could not be started again is not stopped
     const isOrderly = qemu === undefined || !isAlive(qemu) || (await this.shutDown(id, qemu, seconds, signal));
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
     await this.tidy(id);
@@ -62,7 +62,8 @@ export class Power {
     if (!existsSync(from.initramfs)) throw gone(id, record);
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal); // of a start that was killed
     await this.tidy(id);
-    await this.shelf.change(id, { madeBy: identifySelf(), boot: from.version });
+    const { qemu: _, ...rest } = record;
+    await this.shelf.records.write(id, { ...rest, madeBy: identifySelf(), boot: from.version }); // the networks' switches look
     await writeFile(this.shelf.consoleLog(id), ""); // else a watch would find the last boot's last words
     await makePipes(this.shelf.shared(id), seats, signal);
     const launch = { ...plan, owner: record.owner, identity, seats, exits, boot: from };
@@ -74,8 +75,8 @@ export class Power {
       await removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));
       throw error;
     }
-    const { stoppedAt: _, ...rest } = await this.known(id);
-    await this.shelf.records.write(id, rest);
+    const { stoppedAt: __, ...running } = await this.known(id);
+    await this.shelf.records.write(id, running);
   }
 
   /** By whichever way the guest hears: its agent, or the power button. */

@@ -55,7 +55,7 @@ export interface MountSpec {
 }
 
 /** A file of the host that the guest sees as a disk. */
-export interface DiskSpec {
+interface DiskSpec {
   /** Absolute path on the host. */
   readonly source: string;
   /** Its serial number, by which the guest finds it. */

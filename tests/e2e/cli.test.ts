@@ -1,89 +1,27 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { processesOf, self } from "../support/callers";
+import { CommandHome, PATIENCE } from "../support/command";
 import { eventually } from "../support/eventually";
-import { shareMachineParts } from "../support/shared";
 
 // The command as a process, on real VMs of the default size, so that the run's shared template serves them.
 
-const MAIN = join(__dirname, "..", "..", "sdk", "dist", "cli", "main.js");
-
-const PATIENCE = 120; // seconds
-
-let home: string;
-let environment: NodeJS.ProcessEnv;
+let command: CommandHome;
 
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), "mayfly cli "));
-  const data = join(home, "data");
-  await mkdir(data);
-  execFileSync("chmod", ["711", home, data]); // as /var/lib/mayfly is
-  await shareMachineParts(data);
-  environment = { ...process.env, MAYFLY_HOME: data, NO_COLOR: "1" };
+  command = await CommandHome.open();
 });
 
 afterAll(async () => {
-  await mayfly("rm", "--all", "--force");
-  expect(processesOf(self, home)).toEqual([]);
-  await rm(home, { recursive: true, force: true });
+  await command[Symbol.asyncDispose]();
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+const mayfly = async (...args: string[]) => command.run(...args);
 
-/** Runs the command to its end. */
-async function mayfly(...args: string[]): Promise<Ended> {
-  return ended(spawn(process.execPath, [MAIN, ...args], { env: environment, cwd: home }));
-}
-
-async function ended(child: ChildProcess, input = ""): Promise<Ended> {
-  const said = { out: "", err: "" };
-  child.stdout?.on("data", (text: Buffer) => (said.out += text.toString()));
-  child.stderr?.on("data", (text: Buffer) => (said.err += text.toString()));
-  child.stdin?.end(input);
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, ...said };
-}
-
-/** The command in a pseudo-terminal, with hands on its keys. */
-class Terminal {
-  readonly process: ChildProcess;
-  text = "";
-
-  constructor(...args: string[]) {
-    const line = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(" ");
-    const options = { env: environment, cwd: home } as const;
-    this.process = spawn(
-      "script",
-      ["--quiet", "--flush", "--return", "--command", `exec ${line}`, "/dev/null"],
-      options,
-    );
-    this.process.stdout?.on("data", (text: Buffer) => (this.text += text.toString()));
-  }
-
-  type(keys: string): void {
-    this.process.stdin?.write(keys);
-  }
-
-  async shows(pattern: RegExp): Promise<void> {
-    const seen = () => pattern.test(this.text);
-    await eventually(`${String(pattern)} on the terminal`, PATIENCE, seen, () => this.text);
-  }
-
-  async end(): Promise<number | null> {
-    if (this.process.exitCode === null) await once(this.process, "exit");
-    return this.process.exitCode;
-  }
-}
-
-const records = async () => (await readdir(join(home, "data", "records", "machines")).catch(() => [])).join(" ");
+const records = async () =>
+  (await readdir(join(command.home, "data", "records", "machines")).catch(() => [])).join(" ");
 
 interface Listed {
   readonly name: string;
@@ -94,7 +32,7 @@ interface Listed {
 
 interface Inspected {
   readonly id: string;
-  readonly ssh: { readonly config: string };
+  readonly ssh: { readonly config: string; readonly port: number };
   readonly failedLogins: readonly object[];
 }
 
@@ -103,27 +41,27 @@ const configOf = async (name: string) => (await mayfly("ssh-config", "--path", n
 const list = async () => JSON.parse((await mayfly("ls", "--json")).out) as Listed[];
 
 test("a VM of the command's own: run, all that can be done with it, rm", async () => {
-  const share = join(home, "share");
+  const share = join(command.home, "share");
   await mkdir(share);
   await writeFile(join(share, "file"), "from the host\n");
+  const units = join(command.home, "units", "system");
+  await mkdir(units, { recursive: true });
+  await writeFile(join(units, "hello.service"), HELLO);
+  execFileSync("truncate", ["-s", "8M", join(command.home, "data.img")]);
+  execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", join(command.home, "more.qcow2"), "16M"]);
+  const label = `ci/job=${String(process.pid)}`;
   const made = await mayfly(
-    "run",
-    "-d",
-    "--name",
-    "dev",
-    "--bind",
-    "./share:/srv/share",
-    "--port",
-    "80",
-    "--expires",
-    "2h",
+    ...["run", "-d", "--name", "dev", "--bind", "./share:/srv/share", "--port", "80", "--expires", "2h"],
+    ...["--vcpus", "2", "--add-swap", "32M", "--label", label, "--systemd-units", "units", "--bind-storage-ro"],
+    ...["--mount-disk-file", "data.img:data", "--mount-disk-file", "more.qcow2:more"],
+    ...["--log-dir", "console,journal=logs", "-e", "A=b c"],
   );
   expect(made).toMatchObject({ code: 0, out: "dev\n" });
   const [listed] = await list();
   expect(listed).toMatchObject({ name: "dev", state: "running", stack: "", cpus: 2, memoryMiB: 1_024 });
-  expect(listed?.expiresAt).toBeGreaterThan(Date.now() / 1_000 + 7_000);
+  expect(listed?.expiresAt).toBeGreaterThan(Date.now() / 1_000 + 3_600);
   expect((await mayfly("ls")).out).toMatch(
-    /^NAME .*\ndev +running +debian-bookworm +2 +1GiB +\S+ \w+ ago +in 1 hour +\d+:80 +-\n$/,
+    /^NAME .*\ndev +running +debian-bookworm +\d+% of 2 +\d+MiB of 1GiB +\S+ \w+ ago +in 1 hour +\d+:80 +-\n$/,
   );
   expect(await mayfly("run", "-d", "--name", "dev")).toMatchObject({
     code: 1,
@@ -131,12 +69,25 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
     err: expect.stringMatching(/there is a VM dev already/),
   });
 
+  // What bcvk's options promise, as the guest sees it.
+  const seen = await mayfly("exec", "dev", "--", "sh", "-c", SEEN);
+  expect(seen.out.trim().split("\n")).toEqual([
+    ...["8388608 0", "16777216 0", "32764", "active", "overlay-images", "ro", "b c"],
+  ]);
+  const filter = ["--filter", `label=${label}`, "--format", "{{.Names}}"];
+  expect(execFileSync("podman", ["ps", ...filter]).toString()).toMatch(/^mayfly-dev-\w+\n$/);
+  expect((await mayfly("ls", "--format", "{{.Name}}:{{.Labels}}")).out).toBe(`dev:${label}\n`);
+  const logged = async (name: string, text: string) =>
+    (await readFile(join(command.home, "logs", name), "utf8").catch(() => "")).includes(text);
+  await eventually("the journal is in its folder", PATIENCE, async () => logged("journal.json", '"hello from a unit"'));
+  const [load] = JSON.parse((await mayfly("top", "--json")).out) as [{ name: string; usedMiB: number }];
+  expect(load.name).toBe("dev");
+  expect(load.usedMiB).toBeGreaterThan(10);
+
   // Words as they are; input, output, errors, exit code.
   const script = 'read line; echo "$1 $line"; echo "bad" >&2; exit 7';
-  const child = spawn(process.execPath, [MAIN, "exec", "dev", "--", "sh", "-c", script, "sh", "a  b"], {
-    env: environment,
-  });
-  expect(await ended(child, "in\n")).toEqual({ code: 7, out: "a  b in\n", err: "bad\n" });
+  const { ended } = command.start(["exec", "dev", "--", "sh", "-c", script, "sh", "a  b"], "in\n");
+  expect(await ended).toEqual({ code: 7, out: "a  b in\n", err: "bad\n" });
   expect(await mayfly("ssh", "dev", "cat", "/srv/share/file", "&&", "hostname")).toEqual({
     code: 0,
     out: "from the host\ndev\n",
@@ -149,27 +100,34 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
     out: expect.stringMatching(/^1 file to copy/),
   });
   expect(await mayfly("cp", "-r", "dev:/root/synced", "back")).toMatchObject({ code: 0 });
-  expect(await readFile(join(home, "back", "file"), "utf8")).toBe("from the host\n");
+  expect(await readFile(join(command.home, "back", "file"), "utf8")).toBe("from the host\n");
+
+  const watching = command.start(["sync", "--watch", "./share", "dev:/root/watched"]);
+  await writeFile(join(share, "later"), "later\n");
+  const isThere = async () => (await mayfly("exec", "dev", "cat", "/root/watched/later")).out === "later\n";
+  await eventually("the change has come over", PATIENCE, isThere);
+  watching.process.kill("SIGINT");
+  expect((await watching.ended).code).toBe(0); // as it was meant to end
 
   const { out: forwarded } = await mayfly("forward", "-d", "--json", "dev", "22");
   const [{ listen }] = JSON.parse(forwarded) as [{ listen: string }];
   const [, port = ""] = listen.split(":");
   expect(
-    execFileSync("ssh-keyscan", ["-p", port, "-t", "ed25519", "127.0.0.1"], { stdio: "pipe" }).toString(),
+    execFileSync("ssh-keyscan", ["-T", "60", "-p", port, "-t", "ed25519", "127.0.0.1"], { stdio: "pipe" }).toString(),
   ).toContain("ssh-ed25519");
   expect((await mayfly("forward", "--stop", "dev")).err).toBe("ended 1 of dev\n");
 
-  const stranger = spawn("ssh", ["-F", await configOf("dev"), "-l", "stranger", "dev", "true"], { stdio: "ignore" });
-  expect((await ended(stranger)).code).toBe(255);
+  const stranger = ["-F", await configOf("dev"), "-l", "stranger", "dev", "true"];
+  expect(spawnSync("ssh", stranger, { stdio: "ignore" }).status).toBe(255);
   const inspected = await mayfly("inspect", "dev");
   const [{ ssh, id, failedLogins }] = JSON.parse(inspected.out) as [Inspected];
   expect(failedLogins).toEqual([{ user: "stranger", address: expect.any(String), count: 1, last: expect.any(String) }]);
   expect(inspected.out).not.toContain("PRIVATE KEY");
   expect(await configOf("dev")).toBe(ssh.config);
   expect(execFileSync("ssh", ["-F", ssh.config, "dev", "echo by hand"]).toString()).toBe("by hand\n");
-  const seen = await mayfly("logs", "--ssh", "dev");
-  expect(seen.err).toMatch(/^1 failed login since its boot: 1 of "stranger" from /);
-  const lines = seen.out
+  const sessions = await mayfly("logs", "--ssh", "dev");
+  expect(sessions.err).toMatch(/^1 failed login since its boot: 1 of "stranger" from /);
+  const lines = sessions.out
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -189,7 +147,23 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
   expect(await mayfly("wait", "dev", "--timeout", "1s")).toMatchObject({ code: 124 });
   expect((await mayfly("prune", "--dry-run")).out).toBe("");
 
-  const console_ = new Terminal("console", "dev");
+  const [oldKey, { out: publicKey }] = [
+    await readFile(join(ssh.config, "..", "id"), "utf8"),
+    await mayfly("key", "rotate", "dev"),
+  ];
+  expect(publicKey).toMatch(/^ssh-ed25519 AAAA/);
+  await writeFile(join(command.home, "old"), oldKey, { mode: 0o600 });
+  expect(execFileSync("ssh", ["-F", ssh.config, "dev", "cat /etc/mayfly/access/keys/root"]).toString()).toBe(publicKey);
+  const byOldKey = ["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "HostKeyAlias=dev"];
+  const known = ["-o", `UserKnownHostsFile="${join(ssh.config, "..", "known_hosts")}"`, "-p", String(ssh.port)];
+  expect(() =>
+    execFileSync("ssh", [...byOldKey, ...known, "-i", join(command.home, "old"), "root@127.0.0.1", "true"], {
+      stdio: "pipe",
+    }),
+  ).toThrow(/Permission denied/);
+
+  const following = command.start(["logs", "-f", "--json", "dev"]);
+  const console_ = command.terminal("console", "dev");
   await console_.shows(/connected to the console/);
   const shown = mayfly("exec", "dev", "--", "sh", "-c", "echo on the line >/dev/ttyS0");
   await console_.shows(/on the line/);
@@ -197,8 +171,9 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
   expect(await console_.end()).toBe(0);
   expect((await shown).code).toBe(0);
   expect((await mayfly("logs", "dev")).out).toMatch(/on the line/);
+  await eventually("the console is in its folder", PATIENCE, async () => logged("console.txt", "on the line"));
 
-  const all = new Terminal("rm", "--all");
+  const all = command.terminal("rm", "--all");
   await all.shows(/Remove dev\? \[y\/N\]/);
   all.type("n\r");
   expect(await all.end()).toBe(0);
@@ -206,13 +181,36 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
   const waiting = mayfly("wait", "dev");
   expect(await mayfly("rm", "dev")).toEqual({ code: 0, out: "", err: "removed dev\n" });
   expect((await waiting).code).toBe(0);
+  expect((await following.ended).out).toMatch(/^\{"time":"20[^"]+","text":"on the line\\n"\}$/m);
   expect(await list()).toEqual([]);
-  expect(await readdir(join(home, "data", "machines"))).not.toContain(id);
+  expect(await readdir(join(command.home, "data", "machines"))).not.toContain(id);
+  await eventually("its logs' writers have ended", PATIENCE, () => !processes().includes(id));
   expect(await mayfly("exec", "dev", "true")).toMatchObject({
     code: 125,
     err: expect.stringMatching(/no VM dev\n {2}to fix: see: mayfly ls/),
   });
 });
+
+const HELLO = `[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=echo hello from a unit
+[Install]
+WantedBy=multi-user.target
+`;
+
+/** Prints disks, swap, the unit's state, the host's container storage, and a variable. */
+const SEEN = `
+for name in data more; do
+  echo $(blockdev --getsize64 --getro /dev/disk/by-id/virtio-$name)
+  echo mark | dd of=/dev/disk/by-id/virtio-$name conv=fsync status=none
+done
+sed -n 's/^SwapTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo
+systemctl start hello && systemctl is-active hello
+ls /mnt/hoststorage | grep overlay-images
+findmnt --noheadings --output OPTIONS /mnt/hoststorage | cut -d, -f1
+echo "$A"
+`;
 
 test("a session's VM: the command's exit code, and gone with it; also when the session is killed", async () => {
   expect(await mayfly("run", "--rm", "--execute", "cat /etc/hostname; exit 3", "--name", "brief")).toMatchObject({
@@ -221,7 +219,7 @@ test("a session's VM: the command's exit code, and gone with it; also when the s
   });
   expect(await records()).not.toMatch(/brief/);
 
-  const session = new Terminal("ssh", "--name", "sess", "debian");
+  const session = command.terminal("ssh", "--name", "sess", "debian");
   await session.shows(/root@sess/);
   session.type("tty; stty size; exit 5\r");
   expect(await session.end()).toBe(5);
@@ -229,7 +227,7 @@ test("a session's VM: the command's exit code, and gone with it; also when the s
   expect(await records()).not.toMatch(/sess/);
 
   for (const moment of ["booting", "logged in"]) {
-    const killed = new Terminal("ssh", "--name", "killed", "debian");
+    const killed = command.terminal("ssh", "--name", "killed", "debian");
     await (moment === "booting"
       ? eventually("its record is there", PATIENCE, async () => (await records()).includes("killed"))
       : killed.shows(/root@killed/));
@@ -246,12 +244,12 @@ test("a session's VM: the command's exit code, and gone with it; also when the s
   await eventually(
     "its keeper has ended",
     PATIENCE,
-    () => processesOf(self, home).length === 0 && !keepers().includes("killed"),
+    () => processesOf(self, command.home).length === 0 && !processes().includes("killed"),
   );
-  expect(await readdir(join(home, "data", "sessions"))).toEqual([]);
+  expect(await readdir(join(command.home, "data", "sessions"))).toEqual([]);
 });
 
-const keepers = () => execFileSync("ps", ["-eo", "args"]).toString();
+const processes = () => execFileSync("ps", ["-eo", "args"]).toString();
 
 test("a private network of the command's own, by name; it goes with its last VM", async () => {
   expect(
@@ -262,35 +260,4 @@ test("a private network of the command's own, by name; it goes with its last VM"
     out: expect.stringMatching(/^10\.80\.0\.7 /),
   });
   expect((await mayfly("rm", "one")).err).toBe("removed one\nremoved the network lan, which no VM was in\n");
-});
-
-test("what needs no VM: versions, doctor, completion, help, and what can't be meant", async () => {
-  expect(await mayfly("--version")).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
-  const { mayfly: own, qemu } = JSON.parse((await mayfly("version", "--json")).out) as Record<string, string>;
-  expect([own, qemu].join()).toMatch(/^\d+\.\d+\.\d+,\d+\.\d+/);
-  const findings = JSON.parse((await mayfly("doctor", "--json")).out) as {
-    name: string;
-    state: string;
-    fix?: string;
-  }[];
-  expect(findings.filter(({ state }) => state === "fail")).toEqual([]);
-  expect(findings.filter(({ state, fix }) => state === "warn" && fix === undefined)).toEqual([]);
-  const script = `source ./completion; COMP_WORDS=(mayfly run --mem); COMP_CWORD=2; _mayfly; echo "\${COMPREPLY[@]}"`;
-  const { out } = await mayfly("completion", "bash");
-  await writeFile(join(home, "completion"), out);
-  expect(execFileSync("bash", ["-c", script], { cwd: home }).toString()).toBe("--memory\n");
-  expect(await mayfly("run", "--help")).toMatchObject({
-    code: 0,
-    out: expect.stringMatching(/Examples:\n {2}\$ mayfly run -d/),
-  });
-  expect(await mayfly("run", "--memory", "3x", "--bind", "./nope:/x")).toMatchObject({
-    code: 2,
-    err: expect.stringMatching(/^error: --memory: must be a size/),
-  });
-  expect(await mayfly("run", "--bind", "./nope:/x")).toMatchObject({
-    code: 2,
-    err: expect.stringMatching(/^error: --bind \.\/nope:\/x: must be a directory/),
-  });
-  expect(await mayfly("lss")).toMatchObject({ code: 2, err: expect.stringMatching(/Did you mean ls\?/) });
-  expect(await mayfly("ssh", "typo")).toMatchObject({ code: 125, err: expect.stringMatching(/there is no VM typo/) });
 });

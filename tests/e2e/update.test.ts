@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { MAIN } from "../support/command";
 import { eventually } from "../support/eventually";
 import { Program } from "../support/program";
 
@@ -141,6 +142,13 @@ test("what a mount shares belongs to the same owner on both sides, and a port le
   expect(await page.text()).toBe(SITE);
   expect(readdirSync(join(program.folder, "work"))).toEqual(["from-ann"]);
   expect(readdirSync(join(program.folder, "site"))).toEqual(["index.html"]);
+});
+
+test("the command reaches the stack's VM by its name, and leaves it as its state says it is", async () => {
+  const mayfly = async (...words: string[]) => program.run(process.execPath, MAIN, ...words);
+  expect(await mayfly("ssh", "web", "hostname")).toBe("web-one");
+  for (const words of [["stop"], ["start"], ["key", "rotate"]])
+    await expect(mayfly(...words, "web")).rejects.toThrow(/web belongs to the stack \S+, and can't be/);
 });
 
 test("other keys, users and lifetime are applied to the running VM", async () => {

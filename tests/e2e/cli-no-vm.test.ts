@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { spawnSync } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { CommandHome, MAIN } from "../support/command";
+
+// What of the command needs no VM.
+
+let command: CommandHome;
+
+beforeAll(async () => {
+  command = await CommandHome.open();
+});
+
+afterAll(async () => {
+  await command[Symbol.asyncDispose]();
+});
+
+const mayfly = async (...args: string[]) => command.run(...args);
+
+test("completion, in the shells themselves", async () => {
+  const bin = join(command.home, "bin");
+  await mkdir(bin);
+  await writeFile(join(bin, "mayfly"), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });
+  const path = `export PATH='${bin}':"$PATH"`;
+  const starts: Readonly<Record<string, readonly [words: string[], line: string]>> = {
+    bash: [["--norc", "--noprofile"], `${path}; source <(mayfly completion bash); echo rea''dy`],
+    zsh: [["-f"], `${path}; autoload -U compinit; compinit -u -D; source <(mayfly completion zsh); echo rea''dy`],
+    fish: [["--no-config"], `set -x PATH '${bin}' $PATH; mayfly completion fish | source; echo rea''dy`],
+  };
+  for (const [shell, [words, line]] of Object.entries(starts)) {
+    const terminal = command.shell(shell, ...words);
+    terminal.type(`${line}\r`);
+    await terminal.shows(/ready/);
+    terminal.type("mayfly run --mem\t");
+    await terminal.shows(/run --memory/);
+    terminal.type("\u0015mayfly key rot\t");
+    await terminal.shows(/key rotate/);
+    terminal.type("\u0015exit\r");
+    expect(await terminal.end()).toBe(0);
+  }
+});
+
+test("what needs no VM: versions, doctor, completion, help, and what can't be meant", async () => {
+  expect(await mayfly("--version")).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  const { mayfly: own, qemu } = JSON.parse((await mayfly("version", "--json")).out) as Record<string, string>;
+  expect([own, qemu].join()).toMatch(/^\d+\.\d+\.\d+,\d+\.\d+/);
+  const findings = JSON.parse((await mayfly("doctor", "--json")).out) as {
+    name: string;
+    state: string;
+    fix?: string;
+  }[];
+  expect(findings.filter(({ state }) => state === "fail")).toEqual([]);
+  expect(findings.filter(({ state, fix }) => state === "warn" && fix === undefined)).toEqual([]);
+  expect(await mayfly("run", "--help")).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/Examples:\n {2}\$ mayfly run -d/),
+  });
+  expect(await mayfly("run", "--memory", "3x", "--bind", "./nope:/x")).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/^error: --memory: must be a size/),
+  });
+  expect(await mayfly("run", "--bind", "./nope:/x")).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/^error: --bind \.\/nope:\/x: must be a directory/),
+  });
+  expect(await mayfly("lss")).toMatchObject({ code: 2, err: expect.stringMatching(/Did you mean ls\?/) });
+  expect(await mayfly("ssh", "typo")).toMatchObject({ code: 125, err: expect.stringMatching(/there is no VM typo/) });
+});
+
+test("to say its version, or to help, it loads nothing heavy", async () => {
+  const hook = join(command.home, "loaded.cjs");
+  await writeFile(hook, 'process.on("exit", () => console.error(Object.keys(require.cache).join("\\n")));\n');
+  const loaded = (...args: string[]) => {
+    const { stderr } = spawnSync(process.execPath, ["--require", hook, MAIN, ...args]);
+    return stderr.toString().trim().split("\n");
+  };
+  expect(loaded("--version").map((path) => basename(path))).toEqual([
+    ...["loaded.cjs", "main.js", "output.js", "version.js"],
+  ]);
+  const packages = loaded("run", "--help").flatMap((path) => /node_modules\/([^/]+)/.exec(path)?.[1] ?? []);
+  expect([...new Set(packages)]).toEqual(["commander"]);
+});

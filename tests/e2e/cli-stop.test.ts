@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import { CommandHome } from "../support/command";
+
+// A VM with a disk of the smallest size, which boots through its kernel: that is how all start that were stopped.
+
+let command: CommandHome;
+
+beforeAll(async () => {
+  command = await CommandHome.open();
+});
+
+afterAll(async () => {
+  await command[Symbol.asyncDispose]();
+});
+
+const mayfly = async (...args: string[]) => command.run(...args);
+
+test("stop and start: the same machine, with what is on its disk; restart; what is refused meanwhile", async () => {
+  const run = ["run", "-d", "--name", "st", "--disk", "64M", "--port", "80", "--no-warm"];
+  expect(await mayfly(...run)).toMatchObject({ code: 0, out: "st\n" });
+  const look = async () => {
+    const inspected = await mayfly("inspect", "st");
+    expect(inspected).toMatchObject({ code: 0, err: "" });
+    const [{ ssh, ports }] = JSON.parse(inspected.out) as [{ ssh: object; ports: object }];
+    return { ssh, ports };
+  };
+  const before = await look();
+  const self_ = "cat /root/kept /etc/machine-id; cat /proc/sys/kernel/random/boot_id";
+  await mayfly("exec", "st", "--", "sh", "-c", "echo kept >/root/kept; touch /run/in-memory; sync");
+  const bornAs = (await mayfly("exec", "st", "--", "sh", "-c", self_)).out.split("\n");
+  const stopped = await mayfly("stop", "--json", "st");
+  expect(stopped).toMatchObject({ code: 0, err: "stopped st\n" });
+  expect(JSON.parse(stopped.out)).toMatchObject([{ name: "st", orderly: true }]);
+  expect((await mayfly("ls", "--quiet", "--state", "stopped")).out).toBe("st\n");
+  const containers = () => execFileSync("podman", ["ps", "--all", "--quiet", "--filter", "label=mayfly.resource=st"]);
+  expect(containers().toString()).toBe("");
+  expect(await mayfly("exec", "st", "true")).toMatchObject({
+    code: 125,
+    err: expect.stringMatching(/mayfly start st/),
+  });
+  expect(await mayfly("stop", "st")).toMatchObject({ code: 0 }); // it is
+  expect((await mayfly("prune", "--dry-run")).out).toBe("");
+  expect(await mayfly("start", "st")).toMatchObject({ code: 0, err: "started st\n" });
+  expect(await look()).toEqual(before);
+  const isNow = (await mayfly("exec", "st", "--", "sh", "-c", `${self_}; ls /run/in-memory`)).out.split("\n");
+  expect(isNow.slice(0, 2)).toEqual(bornAs.slice(0, 2));
+  expect(isNow[2]).not.toBe(bornAs[2]);
+  expect(isNow.slice(3)).toEqual([""]);
+  expect(await mayfly("start", "st")).toMatchObject({ code: 1, err: expect.stringMatching(/runs already/) });
+  expect(await mayfly("restart", "st")).toMatchObject({ code: 0, err: "restarted st\n" });
+  expect((await mayfly("exec", "st", "cat", "/root/kept")).out).toBe("kept\n");
+  expect(await mayfly("rm", "--json", "st")).toMatchObject({ code: 0, out: expect.stringMatching(/"name": "st"/) });
+});
