@@ -119,7 +119,7 @@ function silentGuest({ machine: { name, replace }, host }: Facts): Verdict {
 }
 
 /** What systemd says of itself (systemctl(1), is-system-running), and what that means. All else: it does not answer. */
-const SYSTEMD: Readonly<Record<string, (report: GuestReport, facts: Facts) => Verdict>> = {
+const SYSTEMD: Readonly<Record<string, ((report: GuestReport, facts: Facts) => Verdict) | undefined>> = {
   running: () => ok("systemd is running"),
   degraded: ({ init: { failedUnits } }) => ok(`systemd is degraded; failed: ${failedUnits.join("; ")}`),
   initializing: starting,
@@ -135,7 +135,7 @@ const SYSTEMD: Readonly<Record<string, (report: GuestReport, facts: Facts) => Ve
 
 function systemd(report: GuestReport, facts: Facts): Verdict {
   if (report.init.systemd === undefined) return unknown("the guest was too slow to say");
-  return (SYSTEMD[report.init.systemd ?? ""] ?? mute)(report, facts);
+  return (SYSTEMD[report.init.systemd] ?? mute)(report, facts);
 }
 
 function starting({ init: seen, sshd }: GuestReport, { machine }: Facts): Verdict {

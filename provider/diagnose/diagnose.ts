@@ -31,12 +31,11 @@ export interface Instruments {
 /** Seconds that a guest gets to answer: a hundred times of what it takes, as many may be at work at a time. */
 const PATIENCE = { report: 10, ofTheDead: 1, sign: 3, banner: 4, lateBanner: 10 } as const;
 
-/** Of a machine for which something is still made ready: its image, a template. */
-const NOT_STARTED: Diagnosis = {
-  rungs: RUNGS.map(({ name }) => ({ name, ...unknown("the VM has not been started yet") })),
-  firstBroken: undefined,
-  isHealthy: false,
-};
+/** Of a machine of which there is not enough yet to be looked at. */
+function unfinished(seen: string): Diagnosis {
+  const rungs = RUNGS.map(({ name }) => ({ name, ...unknown(seen) }));
+  return { rungs, firstBroken: undefined, isHealthy: false };
+}
 
 const LOOPBACK = "127.0.0.1"; // where the SSH port of every machine is published
 
@@ -48,7 +47,8 @@ export class Diagnose {
   /** Climbs the ladder. Rejects with the signal's reason, or where podman fails. */
   async machine({ id, name = id, endpoint }: Patient, signal: AbortSignal): Promise<Diagnosis> {
     const host = await this.instruments.machines.look(id, signal);
-    if (host.container === undefined && host.record?.phase === "starting") return NOT_STARTED;
+    if (host.isBeingMade) return unfinished("it is still being made; see: mayfly logs --follow");
+    if (host.container === undefined && host.record?.phase === "starting") return unfinished("it was not started yet");
     const user = endpoint?.user ?? "root";
     const begin: Facts = { machine: wordsFor(id, name, user, host.record?.owner), host };
     return climb(RUNGS, begin, async (source, facts) => this.look(source, facts, { id, endpoint }, signal));

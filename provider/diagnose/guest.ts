@@ -37,7 +37,8 @@ function memory({ guest }: Facts): Verdict {
 }
 
 /** What is wrong with a guest's memory, if it has or had too little just now. Explains what is wrong with much else. */
-export function lackOfMemory({ memory: seen, outOfMemory }: Pick<GuestReport, "memory" | "outOfMemory">) {
+export function lackOfMemory(report: GuestReport | undefined): string | undefined {
+  const { memory: seen, outOfMemory } = report ?? {};
   if (outOfMemory !== undefined && outOfMemory.secondsAgo < RECENT_SECONDS) {
     const ago = `${String(Math.round(outOfMemory.secondsAgo))} s ago`;
     return `the guest ran out of memory, and its kernel killed ${outOfMemory.victim} ${ago}`;

@@ -19,7 +19,7 @@ function sshd({ machine, guest }: Facts): Verdict {
     const remedy = inGuest(machine, "kill -CONT $(cat /etc/mayfly/sshd.pid)");
     return broken("it listens, but its process is stopped (state T)", cause, remedy);
   }
-  const nobody = "nobody listens on the guest's port 64022, which SSH comes in by";
+  const nobody = `nobody listens on the guest's port ${PORT}, which SSH comes in by`;
   const [complaint] = seen.complaints;
   if (complaint !== undefined)
     return broken(
@@ -54,28 +54,30 @@ function port(facts: Facts): Verdict {
 
 /** The port is there, and qemu takes the connection; so the guest does not answer as it should. */
 function silent({ machine, guest }: Facts, seen: PortSight): Broken {
-  const { network, ended } = seen;
+  const { network } = seen;
   const text = evidence(seen);
   if (network === undefined) return broken(text, "the guest does not answer its connections", lookInside(machine));
   const card = cardTrouble(network);
   if (card !== undefined) return broken(text, card.cause, inGuest(machine, card.command));
   const since = difference(guest?.report?.traffic, network.traffic);
-  if (since.accepted > 0 || network.connections.includes("established")) {
-    const what = ended === undefined ? "but sshd does not say a word" : "and sshd ends it at once";
-    const lack = guest?.report && lackOfMemory(guest.report);
-    return broken(
-      text,
-      `the guest takes the connection, ${what}${lack === undefined ? "" : `; ${lack}`}`,
-      lack === undefined ? inGuest(machine, "see sshd's log (journalctl -t sshd), MaxStartups first") : MORE_MEMORY,
-    );
+  if (since.accepted === 0 && !network.connections.includes("established")) {
+    const letIn = `let TCP port ${PORT} in (see: nft list ruleset, iptables -S, ip route)`;
+    return broken(text, keptOut(seen, network, since), inGuest(machine, letIn));
   }
-  const isRejected = ended !== undefined || since.resets > 0 || since.unreachables > 0;
-  const cause = `${whoKeepsOut(network)} ${isRejected ? "rejects (REJECT)" : "drops (DROP)"} the packets to its SSH server`;
-  return broken(
-    text,
-    cause,
-    inGuest(machine, `let TCP port ${PORT} in (see: nft list ruleset, iptables -S, ip route)`),
-  );
+  const lack = lackOfMemory(guest?.report);
+  const cause = `the guest takes the connection, ${accepted(seen)}`;
+  if (lack !== undefined) return broken(text, `${cause}; ${lack}`, MORE_MEMORY);
+  return broken(text, cause, inGuest(machine, "see sshd's log (journalctl -t sshd), MaxStartups first"));
+}
+
+function accepted({ ended }: PortSight): string {
+  return ended === undefined ? "but sshd does not say a word" : "and sshd ends it at once";
+}
+
+/** The counters, and whether the connection ended, tell whether the guest says to the sender that it does not want it. */
+function keptOut({ ended }: PortSight, network: NetworkReport, { resets, unreachables }: Traffic) {
+  const isRejected = ended !== undefined || resets > 0 || unreachables > 0;
+  return `${whoKeepsOut(network)} ${isRejected ? "rejects (REJECT)" : "drops (DROP)"} the packets to its SSH server`;
 }
 
 const PORT = "64022"; // of the guest, that SSH comes in by; `guest/agent.sh` has it too
@@ -100,22 +102,26 @@ function lookInside({ name, replace }: MachineWords): string {
 }
 
 /** The way of the connection, hop by hop. */
-function evidence({ address, ended, seconds, relays = [], network }: PortSight): string {
-  const state = /TCP\[(\w+)\]/.exec(relays.find((line) => !line.includes("HOST_FORWARD")) ?? "")?.[1];
+function evidence(seen: PortSight): string {
+  const { address, ended, seconds, network } = seen;
+  const how = ended === undefined ? `says nothing for ${seconds.toFixed(1)} s` : "ends it";
+  const lines = [`${address} takes the connection, then ${how}`, ...relayed(seen)];
+  return [...lines, ...(network === undefined ? [] : received(network))].join("\n");
+}
+
+/** Connections of others, that have ended, may still be in the table; so only while this one stands. */
+function relayed({ relays = [], ended }: PortSight): readonly string[] {
+  const [, state] = /TCP\[(\w+)\]/.exec(relays.find((line) => !line.includes("HOST_FORWARD")) ?? "") ?? [];
+  return state === undefined || ended !== undefined ? [] : [`QEMU's network has it as ${state}`];
+}
+
+function received({ isUp, addresses, connections, firewall, routes }: NetworkReport): readonly string[] {
+  const card = `eth0 is ${isUp === false ? "down" : "up"}, addresses ${addresses.join(" ") || "none"}`;
   return [
-    `${address} takes the connection, then ${ended === undefined ? `says nothing for ${seconds.toFixed(1)} s` : "ends it"}`,
-    ...(state === undefined || ended !== undefined ? [] : [`QEMU's network has it as ${state}`]),
-    ...(network === undefined
-      ? []
-      : [
-          `in the guest: eth0 is ${network.isUp === false ? "down" : "up"}, addresses ${network.addresses.join(" ") || "none"}, ` +
-            `connections at port 64022: ${network.connections.join(", ") || "none"}`,
-          ...network.firewall.map((rule) => `firewall: ${rule}`),
-          ...network.routes
-            .filter((route) => /^(blackhole|prohibit|unreachable)/.test(route))
-            .map((route) => `route: ${route}`),
-        ]),
-  ].join("\n");
+    `in the guest: ${card}, connections at port ${PORT}: ${connections.join(", ") || "none"}`,
+    ...firewall.map((rule) => `firewall: ${rule}`),
+    ...routes.filter((route) => /^(?:blackhole|prohibit|unreachable)/.test(route)).map((route) => `route: ${route}`),
+  ];
 }
 
 function difference(before: Traffic | undefined, after: Traffic): Traffic {

@@ -142,7 +142,7 @@ const INTERFACE_UP = 1; // IFF_UP of netdevice(7)
 const TCP_STATES: Readonly<Record<string, string>> = { "01": "established", "03": "half open", "08": "left by us" };
 
 /** The kernel's line: `[  12.345678] Out of memory: Killed process 300 (tail) total-vm:…`. */
-const KILLED = /^\[\s*(\d+)\.\d+\].*Killed process (\d+) \(([^)]*)\)/;
+const KILLED = /\[\s*(\d+)\.\d+\].*Killed process (\d+) \(([^)]*)\)/;
 
 function readOutOfMemory(line: string | undefined, uptime: number | undefined): GuestReport["outOfMemory"] {
   const [, seconds, pid, name] = KILLED.exec(line ?? "") ?? [];

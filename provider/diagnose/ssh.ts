@@ -150,7 +150,7 @@ function whyNothingRuns({ machine, guest }: Facts): Reason {
       cause: `the login shell of ${user}, ${account.shell}, ends at once: it is there to keep people out`,
       remedy: inGuest(machine, `usermod -s /bin/sh ${user}`),
     };
-  const lack = guest?.report && lackOfMemory(guest.report);
+  const lack = lackOfMemory(guest?.report);
   if (lack !== undefined) return { cause: `sshd lets us in, but no command runs: ${lack}`, remedy: MORE_MEMORY };
   const full = disks.find(({ freeMiB }) => freeMiB === 0);
   const also = full === undefined ? "" : `; ${full.mount} is full`;

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lock } from "proper-lockfile";
@@ -30,7 +31,7 @@ export async function withLock<T>(
 
 async function acquire(folder: string, name: string, signal: AbortSignal): Promise<() => Promise<void>> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, name.replaceAll(/[^\w.-]/g, "_"));
+  const file = fileOf(folder, name);
   writeFileSync(file, "", { flag: "a", mode: 0o600 });
   for (;;) {
     try {
@@ -47,4 +48,13 @@ async function acquire(folder: string, name: string, signal: AbortSignal): Promi
       });
     }
   }
+}
+
+/** Removes what is on disk of a lock whose thing is gone. */
+export async function forgetLock(folder: string, name: string): Promise<void> {
+  await rm(fileOf(folder, name), { force: true });
+}
+
+function fileOf(folder: string, name: string): string {
+  return join(folder, name.replaceAll(/[^\w.-]/g, "_"));
 }

@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
+import { isAlive } from "../host/process-identity";
 import { processUsage } from "../host/process-usage";
-import { Agent, type GuestFacts, type ReportSection } from "./agent";
+import type { GuestFacts, ReportSection } from "./agent";
+import { withAgent } from "./agent-turn";
 import { consoleText, fatalConsoleText } from "./console";
 import { inspectContainer } from "./container";
 import { Qmp } from "./qmp";
@@ -15,6 +16,8 @@ import { Shelf } from "./shelf";
 /** What can be seen of a machine from its host. */
 export interface MachineSight {
   readonly record: MachineRecord | undefined;
+  /** Whether another process makes it just now. That one has the agent, and nobody else may hear what is for it. */
+  readonly isBeingMade: boolean;
   /** `undefined`: there is none. */
   readonly container: { readonly status: string; readonly exitCode: number } | undefined;
   /** `undefined`: it does not run. */
@@ -71,6 +74,7 @@ export class Inspection {
     ]);
     return {
       record,
+      isBeingMade: isBeingMade(record),
       container: container && { status: container.status, exitCode: container.exitCode },
       qemu: container?.process && (await this.qemu(id, container.process.pid, signal)),
       sshPort: container?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`),
@@ -79,7 +83,8 @@ export class Inspection {
   }
 
   /**
-   * What the guest's agent tells; `undefined` when it has not answered within the time.
+   * What the guest's agent tells; `undefined` when it has not answered within the time. Not for a machine that another
+   * process makes.
    *
    * @param seconds Longest wait.
    */
@@ -90,7 +95,7 @@ export class Inspection {
   ): Promise<GuestFacts | undefined> {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1_000)]);
     try {
-      return await this.withAgent(id, deadline, async (agent) => agent.report(section, user, deadline));
+      return await withAgent(this.shelf, id, deadline, async (agent) => agent.report(section, user, deadline));
     } catch {
       signal.throwIfAborted();
       return undefined;
@@ -105,14 +110,6 @@ export class Inspection {
     const table = await this.ask(id, "human-monitor-command", { "command-line": "info usernet" }, signal);
     const lines = typeof table === "string" ? table.split("\n").map((line) => line.trim()) : [];
     return lines.filter((line) => line.startsWith("TCP[") && line.includes(` ${String(SSH_CONTAINER_PORT)} `));
-  }
-
-  /** One at a time: what two heard of the same pipes, neither would hear as a whole. */
-  private async withAgent<T>(id: string, signal: AbortSignal, work: (agent: Agent) => Promise<T>): Promise<T> {
-    return withLock(this.shelf.folder(id), "agent", signal, async () => {
-      using agent = new Agent(this.shelf.shared(id));
-      return await work(agent); // before it is disposed of
-    });
   }
 
   private async qemu(id: string, pid: number, signal: AbortSignal): Promise<QemuSight | undefined> {
@@ -139,6 +136,11 @@ export class Inspection {
       return undefined;
     }
   }
+}
+
+/** Whether another process makes the machine just now. */
+function isBeingMade(record: MachineRecord | undefined): boolean {
+  return record?.phase === "starting" && record.madeBy.pid !== process.pid && isAlive(record.madeBy);
 }
 
 const STARTED = "mayfly: starting"; // `guest/init.sh` says so when it hands over to the image's init

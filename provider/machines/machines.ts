@@ -9,6 +9,7 @@ import type { BootArtefacts } from "../images/artefacts";
 import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
 import { Agent, GUEST_SSH_PORT } from "./agent";
+import { forgetTurns, withAgent } from "./agent-turn";
 import { lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
 import { startExpiry, stopExpiry } from "./expiry";
@@ -202,8 +203,8 @@ export class Machines {
 
   /** Who may log in, changed on the running guest, and on its identity disk for its next reboot. */
   async changeAccess(id: string, access: Access, signal: AbortSignal): Promise<void> {
-    using agent = new Agent(this.shelf.shared(id));
-    await agent.applyAccess(await accessTar(access), signal);
+    const tar = await accessTar(access);
+    await withAgent(this.shelf, id, signal, async (agent) => agent.applyAccess(tar, signal));
     const kept = JSON.parse(await readFile(this.shelf.file(id, IDENTITY_FILE), "utf8")) as KeptIdentity;
     const disk = asDisk(await identityTar(kept.identity, access, kept));
     await writeFile(join(this.shelf.shared(id), IDENTITY_DISK), disk, { flag: "r+" }); // qemu has it open: no new file
@@ -276,6 +277,7 @@ export class Machines {
     if (record?.expiry !== undefined && record.expiry.pid !== process.pid) stopExpiry(record.expiry);
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
     await rm(this.shelf.folder(id), { recursive: true, force: true });
+    await forgetTurns(this.shelf, id);
     await this.shelf.records.remove(id);
   }
 

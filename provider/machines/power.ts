@@ -7,7 +7,7 @@ import { readFileIfExists } from "../host/files";
 import type { Podman } from "../host/podman";
 import { identifySelf, isAlive, type ProcessIdentity } from "../host/process-identity";
 import type { BootArtefacts } from "../images/artefacts";
-import { Agent } from "./agent";
+import { withAgent } from "./agent-turn";
 import { removeContainers } from "./container";
 import { IDENTITY_DISK, makePipes, SCRATCH } from "./folder";
 import type { KeptIdentity } from "./identity";
@@ -83,8 +83,7 @@ export class Power {
   private async shutDown(id: string, qemu: ProcessIdentity, seconds: number, signal: AbortSignal): Promise<boolean> {
     const folder = this.shelf.shared(id);
     const patience = AbortSignal.any([signal, AbortSignal.timeout(QUIT_MS)]);
-    using agent = new Agent(folder);
-    await agent.tellPowerOff();
+    await withAgent(this.shelf, id, patience, async (agent) => agent.tellPowerOff());
     using qmp = await Qmp.connect(folder, "qmp.sock", patience).catch(() => undefined); // it may have gone already
     await qmp?.execute("system_powerdown", undefined, patience).catch(() => undefined);
     if (await endsWithin(qemu, seconds * 1_000, signal)) return true;

@@ -40,7 +40,12 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> implemen
   static async connect(folder: string, name: string, signal: AbortSignal): Promise<Qmp> {
     const socket = await connectInFolder(folder, name, signal);
     const qmp = new Qmp(socket);
-    await qmp.execute("qmp_capabilities", undefined, signal); // the greeting comes first and has no `return`: it is skipped
+    try {
+      await qmp.execute("qmp_capabilities", undefined, signal); // the greeting comes first and has no `return`: it is skipped
+    } catch (error) {
+      qmp[Symbol.dispose](); // qemu would serve it, and nobody else, as soon as it comes to it
+      throw error;
+    }
     return qmp;
   }
 

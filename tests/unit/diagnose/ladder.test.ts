@@ -55,6 +55,7 @@ function network(change: Readonly<Record<string, readonly string[]>> = {}) {
 
 const host: MachineSight = {
   record: undefined,
+  isBeingMade: false,
   container: { status: "running", exitCode: 0 },
   qemu: { pid: 77, processState: "S", cpuShare: 0.1, status: "running" },
   sshPort: 40_000,

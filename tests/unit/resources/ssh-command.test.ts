@@ -30,6 +30,7 @@ beforeEach(() => {
   context = {
     ssh,
     machines: { isAlive: () => Promise.resolve(alive), file: (_id: string, name: string) => join(machine, name) },
+    diagnose: { machine: () => Promise.reject(new Error("there is no VM to look at")) },
     owner: { project: "p", stack: "s", resource: "tests" },
     signal: AbortSignal.timeout(30_000),
     say: (text: string) => said.push(text),
