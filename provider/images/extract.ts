@@ -1,11 +1,14 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
-import { moduleName, modulesInOrder } from "./kernel-modules";
+import { missingDrivers, moduleName, modulesInOrder } from "./kernel-modules";
 import { look, WITH_IMAGE, type FoundKernel } from "./look";
 
-const READ_FILE = `${WITH_IMAGE}
-cat "$root/$2"
+/** `$2` the modules' folder: prints what depends on what, then, behind a line of its own, what is in the kernel itself. */
+const READ_MODULES = `${WITH_IMAGE}
+cat "$root/$2/modules.dep"
+if [ -e "$root/$2/modules.builtin" ]; then echo ${"=".repeat(8)} && cat "$root/$2/modules.builtin"; fi
 `;
 
 /** `$2` the folder to fill. */
@@ -36,7 +39,7 @@ export interface ExtractedImage {
  * `initramfs/modules/NN-NAME.ko` in load order.
  *
  * @param image Id of an image in podman's store.
- * @throws {MayflyError} `IMAGE_NOT_BOOTABLE` when there is nothing in it.
+ * @throws {MayflyError} `IMAGE_NOT_BOOTABLE` when there is nothing in it, or its kernel has no drivers for a machine.
  */
 export async function extractImage(
   podman: Podman,
@@ -61,10 +64,21 @@ async function extractKernel(
   folder: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const dependencies = await podman.script(READ_FILE, [image, `${found.modules}/modules.dep`], { signal });
+  const listed = await podman.script(READ_MODULES, [image, found.modules], { signal });
+  const [dependencies = "", builtin] = listed.split(/^=+$/m);
+  if (builtin !== undefined) refuseKernel(found, missingDrivers(dependencies, builtin));
   const modules = modulesInOrder(dependencies).map((path, index) => `${path}=${moduleFile(path, index)}`);
   await mkdir(join(folder, "initramfs", "modules"), { recursive: true });
   await podman.script(EXTRACT_KERNEL, [image, folder, found.kernel, found.modules, ...modules], { signal });
+}
+
+function refuseKernel({ version }: FoundKernel, missing: readonly string[]): void {
+  if (missing.length === 0) return;
+  throw new MayflyError("IMAGE_NOT_BOOTABLE", `the image's kernel ${version} has no driver for a machine's disks`, {
+    evidence: `neither its modules nor the kernel itself have: ${missing.join(", ")}`,
+    remedy:
+      "install one that has (Debian: linux-image-cloud-amd64), or take the kernel out of the image: it is lent Debian's then",
+  });
 }
 
 /** The file's number is its place in the load order; its ending says how it is packed. */

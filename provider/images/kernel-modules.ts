@@ -11,6 +11,21 @@ const BOOT_MODULES: readonly string[] = [
   "virtiofs",
 ];
 
+/** Those of them without which no machine has a root filesystem. */
+const NEEDED: readonly string[] = ["virtio_pci", "virtio_blk", "erofs", "overlay"];
+
+/**
+ * What a kernel lacks of what a machine cannot do without; pure.
+ *
+ * @param modulesDep Text of `modules.dep`.
+ * @param modulesBuiltin Text of `modules.builtin`: a path for each that is in the kernel itself.
+ */
+export function missingDrivers(modulesDep: string, modulesBuiltin: string): string[] {
+  const paths = [...modulesDep.split("\n").map((line) => line.split(":")[0] ?? ""), ...modulesBuiltin.split("\n")];
+  const names = new Set(paths.map(moduleName));
+  return NEEDED.filter((name) => !names.has(name));
+}
+
 const SUFFIX = /\.ko(?:\.(?:gz|xz|zst))?$/;
 
 /**

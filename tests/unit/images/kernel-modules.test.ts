@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { newestKernel } from "../../../provider/images/look";
-import { modulesInOrder } from "../../../provider/images/kernel-modules";
+import { missingDrivers, modulesInOrder } from "../../../provider/images/kernel-modules";
 
 const DEP = `kernel/drivers/block/virtio_blk.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko
 kernel/fs/erofs/erofs.ko.xz: kernel/lib/libcrc32c.ko.xz
@@ -26,4 +26,9 @@ test("of several kernels the newest is booted, by number and not by letter", () 
 
 test("an image without a kernel has none", () => {
   expect(newestKernel("init sbin/init\n")).toBeUndefined();
+});
+
+test("a kernel without a machine's drivers is known by its lists; what it has built in counts", () => {
+  expect(missingDrivers(DEP, "kernel/fs/overlayfs/overlay.ko\n")).toEqual(["virtio_pci"]);
+  expect(missingDrivers(DEP, "kernel/fs/overlayfs/overlay.ko\nkernel/drivers/virtio/virtio_pci.ko\n")).toEqual([]);
 });
