@@ -48,6 +48,17 @@ const NEEDS: readonly Need[] = [
       suse: "virtiofsd",
     },
   },
+  {
+    name: "qemu-img",
+    only: "disk images",
+    packages: { ...everywhere("qemu-img"), debian: "qemu-utils", suse: "qemu-tools" },
+  },
+  {
+    name: "UEFI firmware",
+    anyOf: ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/edk2"],
+    only: "disk images that boot by UEFI",
+    packages: { debian: "ovmf", fedora: "edk2-ovmf", arch: "edk2-ovmf", suse: "qemu-ovmf-x86_64" },
+  },
   { name: "mke2fs", only: "--disk", packages: everywhere("e2fsprogs") },
   { name: "mmdebstrap", only: "Debian images from packages", packages: everywhere("mmdebstrap") },
   { name: "rsync", only: "fast syncs; SFTP does them else", packages: everywhere("rsync") },

@@ -6,7 +6,7 @@ import { readMachine, tellFailures, type AskedMachine, type MachineOptions } fro
 import type { Session } from "../rooms";
 import { CommandError } from "../trouble";
 import { allVMs, isOfCommand } from "./find";
-import { resolveImage } from "./image";
+import { nameToCheck, resolveImage } from "./image";
 import { joinNetworks, type JoinedNetwork } from "./networks";
 
 /** A machine of the command's. */
@@ -43,7 +43,7 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   ]);
   const name = options.name ?? nameAfter(image);
   const asked = readMachine({ ...options, name });
-  await check(image, asked, name, session); // before anything is made
+  await check(nameToCheck(image), asked, name, session); // before anything is made
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
     const networks = await joinNetworks(asked.networks, session);

@@ -10,6 +10,8 @@ import { Admission } from "./admission";
 import { Agent, GUEST_SSH_PORT } from "./agent";
 import { lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
+import { isBootDisk, startFromDisk } from "./disk/launcher";
+import { settleCommand, type GuestCommand } from "./disk/settle";
 import { startExpiry, stopExpiry } from "./expiry";
 import { IDENTITY_DISK } from "./folder";
 import { findExits } from "./exits";
@@ -18,7 +20,7 @@ import { accessTar, asDisk, identityTar, newMac, newMachineId, type KeptIdentity
 import { IDENTITY_FILE, Launcher } from "./launcher";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { slotCount } from "./qemu-command";
-import type { MachinePlan, Progress, StartedMachine } from "./plan";
+import type { ImagePlan, MachinePlan, Progress, StartedMachine } from "./plan";
 import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
 import { Shelf } from "./shelf";
 import { bareSpec, type Accelerator, type Access, type Identity } from "./spec";
@@ -80,34 +82,43 @@ export class Machines {
    * @throws {MayflyError} `BAD_INPUT` for a name in `allow` that leads nowhere, `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `PORT_TAKEN`,
    * `ADDRESS_TAKEN`, `NETWORK_FAILED`, and podman's own.
    */
-  async start(id: string, asked: MachinePlan, { signal, step, say }: Progress): Promise<StartedMachine> {
-    const exits = await findExits(asked.spec.allow, signal);
-    const plan = { ...asked, exits, seats: await this.begin(id, asked, signal) };
-    return this.orRemove(id, async () => {
-      const template = await span("template", () => this.templateFor(plan, { signal, step, say }));
-      await span("folder", () => this.launcher.furnish(id, plan, template, signal));
-      const slots = plan.warmBoot === "never" ? 0 : slotCount(plan.spec);
-      const title = `Booting ${plan.owner.resource} (${plan.spec.accelerator})`;
-      if (template !== undefined) {
-        try {
-          await this.launcher.launch(id, plan, { start: "warm", template: template.folder, slots }, signal);
-          const handOver = this.launcher.handOver(id, plan, signal);
-          const [container] = await Promise.all([this.launcher.inspect(id, signal), handOver]);
-          return await this.launcher.started(id, plan, true, container);
-        } catch (error) {
-          if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
-          say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
-          await this.templates.remove(template.key);
-          await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
-          await rm(this.shelf.shared(id), { recursive: true, force: true });
-          await this.launcher.furnish(id, plan, undefined, signal);
-        }
+  async start(id: string, asked: MachinePlan, progress: Progress): Promise<StartedMachine> {
+    const exits = await findExits(asked.spec.allow, progress.signal);
+    const seats = await this.begin(id, asked, progress.signal);
+    const { boot } = asked;
+    const { launcher, podman } = this;
+    return this.orRemove(id, async () =>
+      isBootDisk(boot)
+        ? startFromDisk(id, { ...asked, boot, exits, seats }, { launcher, podman }, progress)
+        : this.startFromImage(id, { ...asked, boot, exits, seats }, progress),
+    );
+  }
+
+  private async startFromImage(id: string, plan: ImagePlan, progress: Progress): Promise<StartedMachine> {
+    const { signal, step, say } = progress;
+    const template = await span("template", () => this.templateFor(plan, progress));
+    await span("folder", () => this.launcher.furnish(id, plan, template, signal));
+    const slots = plan.warmBoot === "never" ? 0 : slotCount(plan.spec);
+    const title = `Booting ${plan.owner.resource} (${plan.spec.accelerator})`;
+    if (template !== undefined) {
+      try {
+        await this.launcher.launch(id, plan, { start: "warm", template: template.folder, slots }, signal);
+        const handOver = this.launcher.handOver(id, plan, signal);
+        const [container] = await Promise.all([this.launcher.inspect(id, signal), handOver]);
+        return await this.launcher.started(id, plan, true, container);
+      } catch (error) {
+        if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
+        say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
+        await this.templates.remove(template.key);
+        await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
+        await rm(this.shelf.shared(id), { recursive: true, force: true });
+        await this.launcher.furnish(id, plan, undefined, signal);
       }
-      return step(title, async () => {
-        await this.launcher.launch(id, plan, { start: "cold", slots }, signal);
-        if (plan.waits) await this.launcher.waitListening(id, plan.bootTimeout, signal);
-        return this.launcher.started(id, plan, false, await this.launcher.inspect(id, signal));
-      });
+    }
+    return step(title, async () => {
+      await this.launcher.launch(id, plan, { start: "cold", slots }, signal);
+      if (plan.waits) await this.launcher.waitListening(id, plan.bootTimeout, signal);
+      return this.launcher.started(id, plan, false, await this.launcher.inspect(id, signal));
     });
   }
 
@@ -120,7 +131,7 @@ export class Machines {
   }
 
   /** The template to start from, made if need be; `undefined` when the machine is to boot through its kernel. */
-  private async templateFor(plan: MachinePlan, progress: Progress): Promise<Template | undefined> {
+  private async templateFor(plan: ImagePlan, progress: Progress): Promise<Template | undefined> {
     if (plan.warmBoot === "never" || !plan.waits) return undefined;
     try {
       return await findOrMake(this.workshop, plan, progress);
@@ -174,6 +185,7 @@ export class Machines {
   /** Marks a machine as finished, and lets its guest do what it has put off until then. */
   async ready(id: string): Promise<void> {
     await this.shelf.change(id, { phase: "ready" });
+    if ((await this.shelf.records.read(id))?.agentless === true) return;
     using agent = new Agent(this.shelf.shared(id));
     await agent.tellVerified();
   }
@@ -190,6 +202,11 @@ export class Machines {
     const kept = JSON.parse(await readFile(this.shelf.file(id, IDENTITY_FILE), "utf8")) as KeptIdentity;
     const disk = asDisk(await identityTar(kept.identity, access, kept));
     await writeFile(join(this.shelf.shared(id), IDENTITY_DISK), disk, { flag: "r+" }); // qemu has it open: no new file
+  }
+
+  /** See {@link settleCommand}. */
+  async settleCommand(...args: Parameters<typeof settleCommand>): Promise<GuestCommand> {
+    return settleCommand(...args);
   }
 
   /** Changes when a running machine ends; `undefined`: never. */

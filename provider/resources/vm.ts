@@ -4,10 +4,12 @@ import type { Context } from "../context";
 import type { Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { reap } from "../reap";
 import { parseAllowed } from "../schema/allow";
+import { bootsFromDisk } from "../schema/disk-image";
 import { vmSchema, type VMSpec } from "../schema/vm";
 import type { ResourceHandler } from "./resource";
 import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginProof } from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
+import { firstAccess, moveIn, settle } from "./vm-of-disk";
 import { keepConnection, sessionLog } from "./vm-connection";
 
 /** What is known of a VM. */
@@ -52,10 +54,10 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
   schema: vmSchema,
   replaceOnChanges: [
     ...(["image", "cpus", "memory", "disk", "mounts", "ports", "network", "allow", "hostname"] as const),
-    ...(["kernelArgs", "environment", "accelerator", "networks", "networkIds"] as const),
+    ...(["kernelArgs", "environment", "accelerator", "networks", "networkIds", "userData", "ignition"] as const),
   ],
   identityInputs: ["networkIds"],
-  ignoreChanges: ["bootTimeout", "waitFor", "warmBoot"],
+  ignoreChanges: ["bootTimeout", "waitFor", "warmBoot", "fromDisk"],
   deadlines: { create: 1_800, update: 120, read: 60, delete: 120 },
   secretOutputs: () => ["connection"],
 
@@ -78,13 +80,17 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
       const plan = {
         ...{ owner: context.owner, image: inputs.image, identity, boot, spec, lifetime: inputs.expiresAfter },
         ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
-        access: accessOf(inputs, keys),
+        ...{ userData: inputs.userData, ignition: inputs.ignition },
+        access: bootsFromDisk(inputs) ? firstAccess(keys.publicKeys) : accessOf(inputs, keys),
       };
       const started = await machines.start(id, plan, context);
       return machines.orRemove(id, async () => {
         const user = loginUser(inputs);
         const login = { host: LOOPBACK, port: started.sshPort, user, hostKey: identity.hostPublicKey };
         const connection = { ...login, ...keys.proof };
+        const machineId = bootsFromDisk(inputs)
+          ? await step("Settling who may log in", async () => moveIn(id, inputs, identity, connection, keys, context))
+          : identity.machineId;
         await step("Logging in", async () => waitUntilUp(id, inputs, connection, context));
         const sshConfig = await keepClientFiles(id, identity.hostname, connection, keys.publicKeys, context);
         await machines.ready(id);
@@ -93,7 +99,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
           imageDigest: image.digest,
           warm: started.warm,
           bootSeconds: Math.round(performance.now() - begun) / 1_000,
-          machineId: identity.machineId,
+          machineId,
           consoleLog: started.consoleLog,
           status: "running" as const,
           publishedPorts: started.ports,
@@ -121,8 +127,17 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     const { host, port, hostKey } = state.connection;
     const user = loginUser(inputs);
     const connection = { host, port, user, hostKey, ...keys.proof };
-    // Over the guest agent's channel: it works whoever may log in.
-    if (accessChanged(state, inputs)) await machines.changeAccess(id, accessOf(inputs, keys), signal);
+    // Over the guest agent's channel, where there is one: it works whoever may log in.
+    if (accessChanged(state, inputs))
+      await (bootsFromDisk(inputs)
+        ? settle(
+            { ...state.connection, log: sessionLog(id, context) },
+            accessOf(inputs, keys),
+            undefined,
+            context,
+            signal,
+          )
+        : machines.changeAccess(id, accessOf(inputs, keys), signal));
     if (!isDeepStrictEqual(connection, state.connection)) await ssh.forget(state.connection);
     await ssh.login({ ...connection, log: sessionLog(id, context) }, signal);
     const hostname = inputs.hostname ?? hostnameFrom(context.owner.resource);

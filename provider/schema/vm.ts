@@ -67,13 +67,18 @@ const user = z.strictObject({
 /** Inputs of {@link VM}. Types, checks, defaults and reference docs all come from here. */
 export const vmSchema = z
   .strictObject({
-    /** What to boot: any OCI image with a kernel, an init and sshd (`localhost/x`, `quay.io/x/y:tag`), or a `mayfly.Image`. */
+    /** What to boot: any OCI image by name (`localhost/x`, `quay.io/x/y:tag`), or a `mayfly.Image`. */
     image: imageName,
+    /** Whether it is a disk image, which its name tells only at `up`; the SDK fills it in. @default false */
+    fromDisk: z.boolean().default(false),
     /** Virtual CPUs. @default 2 */
     cpus,
     /** Memory: `"512MiB"`, `"2GiB"`, or a number of MiB; at least 128 MiB. @default "1GiB" */
     memory,
-    /** Scratch disk for what the guest writes, instead of its memory: `"10GiB"`. Sparse on the host; gone with the VM. */
+    /**
+     * Scratch disk for what the guest writes, instead of its memory: `"10GiB"`. Sparse on the host; gone with the VM. With
+     * a disk image the size that its disk grows to. @default none; with a disk image, the size that it has
+     */
     disk,
     /** Host directories in the guest. @default [] */
     mounts: z.array(mount).default([]),
@@ -125,6 +130,18 @@ export const vmSchema = z
     hostname: hostname.optional(),
     /** Added to the kernel's command line. @default [] */
     kernelArgs,
+    /**
+     * For cloud-init in the guest: `#cloud-config` and all else that it takes as user data, through its source NoCloud. With
+     * a disk image only. Who may log in stays what this VM declares. Fails with `BOOT_FAILED` where the guest has no
+     * cloud-init. Secret. @default none
+     */
+    userData: text.optional(),
+    /**
+     * For Ignition in the guest (Fedora CoreOS, Flatcar): its configuration as JSON. With a disk image only, which has to
+     * take this VM's identity by systemd's credentials then. Fails with `BOOT_FAILED` where the guest has no Ignition. Secret.
+     * @default none
+     */
+    ignition: text.optional(),
     /** Variables for every login session, by /etc/environment, and for a container image's entrypoint. @default {} */
     environment: environment.default({}),
     /**
