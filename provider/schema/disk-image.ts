@@ -23,22 +23,22 @@ interface Fields extends Imaged {
 
 type Failures = readonly (readonly [field: string, message: string])[];
 
-/**
- * What is wrong with the fields of a VM as it boots from a disk image, or from another one; by field. No rule of the schema's:
- * those across several fields wait until all of them are known, and at preview the image's name is not.
- */
-export function diskImageFailures(vm: Fields): Failures {
-  return bootsFromDisk(vm) ? failuresOfDisk(vm) : failuresOfOther(vm);
-}
-
-function failuresOfOther({ userData, ignition }: Fields): Failures {
+/** What is wrong with the fields of a VM that boots from another image, by field; a rule of the schema. */
+export function otherImageFailures(vm: Fields): Failures {
+  if (bootsFromDisk(vm)) return [];
+  const { userData, ignition } = vm;
   const message = "is for disk images: in others no cloud-init and no Ignition is started";
   return Object.entries({ userData, ignition }).flatMap(([field, value]) =>
     value === undefined ? [] : [[field, message] as const],
   );
 }
 
-function failuresOfDisk(vm: Fields): Failures {
+/**
+ * What is wrong with the fields of a VM that boots from a disk image, by field. No rule of the schema: those across several
+ * fields wait until all of them are known, and at preview the image's name is not.
+ */
+export function diskImageFailures(vm: Fields): Failures {
+  if (!bootsFromDisk(vm)) return [];
   const lists = {
     mounts: "can't be: the guest of a disk image mounts nothing of the host; use CopyFile or DirectorySync",
     networks: "can't be: a VM of a disk image is in no private network; `ports` reach it from this host",

@@ -13,6 +13,7 @@ import {
   userName,
 } from "./fields";
 import { cpus, disk, kernelArgs, memory } from "./machine-shape";
+import { otherImageFailures } from "./disk-image";
 import { memberships } from "./network";
 
 /**
@@ -164,7 +165,7 @@ export const vmSchema = z
     bootTimeout: duration.default(300),
   })
   .superRefine((vm, context) => {
-    for (const rule of [checkBoot, checkAccess, checkMounts, checkPorts, checkAllow])
+    for (const rule of [checkBoot, checkAccess, checkMounts, checkPorts, checkAllow, checkReaders])
       rule(vm, (path, message) => {
         context.addIssue({ code: "custom", path, message });
       });
@@ -226,6 +227,10 @@ function checkAllow({ allow, network }: VMSpec, complain: Complain): void {
       ["allow"],
       'needs network "isolated": with "user" the VM reaches everything, and a list would close nothing',
     );
+}
+
+function checkReaders(vm: VMSpec, complain: Complain): void {
+  for (const [field, message] of otherImageFailures(vm)) complain([field], message);
 }
 
 /** Whether a listener at the one address leaves no room for one at the other. */
