@@ -27,7 +27,7 @@ const REFUSED: readonly (readonly [flags: string, reason: string])[] = [
   ["--virtiofsd <path>", "virtiofsd is looked for in PATH first: put yours there"],
   [
     "--ignition <file>",
-    "images that set themselves up by Ignition are not served; use --systemd-units, --bind and --execute",
+    "only programs have it, for disk images: VM.ignition; else use --systemd-units, --bind and --execute",
   ],
 ];
 

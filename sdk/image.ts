@@ -18,22 +18,26 @@ export type ImageArgs = Omit<Inputs<ImageInputs>, "sourceHash">;
  * const built = new mayfly.Image("app", { containerfile: { path: "app/Containerfile", buildArgs: { VERSION: "2" } } });
  * const image = new mayfly.Image("debian", { debian: { packages: ["nginx"] } });
  * const vm = new mayfly.VM("web", { image });
+ *
+ * @example
+ * const image = new mayfly.Image("appliance", { disk: "appliance.qcow2" });
+ * const vm = new mayfly.VM("appliance", { image, memory: "2GiB" });
  */
 export class Image extends pulumi.dynamic.Resource {
   /**
-   * Name in podman's store, such as `localhost/mayfly/debian:…`; what `VM.image` takes. Another content of a Containerfile,
-   * a `rootfs`, or a `reference` with `pullPolicy: "always"` has another name.
+   * Name in podman's store, such as `localhost/mayfly/debian:…`, or for a `disk` in Mayfly's own; what `VM.image` takes.
+   * Another content of a Containerfile, a `rootfs`, a `disk`, or a `reference` with `pullPolicy: "always"` has another name.
    */
   declare readonly imageName: pulumi.Output<string>;
-  /** Digest of its manifest, `sha256:…`. Two images with the same digest are the same. */
+  /** Digest of its manifest, or of a disk's file, `sha256:…`. Two images with the same digest are the same. */
   declare readonly digest: pulumi.Output<string>;
-  /** Size in podman's store, in MiB. */
+  /** Size in podman's store, or of a disk's file, in MiB. */
   declare readonly sizeMiB: pulumi.Output<number>;
-  /** Version of its kernel, as `uname -r` says. */
+  /** Version of its kernel, as `uname -r` says; empty for a disk, which is not looked into so far. */
   declare readonly kernel: pulumi.Output<string>;
 
   /**
-   * Names the content of a Containerfile with its context, of a `rootfs`, or, with `pullPolicy: "always"`, of what the
+   * Names the content of a Containerfile with its context, of a `rootfs`, of a `disk`, or, with `pullPolicy: "always"`, of what the
    * registry has. Known at preview.
    */
   declare readonly sourceHash: pulumi.Output<string | undefined>;
@@ -48,4 +52,10 @@ export class Image extends pulumi.dynamic.Resource {
   static override isInstance(object: unknown): object is Image {
     return isOfKind(object, "Image");
   }
+}
+
+/** Whether an image is that of a disk; known at preview, unlike its name. */
+export function isOfDisk(image: Image): pulumi.Output<boolean> {
+  const { disk } = image as { readonly disk?: pulumi.Output<string | undefined> }; // each input is a property as well
+  return pulumi.output(disk).apply((path) => path !== undefined);
 }

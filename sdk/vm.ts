@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { VMInputs } from "../provider/schema/vm";
-import { Image } from "./image";
+import { Image, isOfDisk } from "./image";
 import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
 import type { Network } from "./network";
 import { SshKey } from "./ssh-key";
@@ -9,7 +9,7 @@ import { trampoline } from "./trampoline";
 const provider = trampoline("VM"); // one object a kind: Pulumi serialises it once
 
 /** Arguments of {@link VM}. */
-export interface VMArgs extends Omit<Inputs<VMInputs>, "image" | "sshKey" | "networks" | "networkIds"> {
+export interface VMArgs extends Omit<Inputs<VMInputs>, "image" | "fromDisk" | "sshKey" | "networks" | "networkIds"> {
   /** What to boot: a name in podman's store or a registry, or an {@link Image}. */
   image: pulumi.Input<string> | Image;
   /**
@@ -132,20 +132,22 @@ export class VM extends pulumi.dynamic.Resource {
 
   /** @param args At least the image. */
   constructor(name: string, args: VMArgs, options?: pulumi.CustomResourceOptions) {
-    const { image, sshKey, networks, ...rest } = args;
+    const { image, sshKey, networks, userData, ignition, ...rest } = args;
     const outputs = pending(
       ...["host", "port", "user", "hostKey", "connection", "imageDigest", "acceleratorOutput", "warm", "bootSeconds"],
       ...["machineId", "consoleLog", "status", "publishedPorts", "addresses", "sessionLog", "sshConfig"],
     );
     const named = {
       image: Image.isInstance(image) ? image.imageName : image,
+      fromDisk: Image.isInstance(image) ? isOfDisk(image) : undefined,
+      ...{ userData: secret(userData), ignition: secret(ignition) },
       sshKey: secret(SshKey.isInstance(sshKey) ? sshKey.login : sshKey),
     };
     super(
       provider,
       name,
       { ...outputs, ...rest, ...named, ...places(networks), ...common(name, options) },
-      withSecrets(options, "connection", "sshKey"),
+      withSecrets(options, "connection", "sshKey", "userData", "ignition"),
       "mayfly",
       "VM",
     );

@@ -27,11 +27,12 @@ export function run(): Command {
       "mayfly run -d --name dev --bind ./project:/srv/project --port 8080:80",
       "mayfly run --rm --execute 'uname -r'   # in a fresh VM, which is gone afterwards",
       "mayfly run -d --memory 2G --disk 10G --expires 2h quay.io/fedora/fedora-bootc:42",
+      "mayfly run -d ./appliance.qcow2",
     ],
   )
     .argument(
       "[image]",
-      "an OCI image, as podman names it, or debian[:SUITE] (from packages, no registry)",
+      "an OCI image, as podman names it, debian[:SUITE] (from packages, no registry), or a disk image by its path",
       DEFAULT_IMAGE,
     )
     .option("-d, --detach", "return when it is up, and print its name")

@@ -45,7 +45,7 @@ async function startOne({ id, record }: FoundVM, session: Session): Promise<void
   // A version of boot artefacts begins with its image's id; the name may mean another image by now.
   const [image] = (record.boot ?? "").split("-");
   const found = image === undefined || image === "" ? undefined : await images.find(image, signal);
-  const boot = found === undefined ? undefined : await images.prepare(found, signal, say);
+  const boot = found === undefined || "disk" in found ? undefined : await images.prepare(found, signal, say);
   await machines.startAgain(id, boot, session);
   const [{ endpointOf }, { followKept }] = await Promise.all([
     import("../vms/connect.js"),

@@ -35,6 +35,8 @@ async function make(name: string, options: ShapeOptions & { readonly json?: true
   const { images, machines, signal, say, step, owner } = session;
   const image = await images.resolve(await resolveImage(name, session), signal, say);
   const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
+  if ("firmware" in boot)
+    throw new CommandError("a disk image can have no template", "its VMs boot by its own loader: mayfly run");
   const accelerator = await machines.chooseAccelerator("auto", signal);
   const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg, accelerator };
   const key = await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, session);

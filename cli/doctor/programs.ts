@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
+import { MayflyError } from "../../provider/errors";
 import { findProgram } from "../../provider/host/podman";
+import { findUefi } from "../../provider/host/uefi";
 import type { Check, Finding, Look } from "./check";
 import { installCommand, type Family } from "./distribution";
 
@@ -48,18 +50,43 @@ const NEEDS: readonly Need[] = [
       suse: "virtiofsd",
     },
   },
+  {
+    name: "qemu-img",
+    only: "disk images",
+    packages: { ...everywhere("qemu-img"), debian: "qemu-utils", suse: "qemu-tools" },
+  },
   { name: "mke2fs", only: "--disk", packages: everywhere("e2fsprogs") },
   { name: "mmdebstrap", only: "Debian images from packages", packages: everywhere("mmdebstrap") },
   { name: "rsync", only: "fast syncs; SFTP does them else", packages: everywhere("rsync") },
 ];
 
-/** Programs of the host. */
-export const programs: Check = (look) => Promise.resolve(NEEDS.map((need) => lookAt(need, look)));
+const UEFI_PACKAGES: Need["packages"] = {
+  ...{ debian: "ovmf", fedora: "edk2-ovmf", arch: "edk2-ovmf", suse: "qemu-ovmf-x86_64" },
+};
+
+/** Programs of the host, and the one firmware that QEMU does not bring. */
+export const programs: Check = (look) =>
+  Promise.resolve([...NEEDS.map((need) => lookAt(need, look)), lookForUefi(look)]);
+
+function lookForUefi({ distribution }: Look): Finding {
+  const name = "UEFI firmware";
+  try {
+    return { name, state: "ok", found: findUefi().code };
+  } catch (error) {
+    if (!(error instanceof MayflyError)) throw error;
+    const found = "not installed; needed for disk images that boot by UEFI";
+    return { name, state: "warn", found, fix: installCommand(distribution, [packageFor(distribution, UEFI_PACKAGES)]) };
+  }
+}
+
+function packageFor({ family }: Look["distribution"], packages: Need["packages"]): string {
+  return family === "other" ? packages.debian : packages[family];
+}
 
 function lookAt({ name, anyOf = [name], only, packages }: Need, { distribution }: Look): Finding {
   const found = anyOf.map((one) => (one.startsWith("/") ? existing(one) : findProgram(one))).find(Boolean);
   if (found !== undefined) return { name, state: "ok", found };
-  const wanted = distribution.family === "other" ? packages.debian : packages[distribution.family];
+  const wanted = packageFor(distribution, packages);
   return {
     ...{ name, state: only === undefined ? "fail" : "warn" },
     found: only === undefined ? "not installed" : `not installed; needed for ${only}`,

@@ -8,7 +8,7 @@ import type { Session } from "../rooms";
 import { CommandError } from "../trouble";
 import { allVMs, isOfCommand } from "./find";
 import { withHostParts } from "./host-parts";
-import { resolveImage } from "./image";
+import { nameToCheck, resolveImage } from "./image";
 import { keepLogs } from "./log-dir";
 import { joinNetworks, type JoinedNetwork } from "./networks";
 
@@ -47,7 +47,7 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   const name = options.name ?? nameAfter(image);
   const asked = await withHostParts(readMachine({ ...options, name }), options, session);
   const logDir = options.logDir === undefined ? undefined : readLogDir(options.logDir);
-  await check(image, asked, name, session); // before anything is made
+  await check(nameToCheck(image), asked, name, session); // before anything is made
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
     const networks = await joinNetworks(asked.networks, session);

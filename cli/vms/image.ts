@@ -12,8 +12,22 @@ export function debianSuite(name: string): string | undefined {
   return match === null ? undefined : (match[1] ?? "bookworm");
 }
 
-/** The image in podman's store that a name stands for; Debian is made from its packages, once. */
+/** Whether a name is the path of a disk image. */
+function isDiskFile(name: string): boolean {
+  return /^\.{0,2}\//.test(name) || /\.(?:qcow2|img|raw)$/.test(name);
+}
+
+/** The name by which an image's VM is checked before the image is made. */
+export function nameToCheck(name: string): string {
+  return isDiskFile(name) ? `localhost/mayfly/disk@sha256:${"0".repeat(64)}` : name;
+}
+
+/**
+ * The image that a name stands for, as the rooms know it: Debian is made from its packages, once; a disk is copied to where
+ * disk images are.
+ */
 export async function resolveImage(name: string, { images, signal, say, step }: Session): Promise<string> {
+  if (isDiskFile(name)) return step(`Copying ${name}`, () => images.disk({ disk: name, firmware: "auto" }, signal));
   const suite = debianSuite(name);
   if (suite === undefined) return name;
   return step(`Making a Debian image (${suite}) from its packages, once`, () =>

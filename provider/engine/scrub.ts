@@ -2,7 +2,7 @@
 const ALWAYS = new Set(["privateKey", "passphrase", "password", "privateKeyPassword"]);
 const ALWAYS_MIN_LENGTH = 4; // blanking every "a" of a message would tell the password by the holes
 /** Fields that often carry secrets, and also harmless words such as `1` or `production`. */
-const OFTEN = new Set(["stdin", "environment"]);
+const OFTEN = new Set(["stdin", "environment", "userData", "ignition"]);
 /** What a command with secret output runs is as secret as the output: the program passed a secret into it. */
 const COMMANDS = new Set(["create", "update", "delete", "read"]);
 const OFTEN_MIN_LENGTH = 8; // shorter ones are words that an error needs

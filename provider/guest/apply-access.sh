@@ -9,7 +9,7 @@
 # users: one line each, tab-separated: name uid groups(,)|- sudo(yes|no) shell|- home|-
 # uid with a "?" behind it: another one will do where it is taken.
 # A line "problem: …" on its output is a declaration that cannot be met.
-PATH=/usr/lib/mayfly/bin
+PATH=/usr/lib/mayfly/bin:/usr/sbin:/usr/bin:/sbin:/bin # a guest on a disk of its own has the latter only
 export PATH
 tab=$(printf '\t')
 cd /etc/mayfly || exit 1
@@ -147,10 +147,20 @@ tree() { # tree PID: the process and all that it has started and that still belo
   for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do tree "$child"; done
 }
 
-# log_out NAME: ends the account's SSH sessions, which sshd names so in its processes, and what runs in them.
+# What has started this, up to the first process: over SSH, the session that it runs in.
+own=" "
+process=$$
+while [ "${process:-0}" -gt 1 ]; do
+  own="$own$process "
+  process=$(sed -n 's/^PPid:\t//p' "/proc/$process/status")
+done
+
+# log_out NAME: ends the account's SSH sessions, which sshd names so in its processes, and what runs in them. But for the
+# one that this runs in, which ends by itself.
 log_out() {
   for line in /proc/[0-9]*/cmdline; do
     process=${line#/proc/} title=
+    case $own in *" ${process%/cmdline} "*) continue ;; esac
     read -r title 2>/dev/null <"$line"
     case $title in
     "sshd: $1@"* | "sshd-session: $1@"* | "mayfly-sshd: $1@"*) kill -KILL $(tree "${process%/cmdline}") 2>/dev/null ;;

@@ -1,14 +1,13 @@
-import { createHash, randomBytes } from "node:crypto";
-import { cp, link, mkdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { cp, link, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withLock } from "../host/locks";
-import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { checkArchitecture } from "./architecture";
 import { containerFiles } from "./container-config";
 import { extractImage, type ExtractedImage } from "./extract";
 import { guestFiles, packInitramfs } from "./initramfs";
 import { LENT_PARTS, makeLentParts } from "./lent-parts";
+import { once, type Workplace } from "./once";
 import type { StoredImage } from "./store";
 
 /** What a machine boots from; read-only, shared by all machines of an image. */
@@ -30,13 +29,10 @@ export interface BootArtefacts {
 }
 
 /** Where artefacts are made. */
-export interface ArtefactsWorkshop {
-  readonly paths: Paths;
+export interface ArtefactsWorkshop extends Workplace {
   readonly podman: Podman;
   /** Finds or makes the image that lends a kernel and an SSH server to those that have none. */
   readonly lender: () => Promise<StoredImage>;
-  /** Keeps what is there below its cap; runs before anything is made. */
-  readonly makeRoom: () => Promise<void>;
 }
 
 /** An image whose parts lie in a folder. */
@@ -126,44 +122,4 @@ async function completed(
     return `${draft}.made`;
   });
   return folder;
-}
-
-/**
- * Makes a file or folder unless it is there, and notes that it was asked for; one process makes it, others wait. It is
- * made in a scratch folder that is gone afterwards, whatever happened, and moved into its place as a whole.
- *
- * @param make Fills the draft; returns what is to be moved: the draft, or a file `DRAFT.made`.
- */
-async function once(
-  { paths, makeRoom }: ArtefactsWorkshop,
-  place: string,
-  signal: AbortSignal,
-  make: (draft: string) => Promise<string>,
-): Promise<void> {
-  if (await wasThere(place)) return;
-  const name = place.slice(paths.artefacts.length + 1).replaceAll("/", "-");
-  await withLock(paths.locks, `artefacts-${name}`, signal, async () => {
-    if (await wasThere(place)) return;
-    await makeRoom();
-    const draft = join(paths.scratch, randomBytes(8).toString("hex"));
-    await mkdir(draft, { mode: 0o700 });
-    try {
-      await rename(await make(draft), place);
-    } finally {
-      await rm(draft, { recursive: true, force: true });
-      await rm(`${draft}.made`, { force: true });
-    }
-  });
-}
-
-/** Whether a file or folder is there; when it was last asked for is its time. */
-async function wasThere(place: string): Promise<boolean> {
-  const now = new Date();
-  try {
-    await utimes(place, now, now);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
-  }
 }

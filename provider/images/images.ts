@@ -6,6 +6,7 @@ import { digestArchive } from "./archive-digest";
 import { bootArtefacts, type BootArtefacts } from "./artefacts";
 import { makeRoom, removeArtefacts, unusedArtefacts, type ImageArtefacts } from "./cache";
 import { buildContainerfile, digestContainerfile, wrongPlaces, type ContainerfileSpec } from "./containerfile";
+import { diskGone, examineDisk, findDisk, importDisk, type BootDisk, type DiskSource, type StoredDisk } from "./disk";
 import { DEFAULT_DEBIAN, makeDebianImage, type DebianSpec } from "./debian";
 import { askRegistry, type OfferedImage } from "./registry";
 import { listImages, removeImage, type ListedImage } from "./inventory";
@@ -44,14 +45,25 @@ export class Images {
     return importRootfs(this.paths, this.podman, file, signal);
   }
 
+  /** Has a copy of a disk image in the cache; returns its name. Throws `IMAGE_NOT_BOOTABLE`, `TOOL_MISSING`. */
+  async disk(source: DiskSource, signal: AbortSignal): Promise<string> {
+    return importDisk({ paths: this.paths, makeRoom: this.makeRoom }, source, signal);
+  }
+
+  /** Looks whether a machine could boot from a disk image; changes nothing. Throws as {@link disk}. */
+  async examineDisk(source: DiskSource, signal: AbortSignal): Promise<void> {
+    await examineDisk(this.paths, source, signal);
+  }
+
   /**
    * Names the content that a source has now, where that can change behind a name that stays. Changes nothing. Throws
    * `IMAGE_NOT_FOUND` when the registry is to be asked and does not answer.
    */
   async digestOf(source: Partial<ImageSpec>, signal: AbortSignal): Promise<string | undefined> {
-    const { containerfile, rootfs, reference, pullPolicy } = source;
+    const { containerfile, rootfs, disk, reference, pullPolicy } = source;
     if (containerfile !== undefined) return digestContainerfile(containerfile);
-    if (rootfs !== undefined) return digestArchive(this.paths, rootfs);
+    const archive = rootfs ?? disk;
+    if (archive !== undefined) return digestArchive(this.paths, archive);
     if (reference === undefined || pullPolicy !== "always") return undefined;
     return (await this.offered(reference, signal)).id;
   }
@@ -67,8 +79,9 @@ export class Images {
   }
 
   /** Removes an image and its boot artefacts. See {@link removeImage}. */
-  async remove(image: StoredImage, signal: AbortSignal): Promise<void> {
-    await removeImage(this.paths, this.podman, image, signal);
+  async remove(image: StoredImage | StoredDisk, signal: AbortSignal): Promise<void> {
+    if ("disk" in image) await removeArtefacts(this.paths, image.id);
+    else await removeImage(this.paths, this.podman, image, signal);
   }
 
   /** Where podman keeps images and containers. */
@@ -77,7 +90,7 @@ export class Images {
   }
 
   /** The name that means this very image for good, whatever its tag will mean. */
-  pinned(name: string, image: StoredImage): string {
+  pinned(name: string, image: Pick<StoredImage, "digest">): string {
     return pinned(name, image);
   }
 
@@ -86,29 +99,39 @@ export class Images {
     return askRegistry(this.podman, name, signal);
   }
 
-  /** Looks an image up in podman's store; `undefined` when it is not there. */
-  async find(name: string, signal: AbortSignal): Promise<StoredImage | undefined> {
-    return findImage(this.podman, name, signal);
+  /** Looks an image up in podman's store, or where disk images are; `undefined` when it is not there. */
+  async find(name: string, signal: AbortSignal): Promise<StoredImage | StoredDisk | undefined> {
+    const disk = await findDisk(this.paths, name);
+    return disk === "gone" ? undefined : (disk ?? findImage(this.podman, name, signal));
   }
 
-  /** Finds an image in podman's store, or pulls it. Throws `IMAGE_NOT_FOUND`. */
-  async resolve(name: string, signal: AbortSignal, say: Say, policy: PullPolicy = "missing"): Promise<StoredImage> {
-    return resolveImage(this.podman, name, signal, say, policy);
+  /** Finds an image, or pulls it into podman's store. Throws `IMAGE_NOT_FOUND`. */
+  async resolve(
+    name: string,
+    signal: AbortSignal,
+    say: Say,
+    policy: PullPolicy = "missing",
+  ): Promise<StoredImage | StoredDisk> {
+    const disk = await findDisk(this.paths, name);
+    if (disk === "gone") throw diskGone(name);
+    return disk ?? resolveImage(this.podman, name, signal, say, policy);
   }
 
   /**
-   * What a machine boots from, made once per image. An image without a kernel or an SSH server gets those of the default
-   * Debian image, which is made if need be. Throws `IMAGE_NOT_BOOTABLE`.
+   * What a machine boots from, made once per image: its disk, or what is taken out of an OCI image. One without a kernel or
+   * an SSH server gets those of the default Debian image, which is made if need be. Throws `IMAGE_NOT_BOOTABLE`.
    */
-  async prepare(image: StoredImage, signal: AbortSignal, say: Say): Promise<BootArtefacts> {
+  async prepare(image: StoredImage, signal: AbortSignal, say: Say): Promise<BootArtefacts>;
+  async prepare(image: StoredImage | StoredDisk, signal: AbortSignal, say: Say): Promise<BootArtefacts | BootDisk>;
+  async prepare(image: StoredImage | StoredDisk, signal: AbortSignal, say: Say): Promise<BootArtefacts | BootDisk> {
+    if ("disk" in image) return image.disk;
     const lender = async () => {
       const name = await this.debian(undefined, signal, (text) => {
         say(`the image lacks a kernel or an SSH server, so Debian's are made ready: ${text}`);
       });
-      return this.resolve(name, signal, say);
+      return resolveImage(this.podman, name, signal, say);
     };
-    const room = async () => makeRoom(this.paths, await this.inUse());
-    return bootArtefacts({ paths: this.paths, podman: this.podman, lender, makeRoom: room }, image, signal);
+    return bootArtefacts({ paths: this.paths, podman: this.podman, lender, makeRoom: this.makeRoom }, image, signal);
   }
 
   /**
@@ -124,6 +147,8 @@ export class Images {
   async removeArtefacts(id: string): Promise<void> {
     await removeArtefacts(this.paths, id);
   }
+
+  private readonly makeRoom = async (): Promise<void> => makeRoom(this.paths, await this.inUse());
 }
 
 const PRUNE_GRACE_MS = 600_000; // from the look at an image to the machine's record, with some others before it

@@ -16,7 +16,7 @@ export async function connectConsole(paths: Pick<Paths, "machines">, id: string,
 /** One line of podman's `k8s-file` log: time, stream, `F` (whole line) or `P` (a part), text. */
 const LOG_LINE = /^\S+ (?:stdout|stderr) ([FP]) ([^\n]*)$/; // not `.`, which stops at the carriage returns of a console
 
-const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]|\u001b[()][A-Z0-9]|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]|\u001b[()][A-Z0-9]|\u001bc|[\u0000-\u0008\u000b-\u001f\u007f]/g;
 
 /** The console's text out of a container's log: parts joined, times and terminal escapes removed. */
 export function consoleText(log: string): string {
@@ -39,6 +39,10 @@ const FATAL: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] 
   [/^mayfly: cannot boot: (.*)$/m, (match) => match[1] ?? ""],
   [/Kernel panic - not syncing: (.*)$/m, (match) => `the kernel panicked: ${match[1] ?? ""}`],
   [/^You are in emergency mode\./m, () => "systemd went into emergency mode"],
+  // Of the firmware, where a machine boots from a disk.
+  [/^No bootable device\./m, () => "there is no boot loader on the disk"],
+  [/^BdsDxe: No bootable option/m, () => "there is no loader for x86-64 on the disk's EFI system partition"],
+  [/^UEFI Interactive Shell/m, () => "there is no loader for x86-64 on the disk's EFI system partition"],
   [/^(?:.*systemd\[1\]: )?Freezing execution\.?$/m, () => "systemd froze"],
 ];
 

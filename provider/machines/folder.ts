@@ -1,5 +1,6 @@
 import { mkdir, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { copySparse } from "../host/files";
 import { namesChannel, PASSABLE, pipesOf } from "../host/paths";
 import { run } from "../host/run";
 import { AGENT_CHANNEL } from "./agent";
@@ -68,9 +69,4 @@ async function makeScratch(path: string, mib: number, signal: AbortSignal): Prom
     ["-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1", path],
     { signal },
   );
-}
-
-/** Copies a file without its holes; at no cost where the filesystem can share blocks. */
-export async function copySparse(from: string, to: string, signal: AbortSignal): Promise<void> {
-  await run("cp", ["--sparse=always", "--reflink=auto", from, to], { signal });
 }

@@ -38,7 +38,7 @@ export function newMac(): string {
  * Rules for the guest's sshd, read before the image's own. Keys only, and none but those declared: neither the image's
  * `authorized_keys` nor its host keys count.
  */
-const SSHD_CONFIG = `# Written by Mayfly; sshd takes the first value of a keyword.
+export const SSHD_CONFIG = `# Written by Mayfly; sshd takes the first value of a keyword.
 Port 22
 HostKey /etc/mayfly/ssh_host_key
 AuthorizedKeysFile /etc/mayfly/access/keys/%u
@@ -87,10 +87,15 @@ export async function templateTar(): Promise<Buffer> {
   return finish(tar);
 }
 
-/** Only who may log in, for a machine that runs. */
-export async function accessTar(access: Access): Promise<Buffer> {
+/**
+ * Only who may log in, for a machine that runs.
+ *
+ * @param more Texts to go along, by their paths below `/etc/mayfly`.
+ */
+export async function accessTar(access: Access, more: ReadonlyMap<string, string> = new Map()): Promise<Buffer> {
   const tar = pack();
   addAccess(tar, access);
+  for (const [name, text] of more) tar.entry({ name: `etc/mayfly/${name}`, mode: 0o600 }, text);
   return finish(tar);
 }
 
@@ -149,7 +154,7 @@ export function isMountTag(name: string): boolean {
 }
 
 /** Lines of /etc/environment. pam_env(8) takes off the outer quotes and reads all between them as it stands. */
-function environmentFile(variables: Readonly<Record<string, string>>): string {
+export function environmentFile(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)
     .map(([name, value]) => `${name}="${value}"\n`)
     .join("");

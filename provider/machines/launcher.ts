@@ -11,7 +11,7 @@ import { plugDisk } from "./disks";
 import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
-import type { LaunchPlan, SeatedPlan, StartedMachine } from "./plan";
+import { isBootDisk, type ImagePlan, type LaunchPlan, type SeatedPlan, type StartedMachine } from "./plan";
 import {
   attachedDisks,
   containerPort,
@@ -125,8 +125,10 @@ export class Launcher {
   ): Promise<StartedMachine> {
     const { sshPort, ports } = await this.noteRunning(id, plan, container);
     const { spec, boot, bootTimeout, lifetime, seats } = plan;
-    const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort };
-    await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
+    if (!isBootDisk(boot)) {
+      const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort };
+      await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
+    }
     if (lifetime !== undefined)
       await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
     const [consoleLog, addresses] = [this.shelf.consoleLog(id), seats.map(({ address }) => address)];
@@ -163,7 +165,7 @@ export class Launcher {
 export const PLAN_FILE = "plan.json";
 
 /** The text of that file. */
-export interface KeptPlan extends Pick<SeatedPlan, "spec" | "boot" | "bootTimeout"> {
+export interface KeptPlan extends Pick<ImagePlan, "spec" | "boot" | "bootTimeout"> {
   /** Port of the host that leads to the guest's sshd. */
   readonly sshPort: number;
 }

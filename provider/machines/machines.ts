@@ -12,6 +12,8 @@ import { Agent, GUEST_SSH_PORT } from "./agent";
 import { forgetTurns, withAgent } from "./agent-turn";
 import { lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
+import { startFromDisk } from "./disk/launcher";
+import { settleCommand, type GuestCommand } from "./disk/settle";
 import { startExpiry, stopExpiry } from "./expiry";
 import { IDENTITY_DISK } from "./folder";
 import { findExits } from "./exits";
@@ -20,7 +22,7 @@ import { accessTar, asDisk, identityTar, newMac, newMachineId, type KeptIdentity
 import { IDENTITY_FILE, Launcher } from "./launcher";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { slotCount } from "./qemu-command";
-import type { MachinePlan, Progress, StartedMachine } from "./plan";
+import { isBootDisk, type ImagePlan, type MachinePlan, type Progress, type StartedMachine } from "./plan";
 import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
 import { Power } from "./power";
 import { Shelf } from "./shelf";
@@ -85,10 +87,21 @@ export class Machines {
    * @throws {MayflyError} `BAD_INPUT` for a name in `allow` that leads nowhere, `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `PORT_TAKEN`,
    * `ADDRESS_TAKEN`, `NETWORK_FAILED`, and podman's own.
    */
-  async start(id: string, asked: MachinePlan, { signal, step, say }: Progress): Promise<StartedMachine> {
-    const exits = await findExits(asked.spec.allow, signal);
-    const plan = { ...asked, exits, seats: await this.begin(id, asked, signal) };
-    const template = await span("template", () => this.templateFor(plan, { signal, step, say }));
+  async start(id: string, asked: MachinePlan, progress: Progress): Promise<StartedMachine> {
+    const exits = await findExits(asked.spec.allow, progress.signal);
+    const seats = await this.begin(id, asked, progress.signal);
+    const { boot } = asked;
+    const { launcher, podman } = this;
+    return this.orRemove(id, async () =>
+      isBootDisk(boot)
+        ? startFromDisk(id, { ...asked, boot, exits, seats }, { launcher, podman }, progress)
+        : this.startFromImage(id, { ...asked, boot, exits, seats }, progress),
+    );
+  }
+
+  private async startFromImage(id: string, plan: ImagePlan, progress: Progress): Promise<StartedMachine> {
+    const { signal, step, say } = progress;
+    const template = await span("template", () => this.templateFor(plan, progress));
     await span("folder", () => this.launcher.furnish(id, plan, template, signal));
     const slots = plan.warmBoot === "never" ? 0 : slotCount(plan.spec);
     const title = `Booting ${plan.owner.resource} (${plan.spec.accelerator})`;
@@ -138,7 +151,7 @@ export class Machines {
   }
 
   /** The template to start from, made if need be; `undefined` when the machine is to boot through its kernel. */
-  private async templateFor(plan: MachinePlan, progress: Progress): Promise<Template | undefined> {
+  private async templateFor(plan: ImagePlan, progress: Progress): Promise<Template | undefined> {
     if (plan.warmBoot === "never" || !plan.waits) return undefined;
     try {
       return await findOrMake(this.workshop, plan, progress);
@@ -192,6 +205,7 @@ export class Machines {
   /** Marks a machine as finished, and lets its guest do what it has put off until then. */
   async ready(id: string): Promise<void> {
     await this.shelf.change(id, { phase: "ready" });
+    if ((await this.shelf.records.read(id))?.agentless === true) return;
     using agent = new Agent(this.shelf.shared(id));
     await agent.tellVerified();
   }
@@ -208,6 +222,11 @@ export class Machines {
     const kept = JSON.parse(await readFile(this.shelf.file(id, IDENTITY_FILE), "utf8")) as KeptIdentity;
     const disk = asDisk(await identityTar(kept.identity, access, kept));
     await writeFile(join(this.shelf.shared(id), IDENTITY_DISK), disk, { flag: "r+" }); // qemu has it open: no new file
+  }
+
+  /** See {@link settleCommand}. */
+  async settleCommand(...args: Parameters<typeof settleCommand>): Promise<GuestCommand> {
+    return settleCommand(...args);
   }
 
   /** Changes when a running machine ends; `undefined`: never. */

@@ -1,5 +1,6 @@
 import type { Context, Owner } from "../context";
 import type { BootArtefacts } from "../images/artefacts";
+import type { BootDisk } from "../images/disk";
 import type { Exit } from "./exits";
 import type { Seat } from "./seats";
 import type { Access, Identity, MachineSpec, PortSpec } from "./spec";
@@ -11,8 +12,13 @@ export interface MachinePlan {
   readonly image: string;
   readonly spec: MachineSpec;
   readonly identity: Identity;
+  /** Who may log in; to a guest that boots from a disk, at first. */
   readonly access: Access;
-  readonly boot: BootArtefacts;
+  readonly boot: BootArtefacts | BootDisk;
+  /** Data of the user's for cloud-init. */
+  readonly userData: string | undefined;
+  /** Configuration of the user's for Ignition; of a machine that boots from a disk only. */
+  readonly ignition: string | undefined;
   /** Seconds that it lives; absent: until it is removed. */
   readonly lifetime: number | undefined;
   /** Whether it starts from a template: if that can be, never, or else not at all. */
@@ -23,14 +29,25 @@ export interface MachinePlan {
   readonly bootTimeout: number;
 }
 
+/**
+ * Whether what a machine boots from is a disk with its own loader and a guest of its own, in which nothing of ours runs;
+ * not what we have taken out of an OCI image.
+ */
+export function isBootDisk(boot: MachinePlan["boot"]): boot is BootDisk {
+  return "firmware" in boot;
+}
+
 /** A machine to be made that has its places in private networks, and whose ways out have addresses. */
 export interface SeatedPlan extends MachinePlan {
   readonly seats: readonly Seat[];
   readonly exits: readonly Exit[];
 }
 
+/** One that boots what was taken out of an OCI image. */
+export type ImagePlan = SeatedPlan & { readonly boot: BootArtefacts };
+
 /** The part of it that qemu is started by. */
-export type LaunchPlan = Pick<SeatedPlan, "owner" | "spec" | "boot" | "seats" | "exits"> & {
+export type LaunchPlan = Pick<ImagePlan, "owner" | "spec" | "boot" | "seats" | "exits"> & {
   readonly identity: Pick<Identity, "mac">;
   /** Port of the host that is to lead to the guest's sshd; absent: a free one. */
   readonly sshPort?: number;

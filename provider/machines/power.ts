@@ -83,7 +83,7 @@ export class Power {
   private async shutDown(id: string, qemu: ProcessIdentity, seconds: number, signal: AbortSignal): Promise<boolean> {
     const folder = this.shelf.shared(id);
     const patience = AbortSignal.any([signal, AbortSignal.timeout(QUIT_MS)]);
-    await withAgent(this.shelf, id, patience, async (agent) => agent.tellPowerOff());
+    await withAgent(this.shelf, id, patience, async (agent) => agent.tellPowerOff()).catch(() => undefined); // it hangs
     using qmp = await Qmp.connect(folder, "qmp.sock", patience).catch(() => undefined); // it may have gone already
     await qmp?.execute("system_powerdown", undefined, patience).catch(() => undefined);
     if (await endsWithin(qemu, seconds * 1_000, signal)) return true;
@@ -105,7 +105,7 @@ export class Power {
     const text = await readFileIfExists(this.shelf.file(id, PLAN_FILE));
     if (text !== undefined) return JSON.parse(text) as KeptPlan;
     throw new MayflyError("NOT_FOUND", `${id} can't be stopped and started`, {
-      evidence: `it was not finished, or was made by a former version of Mayfly: it has no ${PLAN_FILE}`,
+      evidence: `it boots from a disk image, was not finished, or is a former version's: it has no ${PLAN_FILE}`,
       remedy: `mayfly rm ${id}, and make it anew`,
     });
   }

@@ -63,25 +63,23 @@ export function qemuCommand(
     "qemu-system-x86_64",
     ...["-name", name],
     ...["-machine", "q35,memory-backend=ram"],
-    ...accelerator(spec),
+    ...acceleratorArgs(spec),
     ...["-smp", String(spec.cpus), "-m", `${String(spec.memoryMiB)}M`],
     ...["-object", memory(spec, files.start)],
     ...(files.start === "warm" ? ["-incoming", "defer"] : []),
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...["-kernel", `${artefacts}/kernel`, "-initrd", `${artefacts}/${files.initramfs}`],
     ...["-append", kernelArgs(spec).join(" ")],
-    ...disk("root", `${artefacts}/rootfs.erofs`, true),
-    ...disk("identity", `${machine}/identity.tar`, true),
-    ...["-netdev", network(spec), "-device", `virtio-net-pci,netdev=net,mac=${identity.mac},romfile=`],
+    ...diskArgs("root", `${artefacts}/rootfs.erofs`, true),
+    ...diskArgs("identity", `${machine}/identity.tar`, true),
+    ...networkArgs(spec, identity.mac, GUEST_SSH_PORT),
     ...["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"],
     ...["-chardev", `pipe,id=agent,path=${machine}/agent`, "-device", "virtserialport,chardev=agent,name=mayfly.agent"],
-    // What the guest says on its console goes to the container's log, which podman keeps bounded.
-    ...["-chardev", `socket,id=console,path=${machine}/console.sock,server=on,wait=off,logfile=/dev/stdout`],
-    ...["-serial", "chardev:console", "-qmp", `unix:${machine}/qmp.sock,server=on,wait=off`],
-    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
-    ...(spec.scratchMiB === undefined ? [] : disk("scratch", `${machine}/scratch.img`, false)),
+    ...consoleArgs(),
+    ...SANDBOX,
+    ...(spec.scratchMiB === undefined ? [] : diskArgs("scratch", `${machine}/scratch.img`, false)),
     ...slots(files.slots),
-    ...(files.parts === undefined ? [] : disk("parts", `${artefacts}/${files.parts}`, true)),
+    ...(files.parts === undefined ? [] : diskArgs("parts", `${artefacts}/${files.parts}`, true)),
     // A device that talks to another process can't be part of a saved state: a warm machine gets it afterwards.
     ...(files.start === "cold" ? [...spec.mounts.flatMap((_, i) => mount(i)), ...identity.seats.flatMap(segment)] : []),
     ...(files.start === "cold" ? attachedDisks(spec).flatMap(attached) : []),
@@ -95,7 +93,20 @@ function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec): string
   return [...KERNEL_ARGS, ...(name === "tcg" ? ["mitigations=off"] : []), ...selinux, ...own];
 }
 
-function accelerator({ accelerator: name }: MachineSpec): string[] {
+/** The serial console, and QEMU's own control socket. */
+export function consoleArgs(): string[] {
+  return [
+    // What the guest says on its console goes to the container's log, which podman keeps bounded.
+    ...["-chardev", `socket,id=console,path=${INSIDE.machine}/console.sock,server=on,wait=off,logfile=/dev/stdout`],
+    ...["-serial", "chardev:console", "-qmp", `unix:${INSIDE.machine}/qmp.sock,server=on,wait=off`],
+  ];
+}
+
+/** What QEMU gives up for good once it runs: a guest that broke into it could start nothing. */
+export const SANDBOX = ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"];
+
+/** By what the guest's instructions are run. */
+export function acceleratorArgs({ accelerator: name }: Pick<MachineSpec, "accelerator">): string[] {
   return name === "kvm"
     ? ["-accel", "kvm", "-cpu", "host"]
     : ["-accel", `tcg,thread=multi,tb-size=${String(TRANSLATION_CACHE_MIB)}`, "-cpu", "max"];
@@ -163,7 +174,13 @@ export function slotName(index: number): string {
   return `slot${String(index)}`;
 }
 
-function disk(name: string, file: string, readOnly: boolean, { format, serial }: DiskLook = ownDisk(name)): string[] {
+/** A disk out of a file, with a serial number by which the guest knows it. */
+export function diskArgs(
+  name: string,
+  file: string,
+  readOnly: boolean,
+  { format, serial }: DiskLook = ownDisk(name),
+): string[] {
   const options = readOnly ? "readonly=on" : "discard=unmap,detect-zeroes=unmap";
   return [
     ...["-drive", `if=none,id=${name},file=${file},format=${format},${options}`],
@@ -213,7 +230,7 @@ export function diskPath(node: string): string {
 }
 
 function attached({ node, readOnly, ...look }: AttachedDisk): string[] {
-  return disk(node, diskPath(node), readOnly, look);
+  return diskArgs(node, diskPath(node), readOnly, look);
 }
 
 /**
@@ -222,9 +239,14 @@ function attached({ node, readOnly, ...look }: AttachedDisk): string[] {
  */
 const GUEST_NETWORK = "net=10.53.0.0/24,host=10.53.0.2,dns=10.53.0.3,dhcpstart=10.53.0.15,ipv6=off";
 
-function network({ isolated, allow, ports }: MachineSpec): string {
+/** A machine's first network card. `sshPort` is the guest's. */
+export function networkArgs(spec: MachineSpec, mac: string, sshPort: number): string[] {
+  return ["-netdev", network(spec, sshPort), "-device", `virtio-net-pci,netdev=net,mac=${mac},romfile=`];
+}
+
+function network({ isolated, allow, ports }: MachineSpec, sshPort: number): string {
   const forwards = [
-    `hostfwd=tcp::${String(SSH_CONTAINER_PORT)}-:${String(GUEST_SSH_PORT)}`,
+    `hostfwd=tcp::${String(SSH_CONTAINER_PORT)}-:${String(sshPort)}`,
     ...ports.map(
       ({ protocol, guest }, index) => `hostfwd=${protocol}::${String(containerPort(index))}-:${String(guest)}`,
     ),

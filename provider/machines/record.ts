@@ -32,6 +32,8 @@ export interface MachineRecord {
   readonly seats?: readonly Seat[];
   /** Version of the boot artefacts that it is made from. Absent in records of former versions. */
   readonly boot?: string;
+  /** It boots a disk of its own, in whose guest no agent of ours is. */
+  readonly agentless?: true;
   /** qemu's process, once it runs. */
   readonly qemu?: ProcessIdentity;
   /** It was stopped then, in seconds since 1970, and can be started again. Absent while it runs, and where it has ended. */
@@ -56,6 +58,7 @@ export function firstRecord(
     ...{ owner, phase: "starting", madeBy, createdAt, labels, ports, seats, boot: boot.version },
     ...{ size: { cpus, memoryMiB, scratchMiB, accelerator } },
     ...(image !== undefined && { image }),
+    ...("firmware" in boot && { agentless: true as const }),
     ...(lifetime !== undefined && { expiresAt: createdAt + lifetime }),
   };
 }

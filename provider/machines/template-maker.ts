@@ -1,19 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
+import { copySparse } from "../host/files";
 import type { Podman } from "../host/podman";
 import { Agent } from "./agent";
 import { whileBooting, type Booting } from "./boot";
-import { copySparse, makeFolder, SCRATCH } from "./folder";
+import { makeFolder, SCRATCH } from "./folder";
 import { templateTar } from "./identity";
-import type { MachinePlan, Progress } from "./plan";
+import type { ImagePlan, Progress } from "./plan";
 import { slotCount, TEMPLATE_FILES } from "./qemu-command";
 import { save } from "./snapshot";
 import { bareSpec, type MachineSize } from "./spec";
 import { shapeOf, Templates, type Shape, type Template } from "./templates";
 
 /** What a template is made from. */
-export type TemplatePlan = Pick<MachinePlan, "owner" | "spec" | "boot" | "bootTimeout">;
+export type TemplatePlan = Pick<ImagePlan, "owner" | "spec" | "boot" | "bootTimeout">;
 
 /** The same for all machines of a size, when there is none of them yet. */
 export type SizedTemplatePlan = Omit<TemplatePlan, "spec"> & { readonly size: MachineSize };

@@ -3,7 +3,9 @@ import { resolve } from "node:path";
 import { imageSchema, type ImageSpec } from "../schema/image";
 import type { Context } from "../context";
 import type { BootArtefacts } from "../images/artefacts";
+import type { DiskSource, StoredDisk } from "../images/disk";
 import type { StoredImage } from "../images/store";
+import { MayflyError } from "../errors";
 import type { InputFailure, ResourceHandler } from "./resource";
 
 /** What is known of an image. */
@@ -23,11 +25,13 @@ const BOOT_SECONDS = 300; // the default of a VM's bootTimeout
 /** An image is kept when its resource goes: it is a cache by content, which others may use; `podman rmi` removes it. */
 export const image: ResourceHandler<typeof imageSchema, ImageState> = {
   schema: imageSchema,
-  replaceOnChanges: ["reference", "debian", "sourceHash"],
+  replaceOnChanges: ["reference", "debian", "firmware", "sourceHash"],
   deadlines: { create: 1_800, update: 1_800 }, // a slow mirror, or a big image over a slow line
 
-  async check({ containerfile, rootfs }, { openRooms }) {
-    if (rootfs !== undefined) return checkArchive(rootfs);
+  async check({ containerfile, rootfs, disk, firmware }, { openRooms, signal }) {
+    if (rootfs !== undefined)
+      return checkFile("rootfs", rootfs, "a tar", ": pack a folder with `tar -C FOLDER -cf FILE .`");
+    if (disk !== undefined) return checkDisk({ disk, firmware }, (await openRooms()).images, signal);
     if (containerfile === undefined) return [];
     const { images } = await openRooms();
     const failures = await images.wrongPlaces(containerfile);
@@ -35,8 +39,8 @@ export const image: ResourceHandler<typeof imageSchema, ImageState> = {
   },
 
   async derive(source, { openRooms, signal }) {
-    const { containerfile, rootfs, pullPolicy } = source;
-    if (containerfile === undefined && rootfs === undefined && pullPolicy !== "always") return {};
+    const { containerfile, rootfs, disk, pullPolicy } = source;
+    if ((containerfile ?? rootfs ?? disk) === undefined && pullPolicy !== "always") return {};
     const sourceHash = await (await openRooms()).images.digestOf(source, signal);
     return sourceHash === undefined ? {} : { sourceHash };
   },
@@ -62,33 +66,38 @@ async function make(spec: ImageSpec, context: Context): Promise<ImageState> {
   const { images, signal, step, say } = context;
   const [name, stored] = await store(spec, context);
   const boot = await step("Preparing the image for boot", async () => images.prepare(stored, signal, say));
-  for (const shape of spec.warm) await makeTemplate(shape, boot, context);
+  if (!("firmware" in boot)) for (const shape of spec.warm) await makeTemplate(shape, boot, context);
   return {
     imageName: name,
     digest: stored.digest,
     sizeMiB: inMiB(stored.bytes),
-    kernel: boot.kernelVersion,
+    kernel: "firmware" in boot ? "" : boot.kernelVersion,
   };
 }
 
 /** Has the image in podman's store; returns the name that means this content of the source. */
-async function store(spec: ImageSpec, { images, signal, step, say }: Context): Promise<[string, StoredImage]> {
-  const { reference, pullPolicy, debian, containerfile, rootfs } = spec;
+async function store(spec: ImageSpec, context: Context): Promise<[string, StoredImage | StoredDisk]> {
+  const { reference, pullPolicy } = spec;
+  const { images, signal, say } = context;
   if (reference !== undefined) {
     const stored = await images.resolve(reference, signal, say, pullPolicy);
     return [pullPolicy === "always" ? images.pinned(reference, stored) : reference, stored];
   }
-  const name =
-    containerfile !== undefined
-      ? await step("Building the Containerfile", async () => images.containerfile(containerfile, signal, say))
-      : rootfs !== undefined
-        ? await step(`Importing ${rootfs}`, async () => images.rootfs(rootfs, signal))
-        : await step("Making a Debian image from packages (about a minute, once)", async () =>
-            images.debian(debian, signal, say),
-          );
+  const name = await made(spec, context);
   return [name, await images.resolve(name, signal, say)];
 }
 
+/** Makes the image of a source that is no reference unless it is there; returns its name. */
+async function made(spec: ImageSpec, { images, signal, step, say }: Context): Promise<string> {
+  const { debian, containerfile, rootfs, disk, firmware } = spec;
+  if (containerfile !== undefined)
+    return step("Building the Containerfile", async () => images.containerfile(containerfile, signal, say));
+  if (rootfs !== undefined) return step(`Importing ${rootfs}`, async () => images.rootfs(rootfs, signal));
+  if (disk !== undefined) return step(`Copying ${disk}`, async () => images.disk({ disk, firmware }, signal));
+  return step("Making a Debian image from packages (about a minute, once)", async () =>
+    images.debian(debian, signal, say),
+  );
+}
 /** Has a template ready for VMs of a size. */
 async function makeTemplate(
   { cpus, memory, disk, kernelArgs }: ImageSpec["warm"][number],
@@ -101,12 +110,28 @@ async function makeTemplate(
   await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, context);
 }
 
-async function checkArchive(rootfs: string): Promise<InputFailure[]> {
-  const path = resolve(rootfs);
+async function checkDisk(
+  source: DiskSource,
+  images: Context["images"],
+  signal: AbortSignal,
+): Promise<readonly InputFailure[]> {
+  const failures = await checkFile("disk", source.disk, "a qcow2 or raw disk", "");
+  if (failures.length > 0) return failures;
+  try {
+    await images.examineDisk(source, signal);
+    return [];
+  } catch (error) {
+    if (error instanceof MayflyError) return [{ property: "disk", reason: error.message }];
+    throw error;
+  }
+}
+
+async function checkFile(property: string, file: string, what: string, instead: string): Promise<InputFailure[]> {
+  const path = resolve(file);
   const seen = await stat(path).catch(() => undefined);
   if (seen?.isFile() === true) return [];
-  const found = seen === undefined ? "does not exist" : "is no file: pack a folder with `tar -C FOLDER -cf FILE .`";
-  return [{ property: "rootfs", reason: `must be a tar on this host; ${path} ${found}` }];
+  const found = seen === undefined ? "does not exist" : `is no file${instead}`;
+  return [{ property, reason: `must be ${what} on this host; ${path} ${found}` }];
 }
 
 function inMiB(bytes: number): number {

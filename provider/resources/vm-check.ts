@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { stat } from "node:fs/promises";
 import { MayflyError } from "../errors";
 import type { Obstacle } from "../machines/obstacles";
+import { diskImageFailures } from "../schema/disk-image";
 import type { VMSpec } from "../schema/vm";
 import type { CheckContext, InputFailure } from "./resource";
 import { checkDisk } from "./vm-disks";
@@ -12,7 +13,7 @@ export async function checkVM(inputs: VMSpec, look: CheckContext): Promise<reado
     checkKeyPair(inputs, look),
     ...(look.isNew ? [...inputs.mounts.map(checkSource), ...inputs.disks.map(checkDisk), checkHost(inputs, look)] : []),
   ]);
-  return found.flat();
+  return [...diskImageFailures(inputs).map(([property, reason]) => ({ property, reason })), ...found.flat()];
 }
 
 async function checkSource({ source }: VMSpec["mounts"][number], index: number): Promise<InputFailure[]> {

@@ -6,11 +6,13 @@ import type { MachinePlan } from "../machines/plan";
 import type { Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { reap } from "../reap";
 import { parseAllowed } from "../schema/allow";
+import { bootsFromDisk } from "../schema/disk-image";
 import { vmSchema, type VMSpec } from "../schema/vm";
 import { diagnosed } from "./diagnosed";
 import type { ResourceHandler } from "./resource";
 import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginKeys } from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
+import { firstAccess, moveIn, settle } from "./vm-of-disk";
 import { keepClientFiles, sessionLog, type VMConnection } from "./vm-connection";
 
 /** What is known of a VM. */
@@ -46,24 +48,12 @@ const LOOPBACK = "127.0.0.1";
 export const vm: ResourceHandler<typeof vmSchema, VMState> = {
   schema: vmSchema,
   replaceOnChanges: [
-    ...([
-      "image",
-      "cpus",
-      "memory",
-      "disk",
-      "disks",
-      "swap",
-      "mounts",
-      "ports",
-      "network",
-      "allow",
-      "hostname",
-    ] as const),
-    ...(["kernelArgs", "environment", "systemdUnits", "labels", "accelerator", "networks"] as const),
-    "networkIds",
+    ...(["image", "cpus", "memory", "disk", "disks", "swap", "mounts", "ports", "network", "allow"] as const),
+    ...(["hostname", "kernelArgs", "environment", "systemdUnits", "labels", "accelerator", "networks"] as const),
+    ...(["networkIds", "userData", "ignition"] as const),
   ],
   identityInputs: ["networkIds"],
-  ignoreChanges: ["bootTimeout", "waitFor", "warmBoot"],
+  ignoreChanges: ["bootTimeout", "waitFor", "warmBoot", "fromDisk"],
   deadlines: { create: 1_800, update: 120, read: 60, delete: 120 },
   secretOutputs: () => ["connection"],
 
@@ -84,9 +74,10 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     const plan = {
       ...{ owner: context.owner, image: inputs.image, identity, boot, spec, lifetime: inputs.expiresAfter },
       ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
-      access: accessOf(inputs, keys),
+      ...{ userData: inputs.userData, ignition: inputs.ignition },
+      access: bootsFromDisk(inputs) ? firstAccess(keys.publicKeys) : accessOf(inputs, keys),
     };
-    const made = { imageDigest: image.digest, accelerator, machineId: identity.machineId };
+    const made = { imageDigest: image.digest, accelerator };
     return machines.inTurn(spec.memoryMiB, context, async () =>
       machines.orRemove(id, async () => ({ ...made, ...(await bringUp(id, inputs, plan, keys, context)) })),
     );
@@ -109,8 +100,17 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     const { host, port, hostKey } = state.connection;
     const user = loginUser(inputs);
     const connection = { host, port, user, hostKey, ...keys.proof };
-    // Over the guest agent's channel: it works whoever may log in.
-    if (accessChanged(state, inputs)) await machines.changeAccess(id, accessOf(inputs, keys), signal);
+    // Over the guest agent's channel, where there is one: it works whoever may log in.
+    if (accessChanged(state, inputs))
+      await (bootsFromDisk(inputs)
+        ? settle(
+            { ...state.connection, log: sessionLog(id, context) },
+            accessOf(inputs, keys),
+            undefined,
+            context,
+            signal,
+          )
+        : machines.changeAccess(id, accessOf(inputs, keys), signal));
     if (!isDeepStrictEqual(connection, state.connection)) await ssh.forget(state.connection);
     await ssh.login({ ...connection, log: sessionLog(id, context) }, signal);
     const hostname = inputs.hostname ?? hostnameFrom(context.owner.resource);
@@ -125,7 +125,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
 };
 
 /** What is known of a VM once it is up, beside what it was made of. */
-type Running = Omit<VMState, "imageDigest" | "accelerator" | "machineId">;
+type Running = Omit<VMState, "imageDigest" | "accelerator">;
 
 /** Starts a VM and sees that one can work with it. A failure tells what was seen; what there is of the VM stays. */
 async function bringUp(
@@ -141,6 +141,9 @@ async function bringUp(
   const { hostPublicKey: hostKey, hostname } = plan.identity;
   const login = { host: LOOPBACK, port: started.sshPort, user: loginUser(inputs), hostKey };
   const connection = { ...login, ...keys.proof };
+  const machineId = bootsFromDisk(inputs)
+    ? await step("Settling who may log in", async () => moveIn(id, inputs, plan.identity, connection, keys, context))
+    : plan.identity.machineId;
   await step("Logging in", async () =>
     diagnosed({ id, endpoint: connection, remedy: forNewOne }, context, () =>
       waitUntilUp(id, inputs, connection, context),
@@ -149,7 +152,7 @@ async function bringUp(
   const sshConfig = await keepClientFiles(id, hostname, connection, keys.publicKeys, context);
   await machines.ready(id);
   return {
-    ...{ ...login, connection, sshConfig },
+    ...{ ...login, connection, sshConfig, machineId },
     warm: started.warm,
     bootSeconds: Math.round(performance.now() - begun) / 1_000,
     consoleLog: started.consoleLog,

@@ -80,6 +80,19 @@ export const imageSchema = z
      */
     rootfs: text.optional(),
     /**
+     * A disk with a boot loader and a system on it, as qcow2 or raw: a path on this host, absolute or from the program's
+     * folder. The file is copied into the cache, and never written to; another content is another image. Its VMs boot by
+     * its own loader and kernel, each on a disk that begins as this one. The guest is made a VM's own by cloud-init
+     * (NoCloud), or by systemd 252 and newer: it needs one of them, an SSH server, and virtio drivers. Fails with
+     * `IMAGE_NOT_BOOTABLE`.
+     */
+    disk: text.optional(),
+    /**
+     * By what a `disk` boots. `auto` looks: BIOS where it has code in its boot sector, else UEFI where it has an EFI system
+     * partition. `uefi` needs the package `ovmf`. For `disk` only. @default "auto"
+     */
+    firmware: z.enum(["auto", "bios", "uefi"], 'must be "auto", "bios" or "uefi"').default("auto"),
+    /**
      * Make the templates of these sizes of VM at `up`, so that already the first VM of each starts warm. Fails with
      * `NO_TEMPLATE` where the guest cannot be one. @default [] and made by the first VM that wants one
      */
@@ -87,7 +100,7 @@ export const imageSchema = z
     /** Names the content of the source that is to be had now. Found by ourselves; not for programs. */
     sourceHash: text.optional(),
   })
-  .superRefine(({ pullPolicy, ...image }, context) => {
+  .superRefine(({ pullPolicy, firmware, warm, ...image }, context) => {
     const refuseIf = (isWrong: boolean, field: string, message: string) => {
       if (isWrong) context.addIssue({ code: "custom", path: [field], message });
     };
@@ -95,12 +108,18 @@ export const imageSchema = z
     refuseIf(sources.length !== 1, "reference", `set exactly one of ${SOURCES.join(", ")}`);
     const { reference } = image;
     refuseIf(pullPolicy !== "missing" && reference === undefined, "pullPolicy", "is for reference only");
+    refuseIf(firmware !== "auto" && image.disk === undefined, "firmware", "is for disk only");
+    refuseIf(
+      warm.length > 0 && image.disk !== undefined,
+      "warm",
+      "can't be: VMs of a disk image boot by its own loader",
+    );
     const isLocal = reference?.startsWith("localhost/") ?? false;
     refuseIf(pullPolicy === "always" && isLocal, "pullPolicy", `can't be "always": no registry has localhost/…`);
   });
 
 /** Where an image comes from. */
-const SOURCES = ["reference", "debian", "containerfile", "rootfs"] as const;
+const SOURCES = ["reference", "debian", "containerfile", "rootfs", "disk"] as const;
 
 /** What a program may write. */
 export type ImageInputs = z.input<typeof imageSchema>;

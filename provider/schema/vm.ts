@@ -14,6 +14,7 @@ import {
   userName,
 } from "./fields";
 import { cpus, disk, kernelArgs, memory } from "./machine-shape";
+import { otherImageFailures } from "./disk-image";
 import { memberships } from "./network";
 
 /**
@@ -68,13 +69,18 @@ const user = z.strictObject({
 /** Inputs of {@link VM}. Types, checks, defaults and reference docs all come from here. */
 export const vmSchema = z
   .strictObject({
-    /** What to boot: any OCI image with a kernel, an init and sshd (`localhost/x`, `quay.io/x/y:tag`), or a `mayfly.Image`. */
+    /** What to boot: any OCI image by name (`localhost/x`, `quay.io/x/y:tag`), or a `mayfly.Image`. */
     image: imageName,
+    /** Whether it is a disk image, which its name tells only at `up`; the SDK fills it in. @default false */
+    fromDisk: z.boolean().default(false),
     /** Virtual CPUs. @default 2 */
     cpus,
     /** Memory: `"512MiB"`, `"2GiB"`, or a number of MiB; at least 128 MiB. @default "1GiB" */
     memory,
-    /** Scratch disk for what the guest writes, instead of its memory: `"10GiB"`. Sparse on the host; gone with the VM. */
+    /**
+     * Scratch disk for what the guest writes, instead of its memory: `"10GiB"`. Sparse on the host; gone with the VM. With
+     * a disk image the size that its disk grows to. @default none; with a disk image, the size that it has
+     */
     disk,
     /** Files of the host that the guest sees as further disks: images of disks, raw or qcow2. @default [] */
     disks: disks.default([]),
@@ -130,6 +136,18 @@ export const vmSchema = z
     hostname: hostname.optional(),
     /** Added to the kernel's command line. @default [] */
     kernelArgs,
+    /**
+     * For cloud-init in the guest: `#cloud-config` and all else that it takes as user data, through its source NoCloud. With
+     * a disk image only. Who may log in stays what this VM declares. Fails with `BOOT_FAILED` where the guest has no
+     * cloud-init. Secret. @default none
+     */
+    userData: text.optional(),
+    /**
+     * For Ignition in the guest (Fedora CoreOS, Flatcar): its configuration as JSON. With a disk image only, which has to
+     * take this VM's identity by systemd's credentials then. Fails with `BOOT_FAILED` where the guest has no Ignition. Secret.
+     * @default none
+     */
+    ignition: text.optional(),
     /** Variables for every login session, by /etc/environment, and for a container image's entrypoint. @default {} */
     environment: environment.default({}),
     /**
@@ -159,7 +177,7 @@ export const vmSchema = z
     bootTimeout: duration.default(300),
   })
   .superRefine((vm, context) => {
-    for (const rule of [checkBoot, checkAccess, checkMounts, checkDisks, checkPorts, checkAllow])
+    for (const rule of [checkBoot, checkAccess, checkMounts, checkDisks, checkPorts, checkAllow, checkReaders])
       rule(vm, (path, message) => {
         context.addIssue({ code: "custom", path, message });
       });
@@ -228,6 +246,10 @@ function checkAllow({ allow, network }: VMSpec, complain: Complain): void {
       ["allow"],
       'needs network "isolated": with "user" the VM reaches everything, and a list would close nothing',
     );
+}
+
+function checkReaders(vm: VMSpec, complain: Complain): void {
+  for (const [field, message] of otherImageFailures(vm)) complain([field], message);
 }
 
 /** Whether a listener at the one address leaves no room for one at the other. */

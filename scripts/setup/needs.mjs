@@ -66,6 +66,11 @@ export const DOWNLOAD_NEEDS = [{ name: "curl", programs: ["curl"], packages: () 
 /** What only the tests need. @type {readonly Need[]} */
 export const TEST_NEEDS = [
   { name: "sshd", programs: ["sshd"], packages: () => ["openssh-server"] },
+  {
+    name: "UEFI firmware",
+    files: ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_CODE.fd"],
+    packages: () => ["ovmf"],
+  },
   { name: "musl", files: ["/lib/ld-musl-x86_64.so.1"], packages: () => ["musl"] },
   // Clients that work by the files of SshConfig, or through a forward.
   { name: "git", programs: ["git"], packages: () => ["git"] },

@@ -152,6 +152,22 @@ test.each([
   await eventually("no import of it stays", 20, async () => (await nameless()) === "");
 });
 
+test("a kernel without drivers for a machine's disks is refused before any boot, and nothing of it stays", async () => {
+  rmSync(context, { recursive: true });
+  const modules = { "modules.dep": "kernel/fs/erofs.ko:\n", "modules.builtin": "kernel/drivers/block/virtio_blk.ko\n" };
+  const files = Object.entries(modules).map(([name, text]): [string, string] => [
+    `usr/lib/modules/6.1-odd/${name}`,
+    text,
+  ]);
+  furnish(context, { "boot/vmlinuz-6.1-odd": "a kernel", ...Object.fromEntries(files) });
+  const image = await images.resolve(await build({ text: `FROM ${BASE}\nCOPY . /\n`, context }), signal, say);
+  expect(await failureOf(images.prepare(image, signal, say))).toMatchObject({
+    code: "IMAGE_NOT_BOOTABLE",
+    message: expect.stringMatching(/kernel 6\.1-odd has no driver[^]*have: virtio_pci, overlay\nTo fix: install one/),
+  });
+  expect([...readdirSync(paths.artefacts), ...readdirSync(paths.scratch)]).toEqual([]);
+});
+
 test.each(["oci", "v2s2"])("pullPolicy decides when a registry is asked (manifest: %s)", async (format) => {
   const push = async (name: string) => {
     const folder = join(home, `${name.replaceAll(/\W/g, "-")}-${format}`);

@@ -12,7 +12,7 @@ test("parts of a line are joined, carriage returns and escapes go", () => {
     line("P", "Kernel pa"),
     line("P", "nic - not syncing"),
     line("F", ": oops\r"),
-    line("F", "\u001b[0;1mnext\r"),
+    line("F", "\u001b[0;1mnext\u001bc\u001b[?7l\r"),
   ];
   expect(consoleText(`${log.join("\n")}\n`)).toBe("Kernel panic - not syncing: oops\nnext\n");
 });
@@ -20,6 +20,8 @@ test("parts of a line are joined, carriage returns and escapes go", () => {
 test.each([
   ["mayfly: cannot boot: the identity disk is missing", "the identity disk is missing"],
   ["[    3.44] Kernel panic - not syncing: Attempted to kill init!", "the kernel panicked: Attempted to kill init!"],
+  ["Missing operating system.\nNo bootable device.", "there is no boot loader on the disk"],
+  ["UEFI Interactive Shell v2.2", "there is no loader for x86-64 on the disk's EFI system partition"],
   ["You are in emergency mode. After logging in", "systemd went into emergency mode"],
 ])("a hopeless console is told from a slow one: %s", (text, reason) => {
   expect(fatalConsoleText(`booting\n${text}\n`)).toBe(reason);

@@ -9,6 +9,7 @@ import { image } from "../../../provider/resources/image";
 import type { AnyHandler } from "../../../provider/resources/registry";
 import { LOOK } from "../engine/things";
 import { furnish } from "../../support/folders";
+import { mbr, writeRaw } from "../../support/small-disks";
 
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const handler: AnyHandler = image as never;
@@ -17,6 +18,7 @@ const app = join(folder, "app");
 const path = join(app, "Containerfile");
 
 beforeAll(() => {
+  writeRaw(join(folder, "boot.raw"), mbr([], { code: true }), 1_048_576);
   furnish(folder, { "app/Containerfile": "FROM x\n", "app/src/a": "a", "root.tar": "a tar" });
 });
 afterAll(() => {
@@ -27,7 +29,7 @@ const rooms = () => Promise.resolve(compose({ MAYFLY_HOME: join(folder, "data") 
 const check = async (news: object) => checkInputs(handler, news as never, { ...LOOK, openRooms: rooms });
 
 test.each<[string, object, string]>([
-  ["no source", {}, "reference: set exactly one of reference, debian, containerfile, rootfs"],
+  ["no source", {}, "reference: set exactly one of reference, debian, containerfile, rootfs, disk"],
   ["two sources", { debian: {}, rootfs: join(folder, "root.tar") }, "reference: set exactly one of"],
   ["no text of a Containerfile", { containerfile: {} }, "containerfile.path: set exactly one of path and text"],
   ["a missing one", { containerfile: { path: "./no" } }, "containerfile.path: must be a file .*/no does not exist"],
@@ -37,6 +39,19 @@ test.each<[string, object, string]>([
   ["a bad ARG", { containerfile: { path, buildArgs: { "1": "x" } } }, "containerfile.buildArgs"],
   ["a missing tar", { rootfs: "./no.tar" }, "rootfs: must be a tar on this host; .*/no.tar does not exist"],
   ["a folder as tar", { rootfs: app }, "rootfs: must be a tar on this host; .* `tar -C FOLDER"],
+  [
+    "a missing disk",
+    { disk: "./no.qcow2" },
+    "disk: must be a qcow2 or raw disk on this host; .*/no.qcow2 does not exist",
+  ],
+  ["a folder as disk", { disk: app }, "disk: must be a qcow2 or raw disk on this host; .* is no file"],
+  [
+    "a disk without a loader",
+    { disk: join(folder, "root.tar") },
+    "disk: .*root.tar is no disk .*\\nit has neither code",
+  ],
+  ["firmware of another", { debian: {}, firmware: "uefi" }, "firmware: is for disk only"],
+  ["a template of a disk", { disk: join(folder, "boot.raw"), warm: [{}] }, "warm: can't be: VMs of a disk image"],
   ["another policy", { reference: "x", pullPolicy: "newer" }, 'pullPolicy: must be "missing", "always" or "never"'],
   ["a policy for what is built", { debian: {}, pullPolicy: "always" }, "pullPolicy: is for reference only"],
   ["a registry of none", { reference: "localhost/x", pullPolicy: "always" }, `pullPolicy: can't be "always"`],

@@ -56,6 +56,32 @@ test("only an isolated VM has a list of what it may reach, by host and port; the
   expect(failures.map((failure) => failure.split(":")[0])).toEqual(wrong.map((_, index) => `allow[${String(index)}]`));
 });
 
+test("what the guest of a disk image cannot have is said by field, also before the image has its name", async () => {
+  const wrong = {
+    ...{ mounts: [{ source: "/", target: "/srv" }], networks: [{ network: "n", subnet: "10.80.0.0/24" }] },
+    ...{ kernelArgs: ["quiet"], network: "isolated", allow: ["192.0.2.7:443"], waitFor: "none" },
+  };
+  const fields = ["allow", "kernelArgs", "mounts", "networks", "waitFor"];
+  for (const image of [
+    { image: UNKNOWN, fromDisk: true },
+    { image: `localhost/mayfly/disk@sha256:${"0".repeat(64)}` },
+  ]) {
+    const { failures } = await check({ ...wrong, ...image });
+    expect(failures.map((failure) => failure.split(":")[0]).sort()).toEqual(fields);
+    expect((await check({ ...image, warmBoot: "required" })).failures).toEqual([
+      expect.stringMatching(/^warmBoot: must be/),
+    ]);
+    expect((await check({ ...image, userData: "#cloud-config\n{}", disk: "4GiB" })).failures).toEqual([]);
+  }
+  const forOthers = { userData: "#cloud-config\n{}", ignition: "{}" };
+  expect((await check({ image: UNKNOWN, ...forOthers })).failures).toEqual([]); // it may turn out to be a disk
+  const { failures } = await check(forOthers);
+  expect(failures).toEqual([
+    expect.stringMatching(/^userData: is for disk/),
+    expect.stringMatching(/^ignition: is for/),
+  ]);
+});
+
 test("everything that is wrong is said at once, by field, what the host lacks too", async () => {
   const wrong = {
     ...{ image: "docker://x", memory: "1 pound", cpus: 0, ports: [{ guest: 70_000 }], discs: [], disk: "5 GB" },
