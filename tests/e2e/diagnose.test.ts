@@ -257,7 +257,7 @@ test("a failed SshCommand names the first broken rung", async () => {
 });
 
 test("the kernel's OOM killer was at work", async () => {
-  // On request (sysrq): a guest whose memory is really used up takes minutes under emulation until it is itself again.
+  // On request (sysrq): the same killer, without the time that filling all memory takes under emulation.
   const victim = "sh -c 'echo 1000 >/proc/self/oom_score_adj; exec sleep 1000' & victim=$!";
   await hands.run(
     victim,
