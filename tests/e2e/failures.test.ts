@@ -164,7 +164,9 @@ describe("at up", () => {
     parts("sudoless", "user ann: sudo is asked for, but the image has no sudo", "mayfly: cannot boot", "BOOT_FAILED");
     // Where it broke, found before the VM was removed.
     const found = (name: string) => /^ *diagnosis: (.*)$/m.exec(errorOf(run, name))?.[1];
-    expect(found("panics")).toBe("kernel: the guest's kernel has panicked (Attempted to kill init! exitcode=0x00000100)");
+    expect(found("panics")).toBe(
+      "kernel: the guest's kernel has panicked (Attempted to kill init! exitcode=0x00000100)",
+    );
     expect(found("hangs")).toMatch(/^(?:kernel|init|sshd): /); // how far it came depends on the host
     expect(found("sudoless")).toMatch(/^init: the boot has ended: user ann: sudo is asked for/);
     expect(found("empty")).toBeUndefined();
