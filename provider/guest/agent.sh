@@ -76,6 +76,15 @@ await_run() {
   esac
 }
 
+# leave_init: takes the agent, and all that it starts from now on, out of systemd's own cgroup. systemd ends all that is in
+# there when the kernel has killed one of them for lack of memory: a program of somebody's session would take the agent and
+# the door with it.
+leave_init() {
+  [ -d /sys/fs/cgroup/init.scope ] || return 0
+  mkdir -p /sys/fs/cgroup/mayfly
+  for process in $$ 0; do echo $process >/sys/fs/cgroup/mayfly/cgroup.procs; done # 0 is the subshell that this runs in
+}
+
 # admits_all: whether the door is open to all users. systemd lets nobody but root log in while /run/nologin is there
 # (pam_nologin(8)), which may be a little longer than until it listens.
 admits_all() {
@@ -125,6 +134,7 @@ settle() {
   *) echo "its init is neither systemd nor Mayfly's own" >&4 && return 1 ;;
   esac
   await_run
+  leave_init
   prepare_door
   until_"$init"_is_quiet || return 1
   until_true 20 door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
@@ -220,6 +230,7 @@ else
   # Nothing tells of a new listener, so this looks.
   (
     await_run
+    leave_init
     serve none &
     await_server
     until_true 3600 admits_all && echo listening >&3 # the host gives up long before

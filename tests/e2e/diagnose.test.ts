@@ -257,7 +257,7 @@ test("a failed SshCommand names the first broken rung", async () => {
 });
 
 test("the kernel's OOM killer was at work", async () => {
-  // On request (sysrq): a guest whose memory is really used up takes minutes under emulation until it is itself again.
+  // On request (sysrq): the same killer, without the time that filling all memory takes under emulation.
   const victim = "sh -c 'echo 1000 >/proc/self/oom_score_adj; exec sleep 1000' & victim=$!";
   await hands.run(
     victim,
@@ -291,12 +291,10 @@ test("qemu is stopped, by a signal and over QMP", async () => {
 
 test("init hangs", async () => {
   hands.type("kill -SEGV 1"); // no other signal stops it: the kernel keeps them from PID 1
-  await eventually("systemd freezes", PATIENCE, async () =>
-    (await rooms.machines.console(id)).includes("Freezing execution"),
-  );
+  await eventually("systemd freezes", PATIENCE, async () => (await diagnose()).firstBroken?.name === "init");
   await expectBroken(
     "init",
-    /^systemd \(PID 1\) has crashed and is frozen/,
+    /^systemd \(PID 1\) (?:has crashed|hangs)/,
     /systemd does not come back: mayfly rm patient/,
   );
 });
