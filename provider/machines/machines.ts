@@ -295,7 +295,8 @@ export class Machines {
     const record = await this.shelf.records.read(id);
     if (record?.expiry !== undefined && record.expiry.pid !== process.pid) stopExpiry(record.expiry);
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
-    await rm(this.shelf.folder(id), { recursive: true, force: true });
+    // Its tunnel ends with it, and may write its last word into a folder that is being emptied.
+    await rm(this.shelf.folder(id), { recursive: true, force: true, maxRetries: 5 });
     await forgetTurns(this.shelf, id);
     await this.shelf.records.remove(id);
   }

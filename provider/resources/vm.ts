@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
-import { MayflyError } from "../errors";
+import type { MayflyError } from "../errors";
 import type { MachinePlan } from "../machines/plan";
 import type { Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { reap } from "../reap";

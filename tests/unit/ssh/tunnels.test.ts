@@ -56,6 +56,10 @@ test("what goes through forwards is in the session log: which one, from where to
     expect.objectContaining({ session: 1, bytesSent: 5, bytesReceived: 5 }),
     expect.objectContaining({ session: 2, bytesSent: 3, bytesReceived: 3 }),
   ]);
+  await tunnel.close("web-1");
+  await tunnel.close("api-1");
+  await tunnel.keeperEnds();
+  expect(of("disconnected")).toHaveLength(1);
 });
 
 describe("a local forward", () => {
