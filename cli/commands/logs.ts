@@ -53,6 +53,7 @@ async function show(name: string, options: LogOptions): Promise<void> {
   }
   const { eachConsoleLine } = await import("../vms/console-log.js");
   await eachConsoleLine(id, { isOver, stream: kind === "qemu" ? "stderr" : "stdout" }, session, (line) => {
+    if (line.text === "") return; // a part that was nothing but terminal escapes
     if (json) print(JSON.stringify(line));
     else process.stdout.write(line.text);
   });

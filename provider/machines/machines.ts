@@ -92,11 +92,9 @@ export class Machines {
     const seats = await this.begin(id, asked, progress.signal);
     const { boot } = asked;
     const { launcher, podman } = this;
-    return this.orRemove(id, async () =>
-      isBootDisk(boot)
-        ? startFromDisk(id, { ...asked, boot, exits, seats }, { launcher, podman }, progress)
-        : this.startFromImage(id, { ...asked, boot, exits, seats }, progress),
-    );
+    return isBootDisk(boot)
+      ? startFromDisk(id, { ...asked, boot, exits, seats }, { launcher, podman }, progress)
+      : this.startFromImage(id, { ...asked, boot, exits, seats }, progress);
   }
 
   private async startFromImage(id: string, plan: ImagePlan, progress: Progress): Promise<StartedMachine> {
