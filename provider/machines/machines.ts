@@ -56,7 +56,8 @@ export class Machines {
     this.power = new Power(this.shelf, this.launcher, podman);
     this.workshop = {
       ...{ podman, templates: this.templates },
-      begin: async (id, plan, signal) => this.begin(id, plan, signal),
+      // It becomes no VM: without the image's name none is listed, without a lifetime none ends.
+      begin: async (id, { owner, spec, boot }, signal) => this.begin(id, { owner, spec, boot }, signal),
       launch: async (id, plan, how, signal) =>
         this.launcher.launch(id, { ...plan, identity: { mac: newMac() }, seats: [], exits: [] }, how, signal),
       booting: (id) => this.launcher.booting(id),
