@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stepChart } from "./chart";
+import { measureCommand } from "./command";
 import { seconds, table, type Figure } from "./figures";
 import { measureFleet } from "./fleet";
 import { describeHost, otherLoad } from "./host";
@@ -25,6 +26,8 @@ async function main(): Promise<void> {
   show("Fleet", fleet);
   const reach = await measureReach();
   show("Reach", reach);
+  const command = await measureCommand();
+  show("Command", command);
   mkdirSync(DOCS, { recursive: true });
   writeFileSync(join(DOCS, "warm-boot.svg"), stepChart(`One warm create, ${seconds(boots.warm)}`, boots.steps));
   const busy =
@@ -54,6 +57,10 @@ ${table(fleet)}
 Over SSH to one VM. The two sides of each ratio took turns; a ratio is the median of those of the rounds.
 
 ${table(reach)}
+
+## Command
+
+${table(command)}
 `,
   );
 }
