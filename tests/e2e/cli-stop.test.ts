@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { CommandHome } from "../support/command";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { CommandHome, PATIENCE } from "../support/command";
+import { eventually } from "../support/eventually";
 
 // A VM with a disk of the smallest size, which boots through its kernel: that is how all start that were stopped.
 
@@ -15,6 +18,16 @@ afterAll(async () => {
 });
 
 const mayfly = async (...args: string[]) => command.run(...args);
+
+/** Whether an SSH server answers there. */
+async function greets(address: string): Promise<boolean> {
+  const [host = "", port] = address.split(":");
+  const socket = connect(Number(port), host).setEncoding("utf8");
+  const signal = AbortSignal.timeout(10_000);
+  const [text = ""] = (await once(socket, "data", { signal }).catch(() => [])) as string[];
+  socket.destroy();
+  return text.startsWith("SSH-2.0-");
+}
 
 test("stop and start: the same machine, with what is on its disk; restart; what is refused meanwhile", async () => {
   const run = ["run", "-d", "--name", "st", "--disk", "64M", "--port", "80", "--no-warm"];
@@ -48,7 +61,11 @@ test("stop and start: the same machine, with what is on its disk; restart; what 
   expect(isNow[2]).not.toBe(bornAs[2]);
   expect(isNow.slice(3)).toEqual([""]);
   expect(await mayfly("start", "st")).toMatchObject({ code: 1, err: expect.stringMatching(/runs already/) });
+
+  const { out: forwarded } = await mayfly("forward", "-d", "--json", "st", "22");
+  const [{ listen }] = JSON.parse(forwarded) as [{ listen: string }];
   expect(await mayfly("restart", "st")).toMatchObject({ code: 0, err: "restarted st\n" });
+  await eventually("the forward leads to the restarted guest", PATIENCE, async () => greets(listen));
   expect((await mayfly("exec", "st", "cat", "/root/kept")).out).toBe("kept\n");
   expect(await mayfly("rm", "--json", "st")).toMatchObject({ code: 0, out: expect.stringMatching(/"name": "st"/) });
 });
