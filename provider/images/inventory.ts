@@ -26,7 +26,8 @@ const LABEL = "mayfly.image";
 export async function listImages(paths: Paths, podman: Podman, signal: AbortSignal): Promise<ListedImage[]> {
   const units = await unitsIn(paths.artefacts, await readdir(paths.artefacts));
   const stored = JSON.parse(await podman.run(["images", "--format", "json"], { signal })) as PodmanImage[];
-  const listed = stored.map(({ Id: id, Names, Labels, Size: bytes, Created: createdAt }): ListedImage => {
+  const images = new Map(stored.map((image) => [image.Id, image])); // podman lists one once for each of its names
+  const listed = [...images.values()].map(({ Id: id, Names, Labels, Size: bytes, Created: createdAt }): ListedImage => {
     const label = Labels?.[LABEL];
     const made = label === "debian" || label === "containerfile" || label === "rootfs" ? label : "elsewhere";
     const bootBytes = bytesOf(units.filter((unit) => unit.id === id));

@@ -152,6 +152,22 @@ test.each([
   await eventually("no import of it stays", 20, async () => (await nameless()) === "");
 });
 
+test("an image is listed once, whatever it is called; removed with all its names", async () => {
+  const name = await build({ text: `FROM ${BASE}\nENV LISTED=once\n` });
+  await images.tag(name, `localhost/${LABEL}/again`, signal);
+  const listed = async () => (await images.list(signal)).filter(({ names }) => names.includes(name));
+  expect(await listed()).toEqual([
+    expect.objectContaining({
+      names: expect.arrayContaining([name, `localhost/${LABEL}/again:latest`]),
+      made: "containerfile",
+      bootBytes: 0,
+    }),
+  ]);
+  const stored = await images.find(name, signal);
+  if (stored !== undefined) await images.remove(stored, signal);
+  expect([await images.find(`localhost/${LABEL}/again`, signal), await listed()]).toEqual([undefined, []]);
+});
+
 test("a kernel without drivers for a machine's disks is refused before any boot, and nothing of it stays", async () => {
   rmSync(context, { recursive: true });
   const modules = { "modules.dep": "kernel/fs/erofs.ko:\n", "modules.builtin": "kernel/drivers/block/virtio_blk.ko\n" };
