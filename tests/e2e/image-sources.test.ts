@@ -154,6 +154,7 @@ test.each([
 
 test("an image is listed once, whatever it is called; removed with all its names", async () => {
   const name = await build({ text: `FROM ${BASE}\nENV LISTED=once\n` });
+  made.push(`localhost/${LABEL}/again`);
   await images.tag(name, `localhost/${LABEL}/again`, signal);
   const listed = async () => (await images.list(signal)).filter(({ names }) => names.includes(name));
   expect(await listed()).toEqual([
