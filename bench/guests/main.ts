@@ -85,7 +85,7 @@ const HOST = /^On \d+ cores .*$/m;
 const HEAD = `# Guests
 
 Made by \`npm run guests\`, which builds each image from packages, without a registry of containers, and does with its VM what
-a user would. Other work ran on the same cores, so the seconds are high, and tell nothing of one guest against another.
+a user would. Nothing else ran meanwhile; only seconds of one run can be compared.
 
 A boot is one through the kernel, up to a verified login, with 2 CPUs and 512 MiB or less. **SSH**: \`ssh web true\`. **exec**:
 input, output, errors and the exit code of a command. **SFTP**: a file there and back. **reboot**: \`reboot\` in the guest,
