@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { print, printJson } from "../output";
+import { bytes as show, print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
 import { verbWithJson } from "../verb";
 
@@ -98,11 +98,7 @@ async function templates({ machines }: Session): Promise<Leftover[]> {
 async function artefacts({ machines, images }: Session, doomed: ReadonlySet<string>): Promise<Leftover[]> {
   const unused = await images.unused(await machines.bootsInUse(doomed));
   return unused.map(({ id, bytes }) => ({
-    ...{ kind: "image" as const, name: id.slice(0, 12), reason: `no VM needs it (${inMiB(bytes)} MiB)` },
+    ...{ kind: "image" as const, name: id.slice(0, 12), reason: `no VM needs it (${show(bytes)})` },
     remove: () => images.removeArtefacts(id),
   }));
-}
-
-function inMiB(bytes: number): string {
-  return (bytes / 1_048_576).toFixed(0);
 }

@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import type { AskedMachine, MachineOptions } from "../args/machine";
 import type { Session } from "../rooms";
 import { UsageError } from "../trouble";
@@ -29,7 +29,7 @@ async function readUnits(folder: string): Promise<Record<string, string>> {
   const units: Record<string, string> = {};
   for (const { name, parentPath } of await readdir(root, { withFileTypes: true, recursive: true })) {
     const path = join(parentPath, name);
-    const unit = path.slice(root.length + 1);
+    const unit = relative(root, path);
     if (!(await isFolder(path))) units[unit] = await readFile(path, "utf8");
     else if (!name.endsWith(".d"))
       throw new UsageError(

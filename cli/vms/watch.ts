@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { MachineOptions } from "../args/machine";
 import { clearProgress, note } from "../output";
 import { Interrupted, type Session } from "../rooms";
+import type { IsOver } from "./follow";
 import { withSessionVM } from "./session-vm";
 
 /** How a machine is watched. */
@@ -23,12 +24,11 @@ export async function watchVM({ image, options }: Watching, session: Session): P
 
 /** The console, from the first line of the boot on. */
 async function showConsole({ image, options }: Watching, session: Session): Promise<void> {
-  const { eachConsoleLine } = await import("./console-log.js");
-  let isOver = false;
+  const [{ eachConsoleLine }, { goneOr }] = await Promise.all([import("./console-log.js"), import("./follow.js")]);
+  let isOver: IsOver = () => Promise.resolve(false); // not while it boots
   let shown = Promise.resolve();
   const onId = async (id: string) => {
-    const how = { isOver: () => Promise.resolve(isOver), stream: "stdout" } as const;
-    shown = eachConsoleLine(id, how, session, ({ text }) => {
+    shown = eachConsoleLine(id, { isOver: async () => isOver(), stream: "stdout" }, session, ({ text }) => {
       clearProgress();
       process.stdout.write(text);
     });
@@ -38,13 +38,11 @@ async function showConsole({ image, options }: Watching, session: Session): Prom
   try {
     await withSessionVM({ image, options, onId }, session, async (vm) => {
       tellUp(vm.name);
-      const { goneOr } = await import("./follow.js");
-      await untilOver(goneOr(true, vm.id, session), session.signal);
-      isOver = true;
+      isOver = goneOr(true, vm.id, session);
       await shown;
     });
   } finally {
-    isOver = true;
+    isOver = () => Promise.resolve(true);
   }
 }
 
@@ -82,13 +80,6 @@ async function connect(id: string, { paths }: Session, signal: AbortSignal): Pro
   const look = async () => connectConsole(paths, id, signal).catch(() => undefined);
   return until("the VM has a console", look, { signal, interval: 20, diagnose });
 }
-
-async function untilOver(isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
-  const { setTimeout: sleep } = await import("node:timers/promises");
-  while (!(await isOver())) await sleep(LOOK_MS, undefined, { signal });
-}
-
-const LOOK_MS = 100;
 
 function tellUp(name: string): void {
   note(`${name} is up: mayfly ssh ${name}   (it goes with Ctrl-C)`);

@@ -57,7 +57,7 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
   const label = `ci/job=${String(process.pid)}`;
   const made = await mayfly(
     ...["run", "-d", "--name", "dev", "--bind", "./share:/srv/share", "--port", "80", "--expires", "2h"],
-    ...["--vcpus", "2", "--add-swap", "32M", "--label", label, "--systemd-units", "units", "--bind-storage-ro"],
+    ...["--vcpus", "2", "--add-swap", "32M", "--label", label, "--systemd-units", "./units", "--bind-storage-ro"],
     ...["--mount-disk-file", "data.img:data", "--mount-disk-file", "more.qcow2:more"],
     ...["--log-dir", "console,journal=logs", "-e", "A=b c"],
   );
