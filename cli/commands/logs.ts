@@ -51,10 +51,11 @@ async function show(name: string, options: LogOptions): Promise<void> {
     await printSessions(id, { follow, isOver }, session);
     return;
   }
-  const { eachConsoleLine } = await import("../vms/console-log.js");
-  await eachConsoleLine(id, { isOver, stream: kind === "qemu" ? "stderr" : "stdout" }, session, (line) => {
-    if (line.text === "") return; // a part that was nothing but terminal escapes
-    if (json) print(JSON.stringify(line));
-    else process.stdout.write(line.text);
-  });
+  const { eachConsoleLine, eachWholeLine } = await import("../vms/console-log.js");
+  const how = { isOver, stream: kind === "qemu" ? "stderr" : "stdout" } as const;
+  if (json)
+    await eachWholeLine(id, how, session, (line) => {
+      print(JSON.stringify(line));
+    });
+  else await eachConsoleLine(id, how, session, ({ text }) => process.stdout.write(text));
 }

@@ -51,8 +51,9 @@ async function startOne({ id, record }: FoundVM, session: Session): Promise<void
     import("../vms/connect.js"),
     import("../vms/log-dir.js"),
   ]);
-  await ssh.login({ ...(await endpointOf({ id }, session)), perDialTimeout: DIAL_SECONDS }, signal);
+  const endpoint = await endpointOf({ id }, session);
+  await machines.whileUp(id, BOOT_SECONDS, signal, async (during) => ssh.loginToNew(endpoint, during));
   await followKept(id, session);
 }
 
-const DIAL_SECONDS = 60; // a guest that has just begun to listen is slow under emulation
+const BOOT_SECONDS = 300; // the default of a VM's bootTimeout

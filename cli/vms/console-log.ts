@@ -25,3 +25,19 @@ export async function eachConsoleLine(
     if (isOfStream.test(line)) onLine({ time: line.slice(0, line.indexOf(" ")), text: consoleText(line) });
   });
 }
+
+/** The same by whole lines, without their ends: parts are put together, an unfinished line comes at the end. */
+export async function eachWholeLine(
+  id: string,
+  how: { readonly isOver: IsOver; readonly stream: ConsoleStream },
+  session: Session,
+  onLine: (line: ConsoleLine) => void,
+): Promise<void> {
+  let begun: ConsoleLine | undefined;
+  await eachConsoleLine(id, how, session, ({ time, text }) => {
+    const line = { time: begun?.time ?? time, text: (begun?.text ?? "") + text };
+    begun = text.endsWith("\n") ? undefined : line;
+    if (begun === undefined) onLine({ ...line, text: line.text.slice(0, -1) });
+  });
+  if (begun !== undefined) onLine(begun);
+}

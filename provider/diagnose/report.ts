@@ -19,7 +19,6 @@ export interface GuestReport {
 /** One filesystem. */
 interface DiskReport {
   readonly mount: string;
-  readonly type: string;
   readonly sizeMiB: number;
   readonly freeMiB: number;
   /** `undefined`: it has no fixed number of them. */
@@ -50,10 +49,8 @@ interface SshdReport {
 interface AccountReport {
   readonly exists: boolean;
   readonly uid: number | undefined;
-  readonly home: string;
   readonly shell: string;
   readonly hasShell: boolean;
-  readonly hasHome: boolean;
   /** A file that keeps all but root from logging in (pam_nologin(8)). */
   readonly nologin: string | undefined;
   /** The file with its keys, then all folders above it. */
@@ -82,7 +79,6 @@ export interface Traffic {
 /** What the agent tells of the way between the guest's card and its sshd. */
 export interface NetworkReport {
   readonly isUp: boolean | undefined;
-  readonly hasCarrier: boolean | undefined;
   /** `10.53.0.15/24` */
   readonly addresses: readonly string[];
   readonly routes: readonly string[];
@@ -127,7 +123,6 @@ export function readNetwork(facts: GuestFacts): NetworkReport {
   const flags = numberOf(first(facts, "card-flags"));
   return {
     isUp: flags === undefined ? undefined : (flags & INTERFACE_UP) !== 0,
-    hasCarrier: readFlag(first(facts, "card-carrier"), "1"),
     addresses: all(facts, "card-address").flatMap((line) => /inet (\S+)/.exec(line)?.[1] ?? []),
     routes: all(facts, "route"),
     connections: all(facts, "connection").map((line) => TCP_STATES[line.split(/\s+/)[3] ?? ""] ?? "other"),
@@ -160,28 +155,26 @@ export function victimOn(console: string): string | undefined {
   return readOutOfMemory(line, undefined)?.victim;
 }
 
-/** `/ overlay 4096 199000 190000 50000 49000`: mount, type, block size, blocks, free ones, inodes, free ones. */
-const DISK = /^(\/\S*) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+)$/;
+/** `/ 4096 199000 190000 50000 49000`: mount, block size, blocks, free ones, inodes, free ones. */
+const DISK = /^(\/\S*) (\d+) (\d+) (\d+) (\d+) (\d+)$/;
 
 function readDisk(line: string): DiskReport | undefined {
-  const [, mount, type, ...numbers] = DISK.exec(line) ?? [];
-  if (mount === undefined || type === undefined) return undefined;
+  const [, mount, ...numbers] = DISK.exec(line) ?? [];
+  if (mount === undefined) return undefined;
   const [blockSize = 0, blocks = 0, free = 0, inodes = 0, freeInodes = 0] = numbers.map(Number);
   const mebibytes = (count: number) => (count * blockSize) / 1_048_576;
   const sizes = { sizeMiB: mebibytes(blocks), freeMiB: mebibytes(free) };
-  return { mount, type, ...sizes, freeInodes: inodes === 0 ? undefined : freeInodes };
+  return { mount, ...sizes, freeInodes: inodes === 0 ? undefined : freeInodes };
 }
 
 function readAccount(facts: GuestFacts): AccountReport {
   const account = first(facts, "account");
-  const [uid = "", home = "", ...shell] = (account ?? "").split(":");
+  const [uid = "", ...shell] = (account ?? "").split(":");
   return {
     exists: account !== undefined,
     uid: numberOf(uid),
-    home,
     shell: shell.join(":"),
     hasShell: first(facts, "shell-runs") !== undefined,
-    hasHome: first(facts, "home-is-there") !== undefined,
     nologin: first(facts, "nologin"),
     path: all(facts, "path").flatMap((line) => readPath(line) ?? []),
     keys: all(facts, "authorized"),

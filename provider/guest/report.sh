@@ -31,8 +31,8 @@ load_memory_disk() {
   read -r line </proc/loadavg && echo "load $line"
   sed -n 's/^MemTotal: */memory-total /p; s/^MemAvailable: */memory-available /p' /proc/meminfo
   dmesg | grep 'Out of memory: Killed process' | tail -n 1 | each out-of-memory
-  while read -r device mount type rest; do
-    case $mount in / | /tmp | /var | /run | /home | /root) stat -f -c "disk $mount $type %S %b %a %c %d" "$mount" ;; esac
+  while read -r device mount rest; do
+    case $mount in / | /tmp | /var | /run | /home | /root) stat -f -c "disk $mount %S %b %a %c %d" "$mount" ;; esac
   done </proc/mounts
 }
 
@@ -63,9 +63,8 @@ account() {
   for file in /run/nologin /etc/nologin /var/run/nologin; do [ ! -e $file ] || echo "nologin $file"; done
   while IFS=: read -r name password uid gid gecos home shell; do
     [ "$name" = "$user" ] || continue
-    echo "account $uid:$home:$shell"
+    echo "account $uid:$shell"
     [ ! -x "${shell:-/bin/sh}" ] || echo "shell-runs yes"
-    [ ! -d "$home" ] || echo "home-is-there yes"
   done </etc/passwd
 }
 
@@ -83,7 +82,6 @@ keys() {
 network() {
   counters
   read -r line </sys/class/net/eth0/flags && echo "card-flags $line"
-  read -r line </sys/class/net/eth0/carrier && echo "card-carrier $line"
   ip -4 addr show dev eth0 | grep inet | each card-address
   ip -4 route | head -n 10 | each route
   grep ":$DOOR [0-9A-F]*:[0-9A-F]* 0[^A] " /proc/net/tcp | head -n 20 | each connection
@@ -103,6 +101,7 @@ log() {
     for file in /var/log/auth.log /var/log/secure /var/log/messages; do
       [ ! -e $file ] || grep 'sshd' $file | tail -n 8
     done
+    logread | grep sshd | tail -n 8 # a syslogd that keeps it in memory, as ours does
   fi | each log
 }
 

@@ -1,6 +1,6 @@
 import type { Owner } from "../context";
 import type { ProcessIdentity } from "../host/process-identity";
-import type { MachinePlan } from "./plan";
+import { isBootDisk, type MachinePlan } from "./plan";
 import type { Seat } from "./seats";
 import type { MachineSpec, PortSpec } from "./spec";
 
@@ -58,7 +58,7 @@ export function firstRecord(
     ...{ owner, phase: "starting", madeBy, createdAt, labels, ports, seats, boot: boot.version },
     ...{ size: { cpus, memoryMiB, scratchMiB, accelerator } },
     ...(image !== undefined && { image }),
-    ...("firmware" in boot && { agentless: true as const }),
+    ...(isBootDisk(boot) && { agentless: true as const }),
     ...(lifetime !== undefined && { expiresAt: createdAt + lifetime }),
   };
 }

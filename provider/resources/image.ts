@@ -98,6 +98,7 @@ async function made(spec: ImageSpec, { images, signal, step, say }: Context): Pr
     images.debian(debian, signal, say),
   );
 }
+
 /** Has a template ready for VMs of a size. */
 async function makeTemplate(
   { cpus, memory, disk, kernelArgs }: ImageSpec["warm"][number],

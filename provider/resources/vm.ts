@@ -214,13 +214,10 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], ho
   };
 }
 
-/** One attempt to log in to a VM that has just begun to listen: of many that start together each is slow. */
-const PATIENT_SECONDS = 60;
-
 /** Waits as long as `waitFor` asks: the guest's sshd listens, a login works, systemd has settled. */
 async function waitUntilUp(id: string, inputs: VMSpec, to: VMConnection, context: Context): Promise<void> {
   const { machines, ssh, say } = context;
-  const connection = { ...to, perDialTimeout: PATIENT_SECONDS, log: sessionLog(id, context) };
+  const connection = { ...to, log: sessionLog(id, context) };
   if (inputs.waitFor === "none") return;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
   await machines.whileUp(id, inputs.bootTimeout, context.signal, async (during) => ssh.loginToNew(connection, during));

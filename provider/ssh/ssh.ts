@@ -41,6 +41,7 @@ export type {
   WatchRequest,
 };
 
+const PATIENT_SECONDS = 60; // where a dial takes half a second of an emulated CPU that nobody else wants
 const LOGIN_SECONDS = 15; // for the first command, once logged in: start-up files may be slow under emulation
 
 /** The door of this room: keys, connections, commands. Costs nothing until it is used. */
@@ -106,14 +107,15 @@ export class Ssh {
   }
 
   /**
-   * The same with a machine that has just come up, which may restart its server, or itself: as long as nobody is there.
+   * The same with a machine that has just come up, which may restart its server, or itself: as long as nobody is there. Each
+   * attempt is patient: of many machines that start together each is slow.
    *
    * @throws {MayflyError} As {@link login}; the signal's reason when that fired.
    */
   async loginToNew(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
     for (;;) {
       try {
-        await this.login(endpoint, signal);
+        await this.login({ perDialTimeout: PATIENT_SECONDS, ...endpoint }, signal);
         return;
       } catch (error) {
         signal.throwIfAborted();

@@ -27,15 +27,14 @@ function state(change: Readonly<Record<string, readonly string[]>> = {}) {
     load: ["0.10 0.20 0.30 1/80 700"],
     "memory-total": ["1000000 kB"],
     "memory-available": ["800000 kB"],
-    disk: ["/ overlay 4096 200000 190000 50000 49000", "/run tmpfs 4096 50000 49000 0 0"],
+    disk: ["/ 4096 200000 190000 50000 49000", "/run 4096 50000 49000 0 0"],
     init: ["systemd"],
     pid1: ["S systemd"],
     systemd: ["running"],
     sshd: ["S sshd"],
     door: ["open"],
-    account: ["0:/root:/bin/bash"],
+    account: ["0:/bin/bash"],
     "shell-runs": ["yes"],
-    "home-is-there": ["yes"],
     path: ["644 0 /etc/mayfly/access.1/keys/root", "755 0 /etc/mayfly", "755 0 /"],
     ...change,
   };
@@ -46,7 +45,6 @@ function network(change: Readonly<Record<string, readonly string[]>> = {}) {
   const lines = {
     snmp: ["Icmp: InMsgs OutDestUnreachs", "Icmp: 0 0", "Tcp: PassiveOpens OutRsts", "Tcp: 5 0"],
     "card-flags": ["0x1003"],
-    "card-carrier": ["1"],
     "card-address": ["inet 10.53.0.15/24 scope global eth0"],
     ...change,
   };
@@ -207,12 +205,12 @@ test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
   ["else", { login: refused(`tried the key ${FINGERPRINT}`, [FINGERPRINT]) }, "key", /: Failed publickey for root$/],
   [
     "nobody but root",
-    { guest: state({ account: ["1000:/home/ann:/bin/sh"], nologin: ["/run/nologin"] }), login: refused("") },
+    { guest: state({ account: ["1000:/bin/sh"], nologin: ["/run/nologin"] }), login: refused("") },
     ...(["key", /nobody but root may log in/] as const),
   ],
   [
     "nologin",
-    { guest: state({ account: ["0:/root:/usr/sbin/nologin"] }), login: { ...login, reached: "session", seen: "" } },
+    { guest: state({ account: ["0:/usr/sbin/nologin"] }), login: { ...login, reached: "session", seen: "" } },
     ...(["session", /ends at once/] as const),
   ],
   [
@@ -223,8 +221,8 @@ test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
   ["load", { guest: state({ load: ["90.00 40.0 20.0 90/99 1"] }) }, "load", /far more processes/],
   ["memory", { guest: state({ "memory-available": ["1000 kB"] }) }, "memory", /hardly any memory/],
   ["killed", { guest: state({ "out-of-memory": [killed] }) }, "memory", /killed tail \(pid 300\)/],
-  ["disk", { guest: state({ disk: ["/ overlay 4096 200000 0 50000 49000"] }) }, "disk", /^\/ is full$/],
-  ["inodes", { guest: state({ disk: ["/ overlay 4096 200000 9999 50000 0"] }) }, "disk", /as many files as it can/],
+  ["disk", { guest: state({ disk: ["/ 4096 200000 0 50000 49000"] }) }, "disk", /^\/ is full$/],
+  ["inodes", { guest: state({ disk: ["/ 4096 200000 9999 50000 0"] }) }, "disk", /as many files as it can/],
 ])("%s", async (_, change, rung, cause) => {
   const { firstBroken, isHealthy } = await diagnosis(change);
   expect(firstBroken).toMatchObject({ name: rung, cause: expect.stringMatching(cause) });
@@ -233,7 +231,7 @@ test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
 });
 
 test("behind the first broken rung nothing is looked at, but what is known already is judged", async () => {
-  const full = state({ door: ["closed"], disk: ["/ overlay 4096 200000 0 50000 49000"] });
+  const full = state({ door: ["closed"], disk: ["/ 4096 200000 0 50000 49000"] });
   const { firstBroken, rungs, seen } = await diagnosis({ guest: full });
   expect(seen).toEqual(["host", "guest"]);
   expect(firstBroken?.name).toBe("sshd");
