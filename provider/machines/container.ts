@@ -5,16 +5,9 @@ import { hostAddresses } from "../host/addresses";
 import { needProgram, type Podman } from "../host/podman";
 import { identifyProcess, type ProcessIdentity } from "../host/process-identity";
 import type { Exit } from "./exits";
-import {
-  containerPort,
-  diskFile,
-  diskPath,
-  INSIDE,
-  overheadMiB,
-  SSH_CONTAINER_PORT,
-  TEMPLATE_FILES,
-  type Start,
-} from "./qemu-command";
+import { diskFile, diskPath } from "./disks";
+import { INSIDE } from "./inside";
+import { containerPort, overheadMiB, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachineSpec, PortSpec } from "./spec";
 import { CLOSING_CAPABILITIES, closedTo, NEVER_ROUTED, openOnly } from "./way-out";
 

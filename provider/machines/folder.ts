@@ -5,7 +5,7 @@ import { namesChannel, PASSABLE, pipesOf } from "../host/paths";
 import { run } from "../host/run";
 import { AGENT_CHANNEL } from "./agent";
 import { asDisk } from "./identity";
-import { diskFile, SWAP } from "./qemu-command";
+import { diskFile, SWAP } from "./disks";
 import type { Seat } from "./seats";
 import type { MachineSpec } from "./spec";
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { pack, type Pack } from "tar-stream";
 import { exitLines, type Exit } from "./exits";
-import type { AttachedDisk } from "./qemu-command";
+import type { AttachedDisk } from "./disks";
 import type { Seat } from "./seats";
 import type { Access, Identity, MountSpec } from "./spec";
 

@@ -7,19 +7,12 @@ import { whileBooting, type Booting } from "./boot";
 import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, startContainer, type ContainerState } from "./container";
 import { startExpiry } from "./expiry";
-import { plugDisk } from "./disks";
 import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import { isBootDisk, type ImagePlan, type LaunchPlan, type SeatedPlan, type StartedMachine } from "./plan";
-import {
-  attachedDisks,
-  containerPort,
-  qemuCommand,
-  SSH_CONTAINER_PORT,
-  TEMPLATE_FILES,
-  type Start,
-} from "./qemu-command";
+import { attachedDisks, plugDisk } from "./disks";
+import { containerPort, qemuCommand, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import { plugSegment } from "./segments";
 import type { Shelf } from "./shelf";
 import { restore } from "./snapshot";

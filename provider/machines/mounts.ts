@@ -8,7 +8,8 @@ import { until } from "../host/until";
 import { confinement, containerName, inspectContainer, labelArgs } from "./container";
 import { mountTag } from "./identity";
 import { mountRules } from "./mount-rules";
-import { mountSocket, slotName } from "./qemu-command";
+import { mountSocket } from "./qemu-command";
+import { slotName } from "./slots";
 import type { Qmp } from "./qmp";
 import type { MountSpec } from "./spec";
 

@@ -13,7 +13,7 @@ import { IDENTITY_DISK, makePipes, SCRATCH } from "./folder";
 import type { KeptIdentity } from "./identity";
 import { IDENTITY_FILE, PLAN_FILE, type KeptPlan, type Launcher } from "./launcher";
 import type { Progress } from "./plan";
-import { diskFile, SWAP } from "./qemu-command";
+import { diskFile, SWAP } from "./disks";
 import { Qmp } from "./qmp";
 import type { MachineRecord } from "./record";
 import type { Shelf } from "./shelf";

@@ -1,20 +1,11 @@
 import { GUEST_SSH_PORT } from "./agent";
+import { attachedArgs, attachedDisks, diskArgs } from "./disks";
 import { mountTag } from "./identity";
+import { INSIDE } from "./inside";
 import { namesChannel, segmentSocket } from "../host/paths";
 import type { Seat } from "./seats";
+import { slotArgs } from "./slots";
 import type { Identity, MachineSpec } from "./spec";
-
-/** Where things are inside a machine's container. */
-export const INSIDE = {
-  /** The machine's own folder: sockets, pipes, disks. Writable. */
-  machine: "/machine",
-  /** Boot artefacts of its image. Read-only. */
-  artefacts: "/artefacts",
-  /** The template that a machine starts from, or that it becomes. */
-  template: "/template",
-  /** The machine's own copy of a template's memory, where other processes must share it. */
-  memory: "/memory",
-} as const;
 
 /** Port of the container that leads to the guest's sshd. */
 export const SSH_CONTAINER_PORT = 2_222;
@@ -78,11 +69,11 @@ export function qemuCommand(
     ...consoleArgs(),
     ...SANDBOX,
     ...(spec.scratchMiB === undefined ? [] : diskArgs("scratch", `${machine}/scratch.img`, false)),
-    ...slots(files.slots),
+    ...slotArgs(files.slots),
     ...(files.parts === undefined ? [] : diskArgs("parts", `${artefacts}/${files.parts}`, true)),
     // A device that talks to another process can't be part of a saved state: a warm machine gets it afterwards.
     ...(files.start === "cold" ? [...spec.mounts.flatMap((_, i) => mount(i)), ...identity.seats.flatMap(segment)] : []),
-    ...(files.start === "cold" ? attachedDisks(spec).flatMap(attached) : []),
+    ...(files.start === "cold" ? attachedDisks(spec).flatMap(attachedArgs) : []),
   ];
 }
 
@@ -155,82 +146,6 @@ const SLOTS = 8;
 export function slotCount(spec: Pick<MachineSpec, "mounts" | "segments" | "disks" | "swapMiB">): number {
   const devices = spec.mounts.length + spec.segments.length + attachedDisks(spec).length;
   return Math.max(1, Math.ceil(devices / SLOTS)) * SLOTS;
-}
-
-/** Empty PCI Express slots, eight functions of one device each. */
-function slots(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => {
-    const [device, part] = [0x10 + Math.floor(index / 8), index % 8];
-    const address = `addr=0x${device.toString(16)}.${String(part)}${part === 0 ? ",multifunction=on" : ""}`;
-    return [
-      "-device",
-      `pcie-root-port,id=${slotName(index)},chassis=${String(index + 1)},slot=${String(index + 1)},${address}`,
-    ];
-  }).flat();
-}
-
-/** Name of a slot, as `bus` of a device that is plugged in. */
-export function slotName(index: number): string {
-  return `slot${String(index)}`;
-}
-
-/** A disk out of a file, with a serial number by which the guest knows it. */
-export function diskArgs(
-  name: string,
-  file: string,
-  readOnly: boolean,
-  { format, serial }: DiskLook = ownDisk(name),
-): string[] {
-  const options = readOnly ? "readonly=on" : "discard=unmap,detect-zeroes=unmap";
-  return [
-    ...["-drive", `if=none,id=${name},file=${file},format=${format},${options}`],
-    ...["-device", `virtio-blk-pci,drive=${name},serial=${serial}`],
-  ];
-}
-
-/** What is in a disk's file, and what the guest knows it by. */
-type DiskLook = Pick<AttachedDisk, "format" | "serial">;
-
-function ownDisk(name: string): DiskLook {
-  return { format: "raw", serial: `mayfly-${name}` };
-}
-
-/** A disk that has nothing to do with the guest's root, and is not part of a template. */
-export interface AttachedDisk {
-  /** What qemu calls it, and the name of its file in the machine's folder. */
-  readonly node: string;
-  /** What the guest knows it by. */
-  readonly serial: string;
-  readonly format: "raw" | "qcow2";
-  readonly readOnly: boolean;
-}
-
-/** Serial number of the disk to swap to; `guest/mount-all.sh` has it too. */
-const SWAP_SERIAL = "mayfly-swap";
-/** Its file, in the machine's folder. */
-export const SWAP = "swap";
-
-/** A machine's disks of this kind: the declared ones in their order, then the one to swap to. */
-export function attachedDisks({ disks, swapMiB }: Pick<MachineSpec, "disks" | "swapMiB">): readonly AttachedDisk[] {
-  const declared = disks.map(({ name: serial, format, readOnly }, index) => {
-    return { node: diskFile(index), serial, format, readOnly };
-  });
-  if (swapMiB === undefined) return declared;
-  return [...declared, { node: SWAP, serial: SWAP_SERIAL, format: "raw", readOnly: false }];
-}
-
-/** Name of the file in a machine's folder behind which the declared disk number `index` is. */
-export function diskFile(index: number): string {
-  return `disk${String(index)}`;
-}
-
-/** Path in the machine's container of a disk's file. */
-export function diskPath(node: string): string {
-  return `${INSIDE.machine}/${node}`;
-}
-
-function attached({ node, readOnly, ...look }: AttachedDisk): string[] {
-  return diskArgs(node, diskPath(node), readOnly, look);
 }
 
 /**

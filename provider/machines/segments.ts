@@ -1,4 +1,5 @@
-import { namesPath, segmentName, segmentPath, slotName } from "./qemu-command";
+import { namesPath, segmentName, segmentPath } from "./qemu-command";
+import { slotName } from "./slots";
 import type { Qmp } from "./qmp";
 import type { Seat } from "./seats";
 

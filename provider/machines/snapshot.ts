@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Socket } from "node:net";
 import { listenInFolder } from "../host/sockets";
-import { INSIDE, STATE_DESCRIPTOR, TEMPLATE_FILES } from "./qemu-command";
+import { INSIDE } from "./inside";
+import { STATE_DESCRIPTOR, TEMPLATE_FILES } from "./qemu-command";
 import type { Qmp, QmpEvent } from "./qmp";
 
 /** The guest's memory is in a file of its own already: only the state of the devices has to move. */

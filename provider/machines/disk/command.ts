@@ -1,4 +1,6 @@
-import { acceleratorArgs, consoleArgs, diskArgs, INSIDE, networkArgs, SANDBOX } from "../qemu-command";
+import { diskArgs } from "../disks";
+import { INSIDE } from "../inside";
+import { acceleratorArgs, consoleArgs, networkArgs, SANDBOX } from "../qemu-command";
 import type { Identity, MachineSpec } from "../spec";
 
 /** SSH's own port: the guest has no agent of ours with another one. */

@@ -4,7 +4,7 @@ import type { BootDisk } from "../../images/disk";
 import { PASSABLE } from "../../host/paths";
 import { run } from "../../host/run";
 import { findUefi } from "../../host/uefi";
-import { INSIDE } from "../qemu-command";
+import { INSIDE } from "../inside";
 import type { Access, Identity } from "../spec";
 import { DISK_MACHINE_FILES, type DiskBootFiles } from "./command";
 import { systemdCredential } from "./credentials";
