@@ -6,7 +6,7 @@
 # Host to guest: VERB ID SIZE, then what the verb says. The host sends one message at a time and waits for its answer,
 # so no read takes more than its own message.
 #   access    SIZE bytes of a tar: who may log in
-#   identity  what `helper become` reads: the machine that this template's clone becomes
+#   identity  what `helper become` reads: the machine that this template's clone becomes; before all else
 #   mounts    nothing: takes the disks and mounts that the identity has declared; their devices are plugged in now
 #   units     likewise, systemd's units
 #   networks  likewise, the private networks
@@ -40,9 +40,10 @@ serve() { # serve PIDFILE
   while :; do
     [ -n "$is_lent" ] || mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
     # The kernel may end it and its sessions when memory runs out, but not the agent, from which they come.
-    sh -c 'echo $$ >/etc/mayfly/sshd.pid; echo 0 >/proc/self/oom_score_adj; exec "$@"' sh \
-      env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries \
-      "$sshd" $rules -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
+    # It is called by the name that its rules for PAM have, see prepare.sh.
+    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries \
+      sh -c 'echo $$ >/etc/mayfly/sshd.pid; echo 0 >/proc/self/oom_score_adj; exec -a mayfly-sshd "$@"' sh \
+      "$sshd" $rules $(cat /etc/mayfly/door-options) -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
     sleep 1 # somebody has ended it
   done
 }
@@ -139,7 +140,8 @@ settle() {
   until_"$init"_is_quiet || return 1
   until_true 20 door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
   rehearse
-  [ "$init" != systemd ] || hold_journal
+  [ "$init" != systemd ] || hold_journal || { echo "its journald does not wait for a boot id" >&4 && return 1; }
+  [ "$init" = minimal ] || rm -f /etc/mayfly/begin # nobody waits there
   : >/etc/machine-id
   rm -f /etc/mayfly/template
   sync
@@ -154,6 +156,13 @@ until_systemd_is_quiet() {
   # No unit waits for the last drivers, such as kvm's: each clone would load them once more.
   command -v udevadm >/dev/null || return 0
   udevadm settle --timeout="$SETTLE_SECONDS" || { echo "udev was still busy after $SETTLE_SECONDS s" >&4 && return 1; }
+  # Its workers, idle now, would be ended some seconds later: in each clone once more.
+  udevd=$(main_process systemd-udevd.service)
+  kill -TERM $(cat "/proc/$udevd/task/$udevd/children") 2>/dev/null || :
+}
+
+main_process() { # main_process UNIT
+  systemctl show --property MainPID --value "$1"
 }
 
 until_minimal_is_quiet() { # minimal-init.sh says when only the image's own program is left to begin
@@ -162,12 +171,25 @@ until_minimal_is_quiet() { # minimal-init.sh says when only the image's own prog
   return 1
 }
 
+# journald keeps the boot id and machine-id that it was started with. A template's has been started once more, and waits at
+# a pipe in the boot id's place, which prepare.sh has systemd give it; its sockets keep what is logged until then. So little
+# is left to do for a clone: all of its start takes more of an emulated CPU than the first login.
 hold_journal() {
-  # journald keeps the boot id and machine-id that it was started with. Its sockets stay, so the first message starts it;
-  # it then waits at our pipe (prepare.sh), as its start takes as much of the CPU as the first login.
-  mkfifo -m 600 "$journal"
-  [ ! -S /run/systemd/journal/socket ] || systemctl stop systemd-journald.service
+  [ -S /run/systemd/journal/socket ] || return 0
+  systemctl stop systemd-journald.service
   rm -rf /run/log/journal/* /var/log/journal/*
+  mkfifo -m 600 "$journal"
+  systemctl start --no-block systemd-journald.service
+  until_true 20 journal_waits
+}
+
+journal_waits() {
+  waits_at_pipe "$(main_process systemd-journald.service)"
+}
+
+# waits_at_pipe PID: the kernel's function in which it sleeps is that of opening one.
+waits_at_pipe() {
+  [ "$(cat "/proc/$1/wchan")" = wait_for_partner ]
 }
 
 # A template's sshd starts, but has no host key: it waits for one at a pipe in the key's place, and says by another one in
@@ -178,24 +200,44 @@ prepare_door() {
   (exec 4>&- && serve /etc/mayfly/sshd-listens) &
 }
 
-# Whether it has come as far as the pipe: the kernel's function in which it sleeps is that of opening one.
 door_waits() {
-  [ "$(cat "/proc/$(cat /etc/mayfly/sshd.pid)/wchan")" = wait_for_partner ]
+  waits_at_pipe "$(cat /etc/mayfly/sshd.pid)"
 }
 
-# release PIPE: lets go on what waits there. Whoever has opened the pipe gets a line, all others do not find it.
+# release PIPE LINE: lets go on what waits there. Whoever has opened the pipe gets the line, all others do not find it.
 release() {
   [ -p "$1" ] || return
   exec 5<>"$1"
   rm -f "$1"
-  echo >&5
+  echo "$2" >&5
   exec 5>&-
+}
+
+release_journal() {
+  read -r boot_id </proc/sys/kernel/random/boot_id
+  release "$journal" "$boot_id"
+  patience=
+}
+
+# become: what a template waits in, until it is a clone and gets its identity. Started before the template is saved, so
+# that a clone has but to go on.
+become() {
+  id=$(/usr/lib/mayfly/helper become <&3 2>/etc/mayfly/said)
+  code=$?
+  patience="-t 20" # journald must not wait for ever, should the host have ended
+  [ $code != 0 ] || return # it has answered
+  read -r said </etc/mayfly/said
+  if [ $code = 3 ]; then
+    cat /etc/mayfly/allowed >>/etc/hosts
+    access && code=0
+  fi
+  answer "$id" $code "$said"
 }
 
 # begin: starts what a template puts off until it is a machine: the image's own program, which minimal-init.sh has wait,
 # and its own SSH server, where prepare.sh has taken that from systemd's hands.
 begin() {
-  release /etc/mayfly/begin
+  release /etc/mayfly/begin ""
   [ ! -e /etc/mayfly/start-after ] ||
     (PATH=$WITH_IMAGES_PROGRAMS && systemctl start --no-block "$(cat /etc/mayfly/start-after)") >/dev/null 2>&1
 }
@@ -223,6 +265,7 @@ if [ -e /etc/mayfly/template ]; then
   # By `exec`: for a call alone the shell keeps a copy of the descriptor, which the door would inherit and never close.
   if unfit=$(PATH=$WITH_IMAGES_PROGRAMS && exec 4>&1 </dev/null >/dev/null 2>&1 && settle); then
     echo waiting >&3
+    become
   else
     echo "unfit $unfit" >&3
   fi
@@ -237,22 +280,13 @@ else
   ) &
 fi
 
-while read -r verb id size <&3; do
+while read -r $patience verb id size <&3 || [ -n "$patience" ]; do
   said="what the host sent could not be unpacked"
   case $verb in
   access)
     rm -rf /etc/mayfly/access.next
     head -c "$size" <&3 | tar -x -C / && access
     answer "$id" $? "$said"
-    ;;
-  identity)
-    /usr/lib/mayfly/helper become "$size" <&3 2>/etc/mayfly/said
-    code=$?
-    read -r said </etc/mayfly/said
-    [ ! -s /etc/mayfly/allowed ] || cat /etc/mayfly/allowed >>/etc/hosts
-    [ $code != 3 ] || { access && code=0; }
-    answer "$id" $code "$said"
-    (sleep 20; release "$journal") & # should the host have ended
     ;;
   mounts)
     said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
@@ -273,6 +307,6 @@ while read -r verb id size <&3; do
     ;;
   begin) begin ;;
   poweroff) power_off ;;
-  verified) release "$journal" ;; # journald's start takes as much of the CPU as a login
+  verified | '') release_journal ;; # or nobody says so in time
   esac
 done

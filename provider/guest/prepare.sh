@@ -19,6 +19,16 @@ esac
 keep /etc/environment environment
 touch environment
 
+# door_rules SSHD: PAM's rules for our door are the image's, but for what tells a person the news: it runs some programs at
+# each login, which under emulation take longer than the login, and is not for machines to read. sshd takes those of its
+# own name, and agent.sh starts it by this one; from 9.8 on it is told (sshd_config(5), PAMServiceName).
+door_rules() {
+  for rules in /usr/lib/pam.d/sshd /etc/pam.d/sshd; do
+    [ ! -e $rules ] || grep -v -e 'pam_motd\.so' -e 'pam_mail\.so' $rules >/etc/pam.d/mayfly-sshd
+  done
+  grep -qi PAMServiceName "$1" && echo "-o PAMServiceName=mayfly-sshd" >door-options
+}
+
 # own_sshd SSHD: the image's own settings stay, but sshd takes the first value that it reads for a keyword, and ours come
 # first.
 own_sshd() {
@@ -28,6 +38,7 @@ own_sshd() {
   cat sshd_config sshd_config.image >"$config"
   # OpenSSH 9.8 shuts out an address after failed logins; here all logins come from one address, the host's.
   grep -q PerSourcePenalties "$1" && sed -i '1i PerSourcePenalties no' "$config"
+  door_rules "$1"
   rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub # keys from the image are known to all who have the image
 }
 case $1 in
@@ -54,9 +65,9 @@ if [ -d /etc/systemd/system ]; then
   if [ -e template ]; then
     mkdir -p /etc/systemd/system/systemd-journald.service.d
     cat >/etc/systemd/system/systemd-journald.service.d/mayfly.conf <<'UNIT'
-# Written by Mayfly: see release_journal in /usr/lib/mayfly/agent.sh.
+# Written by Mayfly: see hold_journal in /usr/lib/mayfly/agent.sh.
 [Service]
-ExecStartPre=-+/usr/lib/mayfly/busybox sh -c '[ ! -p /etc/mayfly/journal ] || read -r line </etc/mayfly/journal'
+BindPaths=-/etc/mayfly/journal:/proc/sys/kernel/random/boot_id
 UNIT
     # A server that runs would keep the template's keys; one that waits for its first client has none yet.
     rm -f /etc/systemd/system/multi-user.target.wants/ssh.service /etc/systemd/system/multi-user.target.wants/sshd.service
@@ -71,6 +82,11 @@ UNIT
     # A clone that restarts itself, on a disk that has kept what its template was.
     [ ! -e by-socket ] || rm -f /etc/systemd/system/sockets.target.wants/ssh.socket /etc/systemd/system/sockets.target.wants/sshd.socket by-socket
     enable multi-user.target ssh.service sshd.service
+  fi
+  # journald makes its files 8 MiB at once, and what the guest writes is in its memory. The image's own word goes first.
+  if ! grep -qs '^[A-Za-z]*MaxFileSize=' /etc/systemd/journald.conf /etc/systemd/journald.conf.d/* /usr/lib/systemd/journald.conf.d/*; then
+    mkdir -p /etc/systemd/journald.conf.d
+    printf '[Journal]\nSystemMaxFileSize=2M\nRuntimeMaxFileSize=2M\n' >/etc/systemd/journald.conf.d/mayfly.conf
   fi
   mkdir -p /etc/systemd/resolved.conf.d
   printf '[Resolve]\nDNS=10.53.0.3\n' >/etc/systemd/resolved.conf.d/mayfly.conf

@@ -3,9 +3,10 @@
  * restore, and put an identity into force. Freestanding: no library, so that it runs in any guest.
  *
  *   helper identity            puts the identity under /etc/mayfly into force (identity.h).
- *   helper become SIZE         makes a template's clone a machine of its own, from standard input: what `renew` needs
- *                              (renew.h), then SIZE bytes of a tar with the identity. Exit code 3: all but the users, which
- *                              are left to apply-access.sh.
+ *   helper become              makes a template's clone a machine of its own, as the host asks for on standard input:
+ *                              `identity ID SIZE`, what `renew` needs (renew.h), SIZE bytes of a tar with the identity.
+ *                              Answers on descriptor 3, which leads to the host. Exit code 3: does not, as users and names
+ *                              are left to agent.sh, which gets the ID on standard output.
  *   helper as UID GID GROUPS PROGRAM [ARG...]   runs a program as a user; GROUPS are further ones, `5,20` or `-` (run-as.h).
  *
  * Built by `npm run build:helper`; the result is committed, so that no user needs a compiler.
@@ -26,12 +27,12 @@ __attribute__((used)) void start(long *stack) {
   char **words = (char **)(stack + 1);
   if (count == 2 && same(words[1], "identity")) {
     apply_identity();
-  } else if (count == 3 && same(words[1], "become")) {
-    code = become(number(words[2]));
+  } else if (count == 2 && same(words[1], "become")) {
+    code = become();
   } else if (count >= 6 && same(words[1], "as")) {
     run_as(words[2], words[3], words[4], words + 5, words + count + 1);
   } else {
-    fail("usage: helper identity | helper become SIZE | helper as UID GID GROUPS PROGRAM");
+    fail("usage: helper identity | helper become | helper as UID GID GROUPS PROGRAM");
   }
   call(EXIT, code, 0, 0, 0, 0);
 }

@@ -107,17 +107,30 @@ static void make_folders(char *path) {
   }
 }
 
-/* Unpacks a tar of plain files, as provider/machines/identity.ts writes it: tar(5), ustar. */
+/* A file in a tar of plain files, as provider/machines/identity.ts writes it: tar(5), ustar. */
+struct member {
+  char *name;
+  byte *content;
+  ulong size, mode;
+};
+
+/* Reads the member that begins at `at`, and moves on to the next one; 0 at the end. */
+static int next_member(byte *tar, ulong size, ulong *at, struct member *member) {
+  byte *header = tar + *at;
+  if (*at + 512 > size || !header[0]) return 0;
+  *member = (struct member){(char *)header, header + 512, octal(header + 124, 12), octal(header + 100, 8) & 07777};
+  *at += 512 + (member->size + 511) / 512 * 512;
+  if ((header[156] != '0' && header[156] != 0) || *at > size) fail("this tar is no identity");
+  return 1;
+}
+
 static void unpack(byte *tar, ulong size) {
-  for (ulong at = 0; at + 512 <= size && tar[at];) {
-    byte *header = tar + at, *content = header + 512;
-    ulong bytes = octal(header + 124, 12), mode = octal(header + 100, 8);
-    if ((header[156] != '0' && header[156] != 0) || at + 512 + bytes > size) fail("this tar is no identity");
-    header[100] = 0; /* the end of the longest name; the mode is read */
-    make_folders((char *)header);
-    write_file(NEW_FILE, content, bytes, mode);
-    must(call(RENAMEAT, AT_FDCWD, (long)NEW_FILE, AT_FDCWD, (long)header, 0), (char *)header);
-    at += 512 + (bytes + 511) / 512 * 512;
+  struct member file;
+  for (ulong at = 0; next_member(tar, size, &at, &file);) {
+    file.name[100] = 0; /* the end of the longest name; the mode is read */
+    make_folders(file.name);
+    write_file(NEW_FILE, file.content, file.size, file.mode);
+    must(call(RENAMEAT, AT_FDCWD, (long)NEW_FILE, AT_FDCWD, (long)file.name, 0), file.name);
   }
 }
 
@@ -139,11 +152,17 @@ static int apply_keys(void) {
 #define HOST_KEY MAYFLY "ssh_host_key"
 #define LISTENS MAYFLY "sshd-listens"
 
-/* Gives the waiting sshd its host key, and waits until it listens: it opens its pid file then, which is a pipe as well. */
-static void release_sshd(long key_pipe) {
-  ulong size = must(read_file(HOST_KEY, file_text, FILE_ROOM), HOST_KEY);
-  write_all(key_pipe, file_text, size, "sshd");
+/* Gives the waiting sshd its host key: before all else, as it has some work with it, for which there is a second CPU. */
+static void release_sshd(byte *tar, ulong size) {
+  long key_pipe = must(call(OPENAT, AT_FDCWD, (long)HOST_KEY, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0, 0), "sshd does not wait");
+  struct member file;
+  for (ulong at = 0; next_member(tar, size, &at, &file);)
+    if (same(file.name, &HOST_KEY[1])) write_all(key_pipe, file.content, file.size, "sshd");
   call(CLOSE, key_pipe, 0, 0, 0, 0);
+}
+
+/* Waits until sshd listens: it opens its pid file then, which is a pipe as well. */
+static void await_sshd(void) {
   long limit[4] = {0, 0, PATIENCE_SECONDS, 0};
   call(SETITIMER, 0 /* ITIMER_REAL */, (long)limit, 0, 0, 0); /* its signal ends us */
   long pid = must(call(OPENAT, AT_FDCWD, (long)LISTENS, O_RDONLY | O_CLOEXEC, 0, 0), LISTENS);
@@ -151,16 +170,41 @@ static void release_sshd(long key_pipe) {
   call(UNLINKAT, AT_FDCWD, (long)LISTENS, 0, 0, 0); /* sshd makes a plain file of it if it restarts itself */
 }
 
-static int become(ulong size) {
+/* Reads the line with which the host begins; the id is what it wants its answer to have. The size of the tar. */
+static ulong read_request(char *id, ulong room) {
+  static char line[64], verb[] = "identity ";
+  ulong size = 0, at = sizeof verb - 1, end = 0;
+  do read_all(0, line + size, 1);
+  while (line[size] != '\n' && ++size < sizeof line - 1);
+  line[size] = 0;
+  for (ulong i = 0; i < at; i++)
+    if (line[i] != verb[i]) fail("the host does not begin with an identity");
+  for (; line[at] && line[at] != ' ' && end < room - 1; at++) id[end++] = line[at];
+  id[end] = 0;
+  return line[at] ? number(line + at + 1) : 0;
+}
+
+static int become(void) {
   static byte tar[TAR_ROOM];
+  static char id[33];
+  ulong size = read_request(id, sizeof id);
+  call(WRITE, 1, (long)id, length(id), 0, 0);
   if (size > TAR_ROOM) fail("the identity is too large");
   renew(); /* first: from here on random numbers are this machine's own */
   read_all(0, tar, size);
   must(call(CHDIR, (long)"/", 0, 0, 0, 0), "chdir");
-  long key_pipe = must(call(OPENAT, AT_FDCWD, (long)HOST_KEY, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0, 0), "sshd does not wait");
+  release_sshd(tar, size);
   unpack(tar, size);
   apply_identity();
   int code = apply_keys();
-  release_sshd(key_pipe);
+  await_sshd();
+  if (read_file(MAYFLY "allowed", file_text, 1) > 0) code = 3;
+  if (code == 0) {
+    static byte answer[64];
+    ulong at = append(answer, 0, "done ", 5);
+    at = append(answer, at, id, length(id));
+    at = append(answer, at, "\n", 1);
+    write_all(3, answer, at, "the host");
+  }
   return code;
 }

@@ -48,9 +48,16 @@ test("the committed program was built from the committed sources", () => {
   expect(readFileSync(HELPER, "latin1")).toContain(`source-sha256:${digest.digest("hex")}`);
 });
 
-test("become does not take less than a whole seed", () => {
-  const { status, stderr } = spawnSync(HELPER, ["become", "512"], { input: Buffer.alloc(10) });
-  expect([status, stderr.toString()]).toEqual([1, "helper: read\n"]);
+test("become takes a whole request, and not less than a whole seed", () => {
+  const become = (input: string) => {
+    const { status, stdout, stderr } = spawnSync(HELPER, ["become"], { input });
+    return [status, stdout.toString(), stderr.toString()];
+  };
+  expect(become("identity 0a1b 512\nten bytes.")).toEqual([1, "0a1b", "helper: read\n"]);
+  expect(become("identity 0a1b 99999999\n")).toEqual([1, "0a1b", "helper: the identity is too large\n"]);
+  expect(become("poweroff - 0\n")).toEqual([1, "", "helper: the host does not begin with an identity\n"]);
+  expect(become("identity 0a1b 5")).toEqual([1, "", "helper: read\n"]);
+  expect(become(`identity ${"x".repeat(99)}`)[0]).toBe(1);
 });
 
 const asRoot = process.getuid?.() === 0 ? test : test.skip;
