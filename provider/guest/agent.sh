@@ -36,13 +36,20 @@ echo -1000 >/proc/self/oom_score_adj # when memory runs out, nobody else can tel
 # The door: the image's sshd, once more, on a port of our own and no child of the image's init. Not on 22, which belongs to
 # the image's own server. Keys are read when somebody logs in, so they can change at any time. `-r`: each connection is a
 # fork of this one instead of a new program, which under emulation saves half a second (9.8 and later take no notice).
+# Under emulation each program that a session runs lies at the same addresses each time: QEMU before 8.0 keeps what it has
+# translated by address, and would translate all of it anew (a command over SSH took 110 ms of CPU and takes 54). Only what
+# comes in by our door: the image's services keep theirs random. `sysctl.kernel.randomize_va_space=2` on the kernel's command
+# line, as its default is, asks for random ones here as well.
 serve() { # serve PIDFILE
+  steady=
+  ! grep -q '^model name.*QEMU TCG' /proc/cpuinfo || grep -q 'sysctl\.kernel\.randomize_va_space=2' /proc/cmdline ||
+    steady="/usr/lib/mayfly/helper steady"
   while :; do
     [ -n "$is_lent" ] || mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
     # The kernel may end it and its sessions when memory runs out, but not the agent, from which they come.
     # It is called by the name that its rules for PAM have, see prepare.sh.
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries \
-      sh -c 'echo $$ >/etc/mayfly/sshd.pid; echo 0 >/proc/self/oom_score_adj; exec -a mayfly-sshd "$@"' sh \
+      $steady /usr/lib/mayfly/bin/sh -c 'echo $$ >/etc/mayfly/sshd.pid; echo 0 >/proc/self/oom_score_adj; exec -a mayfly-sshd "$@"' sh \
       "$sshd" $rules $(cat /etc/mayfly/door-options) -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
     sleep 1 # somebody has ended it
   done
