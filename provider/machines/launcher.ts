@@ -35,20 +35,17 @@ export class Launcher {
   /** Makes the machine's folder and all files that its container needs. */
   async furnish(
     id: string,
-    { identity, access, spec, seats, exits }: SeatedPlan,
+    { identity, access, spec, seats, exits, userData, ignition }: SeatedPlan,
     template: Template | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     const { mounts } = spec;
     const disks = attachedDisks(spec);
-    const disk = await identityTar(identity, access, { mounts, disks, seats, exits });
+    const belongings = { mounts, disks, seats, exits, userData, ignition };
+    const disk = await identityTar(identity, access, belongings);
     const scratch = template === undefined ? undefined : join(template.folder, TEMPLATE_FILES.scratch);
     await makeFolder({ ...this.booting(id), disk, seats, spec, scratch }, signal);
-    await this.shelf.keepFile(
-      id,
-      IDENTITY_FILE,
-      JSON.stringify({ identity, mounts, disks, seats, exits } satisfies KeptIdentity),
-    );
+    await this.shelf.keepFile(id, IDENTITY_FILE, JSON.stringify({ identity, ...belongings } satisfies KeptIdentity));
     if (template !== undefined) await this.shelf.change(id, { template: template.key });
   }
 

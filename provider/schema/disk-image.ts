@@ -20,21 +20,9 @@ interface Fields extends Imaged {
   readonly systemdUnits: Readonly<Record<string, string>>;
   readonly warmBoot: string;
   readonly waitFor: string;
-  readonly userData?: string | undefined;
-  readonly ignition?: string | undefined;
 }
 
 type Failures = readonly (readonly [field: string, message: string])[];
-
-/** What is wrong with the fields of a VM that boots from another image, by field; a rule of the schema. */
-export function otherImageFailures(vm: Fields): Failures {
-  if (bootsFromDisk(vm)) return [];
-  const { userData, ignition } = vm;
-  const message = "is for disk images: in others no cloud-init and no Ignition is started";
-  return Object.entries({ userData, ignition }).flatMap(([field, value]) =>
-    value === undefined ? [] : [[field, message] as const],
-  );
-}
 
 /**
  * What is wrong with the fields of a VM that boots from a disk image, by field. No rule of the schema: those across several
