@@ -9,7 +9,7 @@ import { diskFile, diskPath } from "./disks";
 import { INSIDE } from "./inside";
 import { containerPort, overheadMiB, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachineSpec, PortSpec } from "./spec";
-import { CLOSING_CAPABILITIES, closedTo, NEVER_ROUTED, openOnly } from "./way-out";
+import { CLOSING_CAPABILITIES, closedTo, NEVER_ROUTED, openOnly, isKeptInByRules } from "./way-out";
 
 /** Label that all containers of a machine carry; its value is the machine's id. */
 const MACHINE_LABEL = "mayfly";
@@ -93,8 +93,7 @@ export async function startContainer(podman: Podman, spec: ContainerSpec, signal
 
 /** The command with its network closed as the machine wants it. */
 function confined({ machine, exits, command }: ContainerSpec): string[] {
-  const isOpened = machine.isolated && machine.allow.length > 0; // else QEMU itself keeps an isolated guest in
-  if (!isOpened) return closedTo([...hostAddresses(), ...NEVER_ROUTED], command);
+  if (!isKeptInByRules(machine)) return closedTo([...hostAddresses(), ...NEVER_ROUTED], command);
   needProgram("ip");
   return openOnly(exits, [SSH_CONTAINER_PORT, ...machine.ports.map((_, index) => containerPort(index))], command);
 }

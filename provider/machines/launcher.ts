@@ -10,7 +10,8 @@ import { startExpiry } from "./expiry";
 import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
-import { isBootDisk, type ImagePlan, type LaunchPlan, type SeatedPlan, type StartedMachine } from "./plan";
+import type { DiskStart } from "./disk/launcher";
+import type { LaunchPlan, SeatedPlan, StartedMachine } from "./plan";
 import { attachedDisks, plugDisk } from "./disks";
 import { containerPort, qemuCommand, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import { plugSegment } from "./segments";
@@ -112,13 +113,12 @@ export class Launcher {
     plan: SeatedPlan,
     warm: boolean,
     container: ContainerState | undefined,
+    disk?: DiskStart,
   ): Promise<StartedMachine> {
     const { sshPort, ports } = await this.noteRunning(id, plan, container);
     const { spec, boot, bootTimeout, lifetime, seats } = plan;
-    if (!isBootDisk(boot)) {
-      const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort };
-      await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
-    }
+    const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort, disk };
+    await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
     if (lifetime !== undefined)
       await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
     const [consoleLog, addresses] = [this.shelf.consoleLog(id), seats.map(({ address }) => address)];
@@ -155,7 +155,9 @@ export class Launcher {
 export const PLAN_FILE = "plan.json";
 
 /** The text of that file. */
-export interface KeptPlan extends Pick<ImagePlan, "spec" | "boot" | "bootTimeout"> {
+export interface KeptPlan extends Pick<SeatedPlan, "spec" | "boot" | "bootTimeout"> {
+  /** Of a machine that boots from a disk. */
+  readonly disk?: DiskStart | undefined;
   /** Port of the host that leads to the guest's sshd. */
   readonly sshPort: number;
 }

@@ -214,6 +214,7 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], ho
       names: [...new Set([hostname, ...aliases])],
     })),
     isolated: inputs.network === "isolated",
+    asksDhcp: bootsFromDisk(inputs),
     allow: inputs.allow.flatMap((entry) => parseAllowed(entry) ?? []),
     kernelArgs: inputs.kernelArgs,
     accelerator,

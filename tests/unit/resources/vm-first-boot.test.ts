@@ -48,7 +48,7 @@ describe("an image without the reader of what its VM is given", () => {
 });
 
 describe("a VM with userData is up when cloud-init", () => {
-  const to = { host: "127.0.0.1", port: 2_222 };
+  const to = { host: "127.0.0.1", port: 2_222, hostKey: "ssh-ed25519 AAAA" };
   /** Waits in a guest whose `cloud-init status` says that; returns what the user is told. */
   async function wait(stdout: string, exitCode: number, fields: object = { userData: "#cloud-config" }) {
     const said: string[] = [];
