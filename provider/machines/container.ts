@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import { hostAddresses } from "../host/addresses";
@@ -208,7 +209,24 @@ export async function removeContainers(
     parts === undefined
       ? await containersOf(podman, id, signal)
       : [containerName(id), ...parts.map((part) => containerName(`${id}-${part}`))];
-  if (names.length > 0) await podman.run(["rm", "--force", "--time", "0", "--ignore", ...names], { signal });
+  if (names.length === 0) return;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await podman.run(["rm", "--force", "--time", "0", "--ignore", ...names], { signal });
+      return;
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isEnding(error)) throw error;
+      await sleep(ENDING_MS, undefined, { signal });
+    }
+  }
+}
+
+const ATTEMPTS = 20;
+const ENDING_MS = 100;
+
+/** What ends by itself at that very moment podman still wants to stop, and fails to: it has not seen the end yet. */
+function isEnding(error: unknown): boolean {
+  return error instanceof MayflyError && /container not running|could not be stopped/i.test(error.evidence ?? "");
 }
 
 /** A machine's containers by their label. */
