@@ -101,7 +101,7 @@ export const vmSchema = z
      * What an `isolated` VM may reach all the same: `"db.example.com:5432"`, `"192.0.2.7:443"`. TCP only; all else stays
      * closed, UDP and DNS too. Names are looked up by this host when the VM starts, and are in the guest's `/etc/hosts`; a
      * name whose addresses have changed since needs a new VM. This host's outward addresses may be declared, its loopback
-     * may not. Needs `ip` (iproute2). @default []
+     * may not. With a disk image addresses only. Needs `ip` (iproute2), as an isolated disk image always does. @default []
      */
     allow: allowList.default([]),
     /** Private networks that the VM is in, beside its way out. At most 8. @default [] */

@@ -60,9 +60,9 @@ test("only an isolated VM has a list of what it may reach, by host and port; the
 test("what the guest of a disk image cannot have is said by field, also before the image has its name", async () => {
   const wrong = {
     ...{ mounts: [{ source: "/", target: "/srv" }], networks: [{ network: "n", subnet: "10.80.0.0/24" }] },
-    ...{ kernelArgs: ["quiet"], network: "isolated", allow: ["192.0.2.7:443"], waitFor: "none" },
+    ...{ kernelArgs: ["quiet"], network: "isolated", allow: ["192.0.2.7:443", "db:5432"], waitFor: "none" },
   };
-  const fields = ["allow", "kernelArgs", "mounts", "networks", "waitFor"];
+  const fields = ["allow[1]", "kernelArgs", "mounts", "networks", "waitFor"];
   for (const image of [
     { image: UNKNOWN, fromDisk: true },
     { image: `localhost/mayfly/disk@sha256:${"0".repeat(64)}` },
