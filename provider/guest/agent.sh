@@ -130,8 +130,16 @@ access() { # access: applies /etc/mayfly/access.next; says what went wrong
 # reason on the descriptor 4, where it never will be quiet: machines of this image then boot through their kernel.
 settle() {
   case $init in
-  systemd | minimal) await_run && leave_init && prepare_door && until_"$init"_is_quiet || return 1 ;;
-  scripts) until_scripts_are_quiet && prepare_door || return 1 ;; # not earlier: the scripts mount /run
+  systemd | minimal)
+    await_run
+    leave_init
+    prepare_door
+    until_"$init"_is_quiet || return 1
+    ;;
+  scripts) # the door not earlier: they mount /run
+    until_scripts_are_quiet || return 1
+    prepare_door
+    ;;
   *) echo "its init is neither systemd, sysv-rc, OpenRC nor Mayfly's own" >&4 && return 1 ;;
   esac
   until_true 20 door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
