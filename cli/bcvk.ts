@@ -25,10 +25,6 @@ const REFUSED: readonly (readonly [flags: string, reason: string])[] = [
     "no such port; --log-dir writes console and journal, --bind gives the guest a folder",
   ],
   ["--virtiofsd <path>", "virtiofsd is looked for in PATH first: put yours there"],
-  [
-    "--ignition <file>",
-    "only programs have it, for disk images: VM.ignition; else use --systemd-units, --bind and --execute",
-  ],
 ];
 
 /** The same, of those that mean something else to `mayfly ssh`. */
@@ -103,5 +99,6 @@ export const FROM_BCVK: readonly Translation[] = [
   { theirs: "--add-swap", ours: "same", note: "" },
   { theirs: "--mount-disk-file", ours: "same", note: "the file must be there: `truncate -s 10G FILE` makes one" },
   { theirs: "--karg", ours: "same", note: "" },
+  { theirs: "--ignition", ours: "same", note: "the image has to have Ignition; it runs before the init starts" },
   ...[...REFUSED, ...REFUSED_BY_RUN].map(([flags, note]) => ({ theirs: flags.replace(/ <.*$/, ""), ours: "", note })),
 ];

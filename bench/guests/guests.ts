@@ -1,6 +1,7 @@
-import type { ContainerImages, Contents, Workshop } from "../../tests/support/container-images";
+import type { ContainerImages, Contents } from "../../tests/support/container-images";
 import type { Engine } from "../engine";
 import { makeDebianRoot } from "./debian-root";
+import type { Run } from "./run";
 
 /** Fields of a resource. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -8,7 +9,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 /** What guests are made with. */
 export interface Maker {
   readonly engine: Engine;
-  readonly workshop: Workshop;
+  readonly workshop: Run;
   readonly images: ContainerImages;
   /** Images that podman had before: they stay. */
   readonly before: ReadonlySet<string>;
@@ -158,8 +159,10 @@ function built(name: string, what: string, from: Fields, script: string): Guest 
 }
 
 /** Has the resource Image make one; returns its name. */
-export async function imageOf({ engine, images, before }: Maker, fields: Fields): Promise<string> {
+export async function imageOf({ engine, images, before, workshop }: Maker, fields: Fields): Promise<string> {
   const name = String((await engine.create("Image", fields)).outs["imageName"]);
-  if (!before.has(name)) images.adopt(name);
+  if (before.has(name)) return name;
+  images.adopt(name);
+  workshop.note(name);
   return name;
 }

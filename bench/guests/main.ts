@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
-import { ContainerImages, type Workshop } from "../../tests/support/container-images";
+import { ContainerImages } from "../../tests/support/container-images";
 import { Engine } from "../engine";
 import { describeHost } from "../host";
 import { GUESTS, type Guest, type Maker } from "./guests";
+import { clearDeadRuns, imageNames, openRun } from "./run";
 import { tryRefusals, type Refused } from "./refusals";
 import { guestRow, guestRowsIn, guestTable, isGood, isRefusedWell, refusalTable, type Tried } from "./tables";
 import { tryGuest } from "./trial";
@@ -22,10 +22,11 @@ async function main(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) throw new Error(`there is no ${unknown.join(", ")}; there are ${known.join(", ")}`);
   const isWanted = (name: string) => names.length === 0 || names.includes(name);
+  await clearDeadRuns();
   await using engine = await Engine.start();
-  await using workshop = openWorkshop(engine.project);
+  await using workshop = openRun(engine);
   await using images = new ContainerImages(workshop);
-  const maker = { engine, workshop, images, before: await imagesOf(workshop) };
+  const maker = { engine, workshop, images, before: await imageNames() };
   for (const guest of GUESTS.filter(({ name }) => isWanted(name))) {
     const one = { guest, result: await trial(guest, maker) };
     process.stdout.write(`${guestRow(one).join(" | ")}\n`);
@@ -39,11 +40,6 @@ async function main(names: readonly string[]): Promise<void> {
   if (!refused.every(isRefusedWell)) process.exitCode = 1;
 }
 
-/** Names of the images in podman's store. */
-async function imagesOf(workshop: Workshop): Promise<ReadonlySet<string>> {
-  return new Set((await workshop.run("podman", "images", "--format", "{{.Repository}}:{{.Tag}}")).split("\n"));
-}
-
 /** Rejects with nothing: a guest that does not boot is an answer too. */
 async function trial(guest: Guest, maker: Maker): Promise<Tried["result"]> {
   try {
@@ -51,21 +47,6 @@ async function trial(guest: Guest, maker: Maker): Promise<Tried["result"]> {
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
-}
-
-function openWorkshop(name: string): Workshop & AsyncDisposable {
-  const home = mkdtempSync(join(tmpdir(), "mayfly-guests-"));
-  return {
-    ...{ home, name },
-    async run(file, ...args) {
-      const { execa } = await import("execa"); // ESM only
-      return (await execa(file, args, { all: true })).all;
-    },
-    async [Symbol.asyncDispose]() {
-      rmSync(home, { recursive: true, force: true });
-      return Promise.resolve();
-    },
-  };
 }
 
 /** Writes what is new into the page; what it has of other guests stays. */

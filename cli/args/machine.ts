@@ -28,6 +28,8 @@ export interface MachineOptions {
   readonly env?: readonly string[];
   readonly label?: readonly string[];
   readonly systemdUnits?: string;
+  readonly userData?: string;
+  readonly ignition?: string;
   readonly bindStorageRo?: true;
   readonly logDir?: string;
   readonly accelerator?: string;
@@ -80,6 +82,8 @@ function guestOptions(command: Command, env: string): Command {
     .option("--karg <argument>", "added to the kernel's command line; may be repeated", repeated)
     .option(env, "a variable of every login session; may be repeated", repeated)
     .option("--systemd-units <dir>", "units of DIR/system, or DIR, for its systemd; those with [Install] are started")
+    .option("--user-data <file>", "for the image's cloud-init; the VM is up when that is done")
+    .option("--ignition <file>", "a configuration as JSON for the image's Ignition")
     .option(
       "--bind-storage-ro",
       "this host's container storage, read only, at /mnt/hoststorage: podman's additionalimagestore",
@@ -106,6 +110,7 @@ export function readMachine(options: MachineOptions): AskedMachine {
     ...Object.entries({ memory: "--memory", cpus: "--cpus", disk: "--disk", expiresAfter: "--expires" }),
     ...Object.entries({ accelerator: "--accelerator", bootTimeout: "--boot-timeout", hostname: "--name" }),
     ...Object.entries({ swap: "--add-swap", systemdUnits: "--systemd-units" }),
+    ...Object.entries({ userData: "--user-data", ignition: "--ignition" }),
   ]);
   const each = <T>(
     field: string,

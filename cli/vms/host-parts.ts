@@ -7,19 +7,33 @@ import { UsageError } from "../trouble";
 /** Where the guest has this host's container storage. */
 const STORAGE = "/mnt/hoststorage";
 
-/** Adds to what was asked for what only this host knows: the text of units, where podman's storage is. */
+/** Adds to what was asked for what only this host knows: the text of files and units, where podman's storage is. */
 export async function withHostParts(
   asked: AskedMachine,
-  { systemdUnits, bindStorageRo }: MachineOptions,
+  { systemdUnits, userData, ignition, bindStorageRo }: MachineOptions,
   { images, signal }: Pick<Session, "images" | "signal">,
 ): Promise<AskedMachine> {
-  const units = systemdUnits === undefined ? {} : { systemdUnits: await readUnits(systemdUnits) };
-  if (bindStorageRo !== true) return { ...asked, inputs: { ...asked.inputs, ...units } };
+  const texts = {
+    ...(systemdUnits !== undefined && { systemdUnits: await readUnits(systemdUnits) }),
+    ...(userData !== undefined && { userData: await readText("--user-data", userData) }),
+    ...(ignition !== undefined && { ignition: await readText("--ignition", ignition) }),
+  };
+  if (bindStorageRo !== true) return { ...asked, inputs: { ...asked.inputs, ...texts } };
   const { mounts = [] } = asked.inputs;
   const storage = { source: await images.storeFolder(signal), target: STORAGE, readOnly: true };
   const origins = new Map([...asked.origins, [`mounts[${String(mounts.length)}]`, "--bind-storage-ro"]]);
-  const inputs = { ...asked.inputs, ...units, mounts: [...mounts, storage] };
+  const inputs = { ...asked.inputs, ...texts, mounts: [...mounts, storage] };
   return { ...asked, inputs, origins };
+}
+
+async function readText(option: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new UsageError(
+      `${option} ${file}: must be a file on this host (${String((error as NodeJS.ErrnoException).code)})`,
+    );
+  }
 }
 
 /** Reads the units of a folder, or of `system` in it, and their drop-ins. */

@@ -1,6 +1,6 @@
 # The guest agent: opens the door for SSH, tells the host how far the guest is, and applies what the host sends, over a
-# virtio-serial port. Started by init.sh with sshd's path and the kind of init: systemd, minimal (ours) or other. No child
-# of the image's init.
+# virtio-serial port. Started by init.sh with sshd's path and the kind of init, see find-init.sh. No child of the image's
+# init.
 #
 # Guest to host, one line each: listening | waiting | unfit REASON | fact ID NAME TEXT | done ID | failed ID REASON.
 # Host to guest: VERB ID SIZE, then what the verb says. The host sends one message at a time and waits for its answer,
@@ -80,7 +80,7 @@ await_server() {
 await_run() {
   case $init in
   systemd) until_true 120 test -S /run/systemd/private ;;
-  other) await_server ;; # nothing else tells
+  scripts | other) await_server ;; # nothing else tells
   esac
 }
 
@@ -138,13 +138,18 @@ access() { # access: applies /etc/mayfly/access.next; says what went wrong
 # reason on the descriptor 4, where it never will be quiet: machines of this image then boot through their kernel.
 settle() {
   case $init in
-  systemd | minimal) ;;
-  *) echo "its init is neither systemd nor Mayfly's own" >&4 && return 1 ;;
+  systemd | minimal)
+    await_run
+    leave_init
+    prepare_door
+    until_"$init"_is_quiet || return 1
+    ;;
+  scripts) # the door not earlier: they mount /run
+    until_scripts_are_quiet || return 1
+    prepare_door
+    ;;
+  *) echo "its init is neither systemd, sysv-rc, OpenRC nor Mayfly's own" >&4 && return 1 ;;
   esac
-  await_run
-  leave_init
-  prepare_door
-  until_"$init"_is_quiet || return 1
   until_true 20 door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
   rehearse
   [ "$init" != systemd ] || hold_journal || { echo "its journald does not wait for a boot id" >&4 && return 1; }
@@ -170,6 +175,21 @@ until_systemd_is_quiet() {
 
 main_process() { # main_process UNIT
   systemctl show --property MainPID --value "$1"
+}
+
+# Such an init tells nobody when it has started all. Its scripts are gone then, and none comes any more.
+until_scripts_are_quiet() {
+  until_true "$SETTLE_SECONDS" scripts_run || { echo "its init has run no script within $SETTLE_SECONDS s" >&4 && return 1; }
+  until_true "$SETTLE_SECONDS" scripts_are_gone || { echo "its init's scripts still ran after $SETTLE_SECONDS s" >&4 && return 1; }
+}
+
+scripts_run() {
+  sleep 1
+  cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -qE '/etc/init.d/|/etc/rc|startpar|openrc'
+}
+
+scripts_are_gone() {
+  for look in 1 2 3; do ! scripts_run || return 1; done
 }
 
 until_minimal_is_quiet() { # minimal-init.sh says when only the image's own program is left to begin
@@ -245,6 +265,11 @@ become() {
 # and its own SSH server, where prepare.sh has taken that from systemd's hands.
 begin() {
   release /etc/mayfly/begin ""
+  if [ "$init" = scripts ]; then
+    for script in /etc/init.d/ssh /etc/init.d/sshd; do
+      [ ! -x $script ] || (PATH=$WITH_IMAGES_PROGRAMS && exec $script start) </dev/null >/dev/null 2>&1
+    done
+  fi
   [ ! -e /etc/mayfly/start-after ] ||
     (PATH=$WITH_IMAGES_PROGRAMS && systemctl start --no-block "$(cat /etc/mayfly/start-after)") >/dev/null 2>&1
 }

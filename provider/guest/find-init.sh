@@ -1,5 +1,5 @@
-# Which program of an image is its init, and of which kind: systemd, other, or minimal (none, Mayfly's own takes its place).
-# One rule, for two readers: the look into an image (provider/images/look.ts), which spares an image that is neither
+# Which program of an image is its init, and of which kind: systemd, scripts (an inittab that runs sysv-rc or OpenRC), other,
+# or minimal (none, Mayfly's own takes its place). One rule, for two readers: the look into an image (provider/images/look.ts), which spares an image that is neither
 # systemd's nor ours the boot that is to become a template; and each boot (init.sh), as what is on a scratch disk may have
 # become another machine. A reader brings its own ways into the image:
 #   is_there PATH     whether there is such a program
@@ -26,7 +26,8 @@ find_init() {
   for path in /sbin/init /usr/sbin/init /lib/systemd/systemd /usr/lib/systemd/systemd /init; do
     starts_something "$path" || continue
     init=$path kind=other
-    case $(leads_to "$path") in */systemd) kind=systemd ;; esac
+    case $(leads_to "$path") in */systemd) kind=systemd && return ;; esac
+    case $(text_of /etc/inittab | grep -v '^#') in */etc/init.d/rc* | *openrc*) kind=scripts ;; esac
     return
   done
 }

@@ -86,6 +86,7 @@ in_guest sh /usr/lib/mayfly/prepare.sh "$sshd"
 if [ ! -e /newroot/etc/mayfly/template ]; then
   said=$(chroot /newroot /usr/lib/mayfly/helper identity 2>&1) || fail "the identity cannot be applied: $said"
   in_guest sh -c 'cat /etc/mayfly/allowed >>/etc/hosts' # names of what it may reach: it has no resolver
+  said=$(in_guest sh /usr/lib/mayfly/ignite.sh) || fail "$said" # before the users: what the machine declares of them holds
   problems=$(in_guest sh /usr/lib/mayfly/apply-access.sh 2>&1 | tee /newroot/dev/console | grep problem:)
   [ -z "$problems" ] || fail "$(echo "$problems" | sed 's/^.*problem: //' | tr '\n' ';')"
   said=$(in_guest sh /usr/lib/mayfly/mount-all.sh) || fail "$said"

@@ -53,7 +53,7 @@ export async function extractImage(
   return {
     ...(kernel && { version: kernel.version }),
     ...(hasSshd ? {} : { lacksSshd: true }),
-    ...(init === "other" ? { unfit: "its init is neither systemd nor Mayfly's own" } : {}),
+    ...(init === "other" ? { unfit: "its init is neither systemd, sysv-rc, OpenRC nor Mayfly's own" } : {}),
   };
 }
 

@@ -10,6 +10,7 @@ import { diskGone, examineDisk, findDisk, importDisk, type BootDisk, type DiskSo
 import { DEFAULT_DEBIAN, makeDebianImage, type DebianSpec } from "./debian";
 import { askRegistry, type OfferedImage } from "./registry";
 import { listImages, removeImage, type ListedImage } from "./inventory";
+import { findReaders, type Readers } from "./readers";
 import { importRootfs } from "./rootfs";
 import { findImage, pinned, resolveImage, type PullPolicy, type StoredImage } from "./store";
 
@@ -115,6 +116,11 @@ export class Images {
     const disk = await findDisk(this.paths, name);
     if (disk === "gone") throw diskGone(name);
     return disk ?? resolveImage(this.podman, name, signal, say, policy);
+  }
+
+  /** Looks which programs for a guest's first boot an image has. */
+  async readers({ id }: Pick<StoredImage, "id">, signal: AbortSignal): Promise<Readers> {
+    return findReaders(this.podman, id, signal);
   }
 
   /**

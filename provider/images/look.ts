@@ -71,11 +71,14 @@ export interface FoundKernel {
   readonly modules: string;
 }
 
+/** Kinds of init, as `guest/find-init.sh` tells them. */
+const INITS = ["systemd", "scripts", "other", "minimal"] as const;
+
 /** What an image holds of what a machine needs. The rest is lent to it. */
 export interface FoundParts {
   readonly kernel: FoundKernel | undefined;
   /** `minimal`: none, Mayfly's own takes its place. */
-  readonly init: "systemd" | "other" | "minimal";
+  readonly init: (typeof INITS)[number];
   readonly hasSshd: boolean;
 }
 
@@ -106,7 +109,7 @@ export async function look(podman: Podman, image: string, signal: AbortSignal): 
   }
   return {
     kernel: newestKernel(lines),
-    init: all.includes("init systemd") ? "systemd" : all.includes("init other") ? "other" : "minimal",
+    init: INITS.find((kind) => all.includes(`init ${kind}`)) ?? "minimal",
     hasSshd: seen.has("sshd"),
   };
 }

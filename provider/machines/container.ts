@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import { hostAddresses } from "../host/addresses";
@@ -9,7 +10,7 @@ import { diskFile, diskPath } from "./disks";
 import { INSIDE } from "./inside";
 import { containerPort, overheadMiB, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachineSpec, PortSpec } from "./spec";
-import { CLOSING_CAPABILITIES, closedTo, NEVER_ROUTED, openOnly } from "./way-out";
+import { CLOSING_CAPABILITIES, closedTo, NEVER_ROUTED, openOnly, isKeptInByRules } from "./way-out";
 
 /** Label that all containers of a machine carry; its value is the machine's id. */
 const MACHINE_LABEL = "mayfly";
@@ -93,8 +94,7 @@ export async function startContainer(podman: Podman, spec: ContainerSpec, signal
 
 /** The command with its network closed as the machine wants it. */
 function confined({ machine, exits, command }: ContainerSpec): string[] {
-  const isOpened = machine.isolated && machine.allow.length > 0; // else QEMU itself keeps an isolated guest in
-  if (!isOpened) return closedTo([...hostAddresses(), ...NEVER_ROUTED], command);
+  if (!isKeptInByRules(machine)) return closedTo([...hostAddresses(), ...NEVER_ROUTED], command);
   needProgram("ip");
   return openOnly(exits, [SSH_CONTAINER_PORT, ...machine.ports.map((_, index) => containerPort(index))], command);
 }
@@ -209,7 +209,24 @@ export async function removeContainers(
     parts === undefined
       ? await containersOf(podman, id, signal)
       : [containerName(id), ...parts.map((part) => containerName(`${id}-${part}`))];
-  if (names.length > 0) await podman.run(["rm", "--force", "--time", "0", "--ignore", ...names], { signal });
+  if (names.length === 0) return;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await podman.run(["rm", "--force", "--time", "0", "--ignore", ...names], { signal });
+      return;
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isEnding(error)) throw error;
+      await sleep(ENDING_MS, undefined, { signal });
+    }
+  }
+}
+
+const ATTEMPTS = 20;
+const ENDING_MS = 100;
+
+/** What ends by itself at that very moment podman still wants to stop, and fails to: it has not seen the end yet. */
+function isEnding(error: unknown): boolean {
+  return error instanceof MayflyError && /container not running|could not be stopped/i.test(error.evidence ?? "");
 }
 
 /** A machine's containers by their label. */

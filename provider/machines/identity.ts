@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { pack, type Pack } from "tar-stream";
+import { seedFiles } from "./cloud-init";
 import { exitLines, type Exit } from "./exits";
 import type { AttachedDisk } from "./disks";
 import type { Seat } from "./seats";
@@ -14,6 +15,10 @@ export interface Belongings {
   readonly seats?: readonly Seat[];
   /** Ways out. Absent in what former versions kept. */
   readonly exits?: readonly Exit[];
+  /** The user's, for cloud-init. */
+  readonly userData?: string | undefined;
+  /** The user's, for Ignition. */
+  readonly ignition?: string | undefined;
 }
 
 /** What a machine keeps of itself beside the disk made of it. */
@@ -58,7 +63,7 @@ MaxStartups 100:30:200
 
 /** The identity disk: a tar that the initramfs unpacks over the image's files. */
 export async function identityTar(identity: Identity, access: Access, belongings: Belongings): Promise<Buffer> {
-  const { mounts, disks = [], seats = [], exits = [] } = belongings;
+  const { mounts, disks = [], seats = [], exits = [], userData, ignition } = belongings;
   const tar = pack();
   const file = (name: string, text: string, mode = 0o644) => {
     tar.entry({ name: `etc/mayfly/${name}`, mode }, text);
@@ -75,6 +80,9 @@ export async function identityTar(identity: Identity, access: Access, belongings
   addUnits(tar, identity.units ?? {});
   file("networks", seats.map(networkLine).join(""));
   file("allowed", exitLines(exits));
+  if (ignition !== undefined) file("ignition.json", ignition, 0o600);
+  if (userData !== undefined)
+    for (const { path: name, mode, text } of seedFiles(identity, userData)) tar.entry({ name, mode }, text);
   addAccess(tar, access);
   return finish(tar);
 }
@@ -168,7 +176,7 @@ async function finish(tar: Pack): Promise<Buffer> {
 }
 
 /** The guest learns its disks' sizes when qemu starts; one that is written anew while it runs must fit the old size. */
-const DISK_BYTES = 1_048_576; // keys and users take some 10 KiB
+const DISK_BYTES = 2_097_152; // keys and users take some 10 KiB; userData and ignition have limits
 
 /** A tar as the contents of a disk: zeroes after its end, which tar(5) ignores. */
 export function asDisk(tar: Buffer): Buffer {

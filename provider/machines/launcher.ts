@@ -10,7 +10,8 @@ import { startExpiry } from "./expiry";
 import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
-import { isBootDisk, type ImagePlan, type LaunchPlan, type SeatedPlan, type StartedMachine } from "./plan";
+import type { DiskStart } from "./disk/launcher";
+import type { LaunchPlan, SeatedPlan, StartedMachine } from "./plan";
 import { attachedDisks, plugDisk } from "./disks";
 import { containerPort, qemuCommand, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import { plugSegment } from "./segments";
@@ -35,20 +36,17 @@ export class Launcher {
   /** Makes the machine's folder and all files that its container needs. */
   async furnish(
     id: string,
-    { identity, access, spec, seats, exits }: SeatedPlan,
+    { identity, access, spec, seats, exits, userData, ignition }: SeatedPlan,
     template: Template | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     const { mounts } = spec;
     const disks = attachedDisks(spec);
-    const disk = await identityTar(identity, access, { mounts, disks, seats, exits });
+    const belongings = { mounts, disks, seats, exits, userData, ignition };
+    const disk = await identityTar(identity, access, belongings);
     const scratch = template === undefined ? undefined : join(template.folder, TEMPLATE_FILES.scratch);
     await makeFolder({ ...this.booting(id), disk, seats, spec, scratch }, signal);
-    await this.shelf.keepFile(
-      id,
-      IDENTITY_FILE,
-      JSON.stringify({ identity, mounts, disks, seats, exits } satisfies KeptIdentity),
-    );
+    await this.shelf.keepFile(id, IDENTITY_FILE, JSON.stringify({ identity, ...belongings } satisfies KeptIdentity));
     if (template !== undefined) await this.shelf.change(id, { template: template.key });
   }
 
@@ -115,13 +113,12 @@ export class Launcher {
     plan: SeatedPlan,
     warm: boolean,
     container: ContainerState | undefined,
+    disk?: DiskStart,
   ): Promise<StartedMachine> {
     const { sshPort, ports } = await this.noteRunning(id, plan, container);
     const { spec, boot, bootTimeout, lifetime, seats } = plan;
-    if (!isBootDisk(boot)) {
-      const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort };
-      await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
-    }
+    const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort, disk };
+    await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
     if (lifetime !== undefined)
       await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
     const [consoleLog, addresses] = [this.shelf.consoleLog(id), seats.map(({ address }) => address)];
@@ -158,7 +155,9 @@ export class Launcher {
 export const PLAN_FILE = "plan.json";
 
 /** The text of that file. */
-export interface KeptPlan extends Pick<ImagePlan, "spec" | "boot" | "bootTimeout"> {
+export interface KeptPlan extends Pick<SeatedPlan, "spec" | "boot" | "bootTimeout"> {
+  /** Of a machine that boots from a disk. */
+  readonly disk?: DiskStart | undefined;
   /** Port of the host that leads to the guest's sshd. */
   readonly sshPort: number;
 }

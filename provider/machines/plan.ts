@@ -17,7 +17,7 @@ export interface MachinePlan {
   readonly boot: BootArtefacts | BootDisk;
   /** Data of the user's for cloud-init. */
   readonly userData: string | undefined;
-  /** Configuration of the user's for Ignition; of a machine that boots from a disk only. */
+  /** Configuration of the user's for Ignition. */
   readonly ignition: string | undefined;
   /** Seconds that it lives; absent: until it is removed. */
   readonly lifetime: number | undefined;

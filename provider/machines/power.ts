@@ -12,7 +12,9 @@ import { removeContainers } from "./container";
 import { IDENTITY_DISK, makePipes, SCRATCH } from "./folder";
 import type { KeptIdentity } from "./identity";
 import { IDENTITY_FILE, PLAN_FILE, type KeptPlan, type Launcher } from "./launcher";
-import type { Progress } from "./plan";
+import { DISK_MACHINE_FILES } from "./disk/command";
+import { bootDisk, type DiskPlan } from "./disk/launcher";
+import { isBootDisk, type LaunchPlan, type Progress } from "./plan";
 import { diskFile, SWAP } from "./disks";
 import { Qmp } from "./qmp";
 import type { MachineRecord } from "./record";
@@ -59,24 +61,43 @@ export class Power {
     const kept = JSON.parse((await readFileIfExists(this.shelf.file(id, IDENTITY_FILE))) ?? "{}") as KeptIdentity;
     const { seats = [], exits = [], identity } = kept;
     const from = boot ?? plan.boot;
-    if (!existsSync(from.initramfs)) throw gone(id, record);
+    if (!existsSync(isBootDisk(from) ? join(from.folder, from.file) : from.initramfs)) throw gone(id, record);
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal); // of a start that was killed
     await this.tidy(id);
     const { qemu: _, ...rest } = record;
     await this.shelf.records.write(id, { ...rest, madeBy: identifySelf(), boot: from.version }); // the networks' switches look
     await writeFile(this.shelf.consoleLog(id), ""); // else a watch would find the last boot's last words
-    await makePipes(this.shelf.shared(id), seats, signal);
-    const launch = { ...plan, owner: record.owner, identity, seats, exits, boot: from };
+    const launch = { ...plan, owner: record.owner, seats, exits };
     try {
-      await this.launcher.launch(id, launch, { start: "cold", slots: 0 }, signal);
-      await this.launcher.waitListening(id, plan.bootTimeout, signal);
-      await this.launcher.noteRunning(id, launch, await this.launcher.inspect(id, signal));
+      if (isBootDisk(from)) await this.bootDisk(id, { ...launch, boot: from }, signal);
+      else await this.bootImage(id, { ...launch, identity, boot: from }, signal);
+      await this.launcher.noteRunning(id, plan, await this.launcher.inspect(id, signal));
     } catch (error) {
       await removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));
       throw error;
     }
     const { stoppedAt: __, ...running } = await this.known(id);
     await this.shelf.records.write(id, running);
+  }
+
+  private async bootImage(
+    id: string,
+    plan: LaunchPlan & Pick<KeptPlan, "bootTimeout">,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await makePipes(this.shelf.shared(id), plan.seats, signal);
+    await this.launcher.launch(id, plan, { start: "cold", slots: 0 }, signal);
+    await this.launcher.waitListening(id, plan.bootTimeout, signal);
+  }
+
+  private async bootDisk(
+    id: string,
+    { disk: start, ...plan }: KeptPlan & Pick<DiskPlan, "owner" | "exits" | "boot">,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (start === undefined) throw new Error(`${PLAN_FILE} of ${id} does not say how its disk is booted`);
+    const { launcher, podman } = this;
+    await bootDisk(id, { ...plan, start }, { launcher, podman }, signal);
   }
 
   /** By whichever way the guest hears: its agent, or the power button. */
@@ -96,7 +117,10 @@ export class Power {
   private async tidy(id: string): Promise<void> {
     const folder = this.shelf.shared(id);
     const { disks } = (await this.keptPlan(id)).spec;
-    const kept = new Set([IDENTITY_DISK, SCRATCH, SWAP, ...disks.map((_, index) => diskFile(index))]);
+    const kept = new Set([
+      ...[IDENTITY_DISK, SCRATCH, SWAP, ...disks.map((_, index) => diskFile(index))],
+      ...Object.values<string>(DISK_MACHINE_FILES),
+    ]);
     for (const name of await readdir(folder))
       if (!kept.has(name)) await rm(join(folder, name), { recursive: true, force: true });
   }
@@ -105,7 +129,7 @@ export class Power {
     const text = await readFileIfExists(this.shelf.file(id, PLAN_FILE));
     if (text !== undefined) return JSON.parse(text) as KeptPlan;
     throw new MayflyError("NOT_FOUND", `${id} can't be stopped and started`, {
-      evidence: `it boots from a disk image, was not finished, or is a former version's: it has no ${PLAN_FILE}`,
+      evidence: `it was not finished, or is a former version's: it has no ${PLAN_FILE}`,
       remedy: `mayfly rm ${id}, and make it anew`,
     });
   }

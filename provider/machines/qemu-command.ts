@@ -6,6 +6,7 @@ import { namesChannel, segmentSocket } from "../host/paths";
 import type { Seat } from "./seats";
 import { slotArgs } from "./slots";
 import type { Identity, MachineSpec } from "./spec";
+import { isKeptInByRules } from "./way-out";
 
 /** Port of the container that leads to the guest's sshd. */
 export const SSH_CONTAINER_PORT = 2_222;
@@ -159,20 +160,20 @@ export function networkArgs(spec: MachineSpec, mac: string, sshPort: number): st
   return ["-netdev", network(spec, sshPort), "-device", `virtio-net-pci,netdev=net,mac=${mac},romfile=`];
 }
 
-function network({ isolated, allow, ports }: MachineSpec, sshPort: number): string {
+function network(spec: MachineSpec, sshPort: number): string {
+  const { isolated, ports } = spec;
   const forwards = [
     `hostfwd=tcp::${String(SSH_CONTAINER_PORT)}-:${String(sshPort)}`,
     ...ports.map(
       ({ protocol, guest }, index) => `hostfwd=${protocol}::${String(containerPort(index))}-:${String(guest)}`,
     ),
   ];
-  // restrict=on: forwarded connections reach the guest, the guest's own reach nothing. It knows no exceptions: a guest that
-  // has some is kept in by rules of its container's network, see way-out.ts.
+  // restrict=on: forwarded connections reach the guest, the guest's own reach nothing.
   return [
     "user",
     "id=net",
     GUEST_NETWORK,
-    `restrict=${isolated && allow.length === 0 ? "on" : "off"}`,
+    `restrict=${isolated && !isKeptInByRules(spec) ? "on" : "off"}`,
     ...forwards,
   ].join(",");
 }

@@ -16,6 +16,8 @@ export interface MachineSpec {
   readonly isolated: boolean;
   /** What it reaches all the same, if it is isolated. */
   readonly allow: readonly ExitSpec[];
+  /** The guest finds its network by DHCP, as one of a disk does; others are given it. */
+  readonly asksDhcp?: boolean;
   readonly kernelArgs: readonly string[];
   readonly accelerator: Accelerator;
   /** Labels of its container, beside our own. */

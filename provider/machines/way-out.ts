@@ -1,4 +1,5 @@
 import type { Exit } from "./exits";
+import type { MachineSpec } from "./spec";
 
 /** What the scripts here need: for routes and rules, and for giving up these very rights. */
 export const CLOSING_CAPABILITIES = ["NET_ADMIN", "SETPCAP"];
@@ -44,6 +45,18 @@ for protocol in 6 17 1; do ip rule add pref 200 ipproto "$protocol" prohibit; do
 shift 2
 ${WITHOUT_RIGHTS}
 `;
+
+/**
+ * Whether these rules keep an isolated machine in. Else QEMU's `restrict` does, which knows no exceptions, and tells a guest
+ * that asks by DHCP of no router: that could not answer who connects to it from outside its network, as podman does.
+ */
+export function isKeptInByRules({
+  isolated,
+  allow,
+  asksDhcp,
+}: Pick<MachineSpec, "isolated" | "allow" | "asksDhcp">): boolean {
+  return isolated && (allow.length > 0 || asksDhcp === true);
+}
 
 /**
  * The same command, out of whose network only these exits can be reached, and answers only given from these ports. By the

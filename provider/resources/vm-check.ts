@@ -6,14 +6,17 @@ import { diskImageFailures } from "../schema/disk-image";
 import type { VMSpec } from "../schema/vm";
 import type { CheckContext, InputFailure } from "./resource";
 import { checkDisk } from "./vm-disks";
+import { checkReaders } from "./vm-first-boot";
 
 /** What only a look at this host can tell of a VM's inputs. For a VM that is there already, only what may change in place. */
 export async function checkVM(inputs: VMSpec, look: CheckContext): Promise<readonly InputFailure[]> {
-  const found = await Promise.all([
-    checkKeyPair(inputs, look),
-    ...(look.isNew ? [...inputs.mounts.map(checkSource), ...inputs.disks.map(checkDisk), checkHost(inputs, look)] : []),
-  ]);
+  const found = await Promise.all([checkKeyPair(inputs, look), ...(look.isNew ? whatIsNew(inputs, look) : [])]);
   return [...diskImageFailures(inputs).map(([property, reason]) => ({ property, reason })), ...found.flat()];
+}
+
+function whatIsNew(inputs: VMSpec, look: CheckContext): Promise<readonly InputFailure[]>[] {
+  const readers = async () => checkReaders(inputs, { ...(await look.openRooms()), signal: look.signal });
+  return [...inputs.mounts.map(checkSource), ...inputs.disks.map(checkDisk), checkHost(inputs, look), readers()];
 }
 
 async function checkSource({ source }: VMSpec["mounts"][number], index: number): Promise<InputFailure[]> {

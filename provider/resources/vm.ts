@@ -12,6 +12,7 @@ import { diagnosed } from "./diagnosed";
 import type { ResourceHandler } from "./resource";
 import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginKeys } from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
+import { hasFirstBoot, needReadersIn, waitForCloudInit } from "./vm-first-boot";
 import { firstAccess, moveIn, settle } from "./vm-of-disk";
 import { keepClientFiles, sessionLog, type VMConnection } from "./vm-connection";
 
@@ -65,6 +66,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     await step("Removing what a crash has left", async () => reap(context));
     for (const network of inputs.networkIds) await networks.ensure(network, signal);
     const image = await step("Looking the image up", async () => images.resolve(inputs.image, signal, say));
+    await needReadersIn(inputs, image, context);
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
     const accelerator = await machines.chooseAccelerator(inputs.accelerator, signal);
     const [keys, identity] = await step("Making keys", async () =>
@@ -73,7 +75,11 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     const spec = machineSpec(inputs, accelerator, identity.hostname);
     const plan = {
       ...{ owner: context.owner, image: inputs.image, identity, boot, spec, lifetime: inputs.expiresAfter },
-      ...{ warmBoot: inputs.warmBoot, waits: inputs.waitFor !== "none", bootTimeout: inputs.bootTimeout },
+      ...{
+        warmBoot: hasFirstBoot(inputs) ? ("never" as const) : inputs.warmBoot,
+        waits: inputs.waitFor !== "none",
+        bootTimeout: inputs.bootTimeout,
+      },
       ...{ userData: inputs.userData, ignition: inputs.ignition },
       access: bootsFromDisk(inputs) ? firstAccess(keys.publicKeys) : accessOf(inputs, keys),
     };
@@ -208,6 +214,7 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], ho
       names: [...new Set([hostname, ...aliases])],
     })),
     isolated: inputs.network === "isolated",
+    asksDhcp: bootsFromDisk(inputs),
     allow: inputs.allow.flatMap((entry) => parseAllowed(entry) ?? []),
     kernelArgs: inputs.kernelArgs,
     accelerator,
@@ -221,6 +228,7 @@ async function waitUntilUp(id: string, inputs: VMSpec, to: VMConnection, context
   if (inputs.waitFor === "none") return;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
   await machines.whileUp(id, inputs.bootTimeout, context.signal, async (during) => ssh.loginToNew(connection, during));
+  await waitForCloudInit(inputs, connection, context, signal);
   if (inputs.waitFor === "ssh") return;
   const { stdout } = await ssh.exec(connection, { command: "systemctl is-system-running --wait || :" }, signal);
   if (stdout.trim() === "running") return;

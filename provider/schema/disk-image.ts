@@ -1,3 +1,6 @@
+import { parseAllowed } from "./allow";
+import { parseAddress } from "./ipv4";
+
 /** The fields of a VM that tell whether it boots from a disk image. */
 interface Imaged {
   readonly image: string;
@@ -13,28 +16,22 @@ export function bootsFromDisk({ image, fromDisk }: Imaged): boolean {
 interface Fields extends Imaged {
   readonly mounts: readonly unknown[];
   readonly networks: readonly unknown[];
-  readonly allow: readonly unknown[];
+  readonly allow: readonly string[];
   readonly kernelArgs: readonly unknown[];
   readonly disks: readonly unknown[];
   readonly swap?: number | undefined;
   readonly systemdUnits: Readonly<Record<string, string>>;
   readonly warmBoot: string;
   readonly waitFor: string;
-  readonly userData?: string | undefined;
-  readonly ignition?: string | undefined;
+}
+
+/** Whether an entry of `allow` has a host's name; one that is wrong has its own message. */
+function isNamed(entry: string): boolean {
+  const host = parseAllowed(entry)?.host;
+  return host !== undefined && parseAddress(host) === undefined;
 }
 
 type Failures = readonly (readonly [field: string, message: string])[];
-
-/** What is wrong with the fields of a VM that boots from another image, by field; a rule of the schema. */
-export function otherImageFailures(vm: Fields): Failures {
-  if (bootsFromDisk(vm)) return [];
-  const { userData, ignition } = vm;
-  const message = "is for disk images: in others no cloud-init and no Ignition is started";
-  return Object.entries({ userData, ignition }).flatMap(([field, value]) =>
-    value === undefined ? [] : [[field, message] as const],
-  );
-}
 
 /**
  * What is wrong with the fields of a VM that boots from a disk image, by field. No rule of the schema: those across several
@@ -45,14 +42,17 @@ export function diskImageFailures(vm: Fields): Failures {
   const lists = {
     mounts: "can't be: the guest of a disk image mounts nothing of the host; use CopyFile or DirectorySync",
     networks: "can't be: a VM of a disk image is in no private network; `ports` reach it from this host",
-    allow: 'can\'t be: the guest of a disk image has the names of no list; use network "user"',
     kernelArgs: "can't be: a disk image has a boot loader of its own, which has the kernel's command line",
     disks: "can't be: the guest of a disk image sees no disk but its own; `disk` makes that larger",
   } as const;
   const wrong = Object.entries(lists).filter(([field]) => vm[field as keyof typeof lists].length > 0);
   const hasUnits = Object.keys(vm.systemdUnits).length > 0;
+  const named = vm.allow.flatMap((entry, index) => (isNamed(entry) ? [`allow[${String(index)}]`] : []));
   return [
     ...wrong,
+    ...named.map(
+      (field) => [field, "must be an address: the guest of a disk image has no names, and no resolver"] as const,
+    ),
     ...(vm.swap === undefined
       ? []
       : [["swap", "can't be: the guest of a disk image has the swap that is on it"] as const]),

@@ -14,7 +14,7 @@ import {
   userName,
 } from "./fields";
 import { cpus, disk, kernelArgs, memory } from "./machine-shape";
-import { otherImageFailures } from "./disk-image";
+import { checkFirstBoot, ignition, userData } from "./first-boot";
 import { memberships } from "./network";
 
 /**
@@ -101,7 +101,7 @@ export const vmSchema = z
      * What an `isolated` VM may reach all the same: `"db.example.com:5432"`, `"192.0.2.7:443"`. TCP only; all else stays
      * closed, UDP and DNS too. Names are looked up by this host when the VM starts, and are in the guest's `/etc/hosts`; a
      * name whose addresses have changed since needs a new VM. This host's outward addresses may be declared, its loopback
-     * may not. Needs `ip` (iproute2). @default []
+     * may not. With a disk image addresses only. Needs `ip` (iproute2), as an isolated disk image always does. @default []
      */
     allow: allowList.default([]),
     /** Private networks that the VM is in, beside its way out. At most 8. @default [] */
@@ -137,17 +137,23 @@ export const vmSchema = z
     /** Added to the kernel's command line. @default [] */
     kernelArgs,
     /**
-     * For cloud-init in the guest: `#cloud-config` and all else that it takes as user data, through its source NoCloud. With
-     * a disk image only. Who may log in stays what this VM declares. Fails with `BOOT_FAILED` where the guest has no
-     * cloud-init. Secret. @default none
+     * For cloud-init in the guest, through its source NoCloud: `#cloud-config` and all else that it takes as user data, at
+     * most 512 KiB. The image has to have cloud-init (Debian: the package `cloud-init`), else `BAD_INPUT`, at preview where
+     * the image is here by then; of a disk image it shows in the guest, `BOOT_FAILED`. The VM boots through its kernel, never
+     * from a template, and is up when cloud-init is done (not with `waitFor: "none"`), within `bootTimeout`; where that ends
+     * with an error, `BOOT_FAILED`. Network, host key and who may log in stay what this VM declares: keys in it open nothing,
+     * they belong in `users`. Secret. @default none
      */
-    userData: text.optional(),
+    userData: userData.optional(),
     /**
-     * For Ignition in the guest (Fedora CoreOS, Flatcar): its configuration as JSON. With a disk image only, which has to
-     * take this VM's identity by systemd's credentials then. Fails with `BOOT_FAILED` where the guest has no Ignition. Secret.
-     * @default none
+     * For Ignition in the guest (Fedora CoreOS, Flatcar; Debian's package `ignition`): its configuration as JSON, at most
+     * 512 KiB. An image that has Ignition has it run before its init starts, once in the life of what the VM's root is
+     * written to; with a disk image it is up to that one's own initramfs, and the disk has to take this VM's identity by
+     * systemd's credentials. Fails as `userData` where there is none, and with `BOOT_FAILED` and Ignition's words where it
+     * fails. The VM boots through its kernel, never from a template. Who may log in stays what this VM declares; the kernel's
+     * command line is `kernelArgs`. Secret. @default none
      */
-    ignition: text.optional(),
+    ignition: ignition.optional(),
     /** Variables for every login session, by /etc/environment, and for a container image's entrypoint. @default {} */
     environment: environment.default({}),
     /**
@@ -177,7 +183,7 @@ export const vmSchema = z
     bootTimeout: duration.default(300),
   })
   .superRefine((vm, context) => {
-    for (const rule of [checkBoot, checkAccess, checkMounts, checkDisks, checkPorts, checkAllow, checkReaders])
+    for (const rule of [checkBoot, checkAccess, checkMounts, checkDisks, checkPorts, checkAllow, checkFirstBoot])
       rule(vm, (path, message) => {
         context.addIssue({ code: "custom", path, message });
       });
@@ -246,10 +252,6 @@ function checkAllow({ allow, network }: VMSpec, complain: Complain): void {
       ["allow"],
       'needs network "isolated": with "user" the VM reaches everything, and a list would close nothing',
     );
-}
-
-function checkReaders(vm: VMSpec, complain: Complain): void {
-  for (const [field, message] of otherImageFailures(vm)) complain([field], message);
 }
 
 /** Whether a listener at the one address leaves no room for one at the other. */

@@ -1,16 +1,33 @@
 import type { BootDisk } from "../../images/disk";
 import type { Podman } from "../../host/podman";
 import { whileBooting } from "../boot";
-import { containerName, inspectContainer, startContainer } from "../container";
+import { containerName, inspectContainer, startContainer, type ContainerState } from "../container";
 import type { Launcher } from "../launcher";
 import type { Progress, SeatedPlan, StartedMachine } from "../plan";
 import { SSH_CONTAINER_PORT } from "../qemu-command";
+import type { Identity } from "../spec";
 import { sshBanner } from "./banner";
-import { diskCommand } from "./command";
+import { diskCommand, type DiskBootFiles } from "./command";
 import { makeDiskFolder } from "./folder";
 
 /** A machine to be made that boots from a disk. */
 export type DiskPlan = SeatedPlan & { readonly boot: BootDisk };
+
+/** What a machine's disk is booted by, beside its plan; the same whenever it starts. */
+export interface DiskStart extends DiskBootFiles, Pick<Identity, "mac" | "machineId"> {}
+
+/** The part of a plan that its qemu is started by. */
+type DiskLaunch = Pick<DiskPlan, "owner" | "spec" | "boot" | "exits" | "bootTimeout"> & {
+  readonly start: DiskStart;
+  /** Port of the host that is to lead to the guest's sshd; absent: a free one. */
+  readonly sshPort?: number;
+};
+
+/** What brings it up. */
+interface Tools {
+  readonly launcher: Launcher;
+  readonly podman: Podman;
+}
 
 /**
  * Brings a machine that is on record up from its disk, until its SSH server says its name. Who may log in then is root
@@ -21,30 +38,43 @@ export type DiskPlan = SeatedPlan & { readonly boot: BootDisk };
 export async function startFromDisk(
   id: string,
   plan: DiskPlan,
-  { launcher, podman }: { readonly launcher: Launcher; readonly podman: Podman },
+  tools: Tools,
   { signal, step }: Progress,
 ): Promise<StartedMachine> {
-  const { owner, spec, identity, boot, access, exits, userData, ignition, bootTimeout } = plan;
-  const machine = launcher.booting(id);
-  const { folder, log } = machine;
+  const { owner, spec, identity, boot, access, userData, ignition } = plan;
+  const { folder, log } = tools.launcher.booting(id);
   const contents = { folder, log, boot, diskMiB: spec.scratchMiB, identity, access, userData, ignition };
   const files = await makeDiskFolder(contents, signal);
+  const start = { ...files, mac: identity.mac, machineId: identity.machineId };
   return step(
     `Booting ${owner.resource} from its disk (${spec.accelerator}, ${boot.firmware.toUpperCase()})`,
     async () => {
-      const command = diskCommand(containerName(id), spec, identity, files);
-      const container = {
-        ...{ id, owner, folder, log, command, machine: spec, exits, artefacts: boot.folder },
-        ...({ start: "cold", template: undefined, sshPort: undefined } as const),
-      };
-      await startContainer(podman, container, signal);
-      const state = await inspectContainer(podman, id, signal);
-      const port = state?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`);
-      if (port !== undefined) {
-        const wait = { what: "the guest's SSH server did not answer", seconds: bootTimeout, signal };
-        await whileBooting(podman, machine, wait, async (_, during) => sshBanner(port, during));
-      }
-      return launcher.started(id, plan, false, state);
+      const state = await bootDisk(id, { ...plan, start }, tools, signal);
+      return tools.launcher.started(id, plan, false, state, start);
     },
   );
+}
+
+/** Boots a machine from the disk in its folder, until its SSH server says its name. Throws as {@link startFromDisk}. */
+export async function bootDisk(
+  id: string,
+  { owner, spec, boot, exits, bootTimeout, start, sshPort }: DiskLaunch,
+  { launcher, podman }: Tools,
+  signal: AbortSignal,
+): Promise<ContainerState | undefined> {
+  const machine = launcher.booting(id);
+  const { folder, log } = machine;
+  const command = diskCommand(containerName(id), spec, start, start);
+  const container = {
+    ...{ id, owner, folder, log, command, machine: spec, exits, artefacts: boot.folder, sshPort },
+    ...({ start: "cold", template: undefined } as const),
+  };
+  await startContainer(podman, container, signal);
+  const state = await inspectContainer(podman, id, signal);
+  const port = state?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`);
+  if (port !== undefined) {
+    const wait = { what: "the guest's SSH server did not answer", seconds: bootTimeout, signal };
+    await whileBooting(podman, machine, wait, async (_, during) => sshBanner(port, during));
+  }
+  return state;
 }

@@ -1,3 +1,4 @@
+import { metaData } from "../cloud-init";
 import type { Access, Identity } from "../spec";
 import { doorFiles, doorScript } from "./door";
 import { isoImage } from "./iso9660";
@@ -17,7 +18,7 @@ export function seedDisk(identity: Identity, access: Access, userData: string | 
   return isoImage(
     LABEL,
     new Map([
-      ["meta-data", JSON.stringify({ "instance-id": identity.machineId, "local-hostname": identity.hostname })],
+      ["meta-data", metaData(identity)],
       ["user-data", userData ?? "#cloud-config\n{}\n"],
       ["vendor-data", vendorData(identity, access)],
     ]),

@@ -74,7 +74,11 @@ export class Plugin implements AsyncDisposable {
     const home = mkdtempSync(join(tmpdir(), "mayfly contract "));
     const server = [SERVER, "127.0.0.1:1"];
     const engine = `require("child_process").spawn(process.execPath, process.argv.slice(1), { detached: true, stdio: "inherit" })`;
-    const child = spawn(process.execPath, between ? ["-e", engine, "--", ...server] : server, {
+    // Nobody is left to end it when whoever asks it is killed; but for its engine, after whose end it has something to do.
+    const [program, ...args] = between
+      ? [process.execPath, "-e", engine, "--", ...server]
+      : ["setpriv", "--pdeathsig", "KILL", "--", process.execPath, ...server];
+    const child = spawn(program, args, {
       cwd: join(ROOT, "examples", "quickstart"),
       env: { ...process.env, MAYFLY_HOME: home, ...environment },
       stdio: ["ignore", "pipe", "pipe"],

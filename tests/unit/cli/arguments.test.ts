@@ -102,7 +102,7 @@ test("an image is made of one thing", () => {
   expect(() => readImageSource(undefined, { rootfs: "x", package: ["vim"] })).toThrow("is for --debian");
 });
 
-test.each([["--ignition", "x"], ["--debug"], ["-t"]])("run %s of bcvk is refused with a reason", async (...words) => {
+test.each([["--virtiofsd", "x"], ["--debug"], ["-t"]])("run %s of bcvk is refused with a reason", async (...words) => {
   await expect(mayfly().parseAsync(["run", ...words], { from: "user" })).rejects.toThrow(/of bcvk is not here: .{20}/);
 });
 

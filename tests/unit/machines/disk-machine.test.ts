@@ -11,6 +11,7 @@ import { isoImage } from "../../../provider/machines/disk/iso9660";
 import { seedDisk } from "../../../provider/machines/disk/seed";
 import type { Identity } from "../../../provider/machines/spec";
 import { bareSpec } from "../../../provider/machines/spec";
+import { isKeptInByRules } from "../../../provider/machines/way-out";
 import { GuestScratch } from "../../support/guest-scratch";
 
 const identity: Identity = {
@@ -103,6 +104,16 @@ test("qemu is told of secrets by files, of UEFI by its two, and of SSH's own por
   expect(command()).not.toContain("fw_cfg");
   expect(command(undefined, true)).toContain("-fw_cfg name=opt/com.coreos/config,file=/machine/ignition.json");
   expect(command("/usr/share/x.fd")).toMatch(/readonly=on,file=\/usr\/share\/x\.fd .*file=\/machine\/uefi-settings/);
+});
+
+test("an isolated guest that asks by DHCP is told of its router: rules outside keep it in, not QEMU's restrict", () => {
+  const files = { uefiCode: undefined, hasIgnition: false };
+  const command = (more: object) =>
+    diskCommand("mayfly-web", { ...spec, isolated: true, ...more }, identity, files).join(" ");
+  expect(command({ asksDhcp: true })).toContain("restrict=off");
+  expect(isKeptInByRules({ ...spec, isolated: true, asksDhcp: true })).toBe(true);
+  expect(command({})).toContain("restrict=on");
+  expect(isKeptInByRules({ ...spec, isolated: true })).toBe(false);
 });
 
 test("UEFI firmware is found by its description, never one with Secure Boot; without any the package is named", () => {

@@ -24,7 +24,8 @@ async function check(
   const demands: Demand[] = [];
   const said: string[] = [];
   const machines = { obstacles: async (demand: Demand) => demands.push(demand) && obstacles };
-  const openRooms = () => Promise.resolve({ machines, ssh: new Ssh() } as unknown as Rooms);
+  const images = { find: () => Promise.reject(new Error("no such name")) };
+  const openRooms = () => Promise.resolve({ machines, images, ssh: new Ssh() } as unknown as Rooms);
   const look = { ...LOOK, isNew, openRooms, say: (text: string) => void said.push(text) };
   const { inputs, failures } = await checkInputs(await handlerOf("VM"), { image: "localhost/x", ...fields }, look);
   return { inputs, failures: failures.map(({ property, reason }) => `${property}: ${reason}`), demands, said };
@@ -59,9 +60,9 @@ test("only an isolated VM has a list of what it may reach, by host and port; the
 test("what the guest of a disk image cannot have is said by field, also before the image has its name", async () => {
   const wrong = {
     ...{ mounts: [{ source: "/", target: "/srv" }], networks: [{ network: "n", subnet: "10.80.0.0/24" }] },
-    ...{ kernelArgs: ["quiet"], network: "isolated", allow: ["192.0.2.7:443"], waitFor: "none" },
+    ...{ kernelArgs: ["quiet"], network: "isolated", allow: ["192.0.2.7:443", "db:5432"], waitFor: "none" },
   };
-  const fields = ["allow", "kernelArgs", "mounts", "networks", "waitFor"];
+  const fields = ["allow[1]", "kernelArgs", "mounts", "networks", "waitFor"];
   for (const image of [
     { image: UNKNOWN, fromDisk: true },
     { image: `localhost/mayfly/disk@sha256:${"0".repeat(64)}` },
@@ -73,13 +74,16 @@ test("what the guest of a disk image cannot have is said by field, also before t
     ]);
     expect((await check({ ...image, userData: "#cloud-config\n{}", disk: "4GiB" })).failures).toEqual([]);
   }
-  const forOthers = { userData: "#cloud-config\n{}", ignition: "{}" };
-  expect((await check({ image: UNKNOWN, ...forOthers })).failures).toEqual([]); // it may turn out to be a disk
-  const { failures } = await check(forOthers);
-  expect(failures).toEqual([
-    expect.stringMatching(/^userData: is for disk/),
-    expect.stringMatching(/^ignition: is for/),
-  ]);
+});
+
+test("what a first boot is given has its form and its limits, and is no template's", async () => {
+  const ignition = (more: object) => ({ ignition: JSON.stringify({ ignition: { version: "3.3.0" }, ...more }) });
+  const wrong = async (fields: Record<string, unknown>) => (await check({ image: UNKNOWN, ...fields })).failures;
+  expect(await wrong({ userData: "#cloud-config\n{}", ...ignition({}) })).toEqual([]);
+  expect(await wrong({ ignition: "variant: fcos" })).toEqual([expect.stringMatching(/^ignition: must be a config/)]);
+  expect(await wrong({ userData: "ö".repeat(262_145) })).toEqual([expect.stringMatching(/^userData: .*512 KiB/)]);
+  const { failures } = await check({ ...ignition({ kernelArguments: {} }), userData: "x", warmBoot: "required" });
+  expect(failures.map((failure) => failure.split(":")[0]).sort()).toEqual(["ignition", "warmBoot", "warmBoot"]);
 });
 
 test("everything that is wrong is said at once, by field, what the host lacks too", async () => {

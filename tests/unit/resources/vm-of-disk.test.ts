@@ -72,7 +72,7 @@ test.each([
   ["ignition", "Ignition"],
 ])("%s for a guest without its reader is no success", async (field, reader) => {
   const guest = new Guest((command) => (command === "settle" ? fine() : [1, ""]));
-  const error = await failureOf(guest.moveIn({ [field]: "{}" }));
+  const error = await failureOf(guest.moveIn({ [field]: '{"ignition": {"version": "3.3.0"}}' }));
   expect(error).toMatchObject({
     code: "BOOT_FAILED",
     message: expect.stringContaining(`${field} needs ${reader} in the guest, and none has run`),
