@@ -1,14 +1,14 @@
 import { PassThrough } from "node:stream";
 import { quote } from "../host/shell";
 import type { Remote } from "./remote";
-import { HASH_TOOLS, remoteHash } from "./remote-hash";
+import { HASH_TOOLS, printedHash, remoteHash } from "./remote-hash";
 
 const BLOCK = 1_048_576; // dd reads whole ones, wherever there is a dd
 const STEP_BLOCKS = 16; // what is worth a process there
 
 /**
- * SHA-256 of a file on a server while it arrives there. A server hashes a large file as long as a third of the time in
- * which it comes (256 MiB under emulation); hashed as it comes, there is next to nothing left to do at its end.
+ * Hash of a file on a server while it arrives there. A server hashes a large file as long as a fifth of the time in which
+ * it comes (256 MiB under emulation); hashed as it comes, there is next to nothing left to do at its end.
  */
 export class ArrivingHash {
   readonly #steps = new PassThrough();
@@ -53,7 +53,7 @@ export class ArrivingHash {
     const command = `while read -r at blocks; do ${read}; done | ${HASH_TOOLS}`;
     try {
       const { stdout } = await this.remote.exec({ command, interpreter: ["/bin/sh", "-c"], stdin: this.#steps });
-      return /^[0-9a-f]{64}\b/.exec(stdout)?.[0];
+      return printedHash(stdout);
     } catch {
       return undefined; // no shell, or the connection broke: it is hashed once more, as a whole
     }

@@ -1,12 +1,12 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, posix } from "node:path";
 import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
 import { ArrivingHash } from "./arriving-hash";
-import { hashOf } from "./local-files";
+import { hashesOf, hashesOfBytes, isHashIn, type Hashes } from "./local-files";
 import { onServer, persist, type Remote } from "./remote";
-import { remoteHash } from "./remote-hash";
+import { remoteHash, remoteSha256 } from "./remote-hash";
 import type { ReadAt, RemoteFile } from "./remote-file";
 import { kindOf, type Sftp } from "./sftp";
 import { NO_SUCH_FILE, SftpError } from "./sftp-error";
@@ -64,9 +64,10 @@ export async function upload(remote: Remote, request: Upload): Promise<Copied> {
     return made;
   };
   try {
-    const [made, sha256] = await Promise.all([persist(remote, send), source.hash()]);
+    const [made, hashes] = await Promise.all([persist(remote, send), source.hashes()]);
+    const { sha256 } = hashes;
     if (request.sha256 !== undefined && sha256 !== request.sha256) throw changed(String(request.source));
-    if ((await hash.end(source.size)) !== sha256) throw damaged(draft, remote);
+    if (!isHashIn(await hash.end(source.size), hashes)) throw damaged(draft, remote);
     await finish(remote, { draft, path, made, request, mode: request.mode ?? source.mode });
     return { sha256, size: source.size };
   } catch (error) {
@@ -102,12 +103,12 @@ export async function download(remote: Remote, { remotePath, localPath, mode }: 
       return seen;
     });
     const theirs = await hashing?.catch(() => undefined); // a broken connection has broken that too
-    const [sha256, again] = await Promise.all([hashOf(local), theirs ?? remoteHash(remote, path, stats.size)]);
-    if (sha256 !== again) throw changed(`${remote.name}:${remotePath}`);
+    const [hashes, again] = await Promise.all([hashesOf(local), theirs ?? remoteHash(remote, path, stats.size)]);
+    if (!isHashIn(again, hashes)) throw changed(`${remote.name}:${remotePath}`);
     await local.sync();
     await chmod(draft, mode ?? stats.mode & PERMISSIONS);
     await rename(draft, localPath);
-    return { sha256, size: stats.size };
+    return { sha256: hashes.sha256, size: stats.size };
   } catch (error) {
     await rm(draft, { force: true });
     throw explain(error, remote, remotePath);
@@ -121,7 +122,7 @@ export async function fingerprint(remote: Remote, remotePath: string): Promise<C
   const path = onServer(posix.normalize(remotePath));
   const stats = await persist(remote, (sftp) => sftp.stat(path));
   if (stats === undefined || kindOf(stats) !== "file") return undefined;
-  return { sha256: await remoteHash(remote, path, stats.size), size: stats.size };
+  return { sha256: await remoteSha256(remote, path, stats.size), size: stats.size };
 }
 
 /** See `Ssh.removeFile`. */
@@ -138,7 +139,7 @@ interface Source {
   readonly size: number;
   readonly mode: number;
   readonly read: ReadAt;
-  readonly hash: () => Promise<string>;
+  readonly hashes: () => Promise<Hashes>;
   readonly close: () => Promise<void>;
 }
 
@@ -147,15 +148,15 @@ async function openSource(source: string | Uint8Array): Promise<Source> {
     const bytes = Buffer.from(source);
     const read: ReadAt = (buffer, length, position) =>
       Promise.resolve(bytes.copy(buffer, 0, position, position + length));
-    const hash = () => Promise.resolve(createHash("sha256").update(bytes).digest("hex"));
-    return { size: bytes.length, mode: 0o644, read, hash, close: () => Promise.resolve() };
+    const hashes = () => Promise.resolve(hashesOfBytes(bytes));
+    return { size: bytes.length, mode: 0o644, read, hashes, close: () => Promise.resolve() };
   }
   const file = await openLocal(source);
   const { size, mode } = await file.stat();
   return {
     ...{ size, mode: mode & PERMISSIONS },
     read: async (buffer, length, position) => (await file.read(buffer, 0, length, position)).bytesRead,
-    hash: () => hashOf(file),
+    hashes: () => hashesOf(file),
     close: () => file.close(),
   };
 }
@@ -231,7 +232,7 @@ function draftName(path: string): string {
 
 function damaged(draft: string, { name }: Remote): MayflyError {
   return new MayflyError("COPY_FAILED", `what arrived at ${name} is not what was sent`, {
-    evidence: `${draft} has another SHA-256 than its source`,
+    evidence: `${draft} has another hash than its source`,
     remedy: "try again; when it stays so, look for a disk that fails there: dmesg",
   });
 }

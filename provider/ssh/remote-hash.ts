@@ -2,20 +2,37 @@ import { createHash } from "node:crypto";
 import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
 import { persist, type Remote } from "./remote";
+import type { Sftp } from "./sftp";
 import { LOST, SftpError } from "./sftp-error";
 
 /** Where one is needed: each tool has another name somewhere; a tool that there is not leaves the input alone. */
-export const HASH_TOOLS = "{ sha256sum || shasum -a 256 || sha256 -q; } 2>/dev/null";
+const SHA256_TOOLS = "sha256sum || shasum -a 256 || sha256 -q";
+/**
+ * To compare two sides by: BLAKE2b where it can be had, as under emulation it costs half of what SHA-256 does (128 MiB:
+ * 0.9 s beyond reading, not 1.7 s). What is printed tells by its length which one it was.
+ */
+export const HASH_TOOLS = `{ b2sum || ${SHA256_TOOLS}; } 2>/dev/null`;
+const PRINTED = /^(?:[0-9a-f]{128}|[0-9a-f]{64})\b/;
 /** The same for a list of files. With each hash they print a name, which may hold anything: only hashes are read. */
 const LIST_TOOLS = "if command -v sha256sum >/dev/null; then set -- sha256sum; else set -- shasum -a 256; fi";
 const MOST_OUTPUT = 1_073_741_824; // some five million files
 
-/** SHA-256 of a file there, or of its beginning; by a tool there, or else by fetching it. */
+/** BLAKE2b-512 or SHA-256 of a file there, or of its beginning; by a tool there, or else by fetching it. */
 export async function remoteHash(remote: Remote, path: string, size?: number): Promise<string> {
   const input = size === undefined ? `<${quote(path)}` : "";
   const head = size === undefined ? "" : `head -c ${String(size)} -- ${quote(path)} | `;
-  const stdout = await output(remote, `${head}${HASH_TOOLS} ${input}`);
-  return /^[0-9a-f]{64}\b/.exec(stdout)?.[0] ?? hashByFetching(remote, path, size);
+  return printedHash(await output(remote, `${head}${HASH_TOOLS} ${input}`)) ?? hashByFetching(remote, path, size);
+}
+
+/** What one of {@link HASH_TOOLS} has printed; `undefined` when none has. */
+export function printedHash(stdout: string): string | undefined {
+  return PRINTED.exec(stdout)?.[0];
+}
+
+/** SHA-256 of the beginning of a file there. */
+export async function remoteSha256(remote: Remote, path: string, size: number): Promise<string> {
+  const stdout = await output(remote, `head -c ${String(size)} -- ${quote(path)} | { ${SHA256_TOOLS}; } 2>/dev/null`);
+  return printedHash(stdout) ?? hashByFetching(remote, path, size);
 }
 
 /**
@@ -33,7 +50,7 @@ export async function remoteHashes(
   const hashes = stdout.match(/^\\?[0-9a-f]{64}(?= )/gm)?.map((hash) => hash.replace("\\", "")) ?? [];
   if (hashes.length === paths.length) return hashes;
   const fetched: (string | undefined)[] = []; // no tool, or a file that it can't read
-  for (const path of paths) fetched.push(await hashIfReadable(remote, `${folder}/${path}`));
+  for (const path of paths) fetched.push(await unlessUnreadable(hashByFetching(remote, `${folder}/${path}`)));
   return fetched;
 }
 
@@ -48,23 +65,30 @@ async function output(remote: Remote, command: string, stdin?: string): Promise<
 }
 
 function hashByFetching(remote: Remote, path: string, size?: number): Promise<string> {
-  return persist(remote, async (sftp) => {
-    const hash = createHash("sha256");
-    let left = size ?? Number.POSITIVE_INFINITY;
-    const file = await sftp.open(path, "r");
-    for await (const chunk of file.content()) {
-      hash.update(chunk.subarray(0, left));
-      left -= chunk.length;
-      if (left <= 0) break;
-    }
-    await file.close();
-    return hash.digest("hex");
-  });
+  return persist(remote, (sftp) => fetchHash(sftp, path, size));
 }
 
-async function hashIfReadable(remote: Remote, path: string): Promise<string | undefined> {
+async function fetchHash(sftp: Sftp, path: string, size = Number.POSITIVE_INFINITY): Promise<string> {
+  const hash = createHash("sha256");
+  let left = size;
+  const file = await sftp.open(path, "r");
+  for await (const chunk of file.content(size)) {
+    hash.update(chunk.subarray(0, left));
+    left -= chunk.length;
+    if (left <= 0) break;
+  }
+  await file.close();
+  return hash.digest("hex");
+}
+
+/** SHA-256 of the beginning of a file there, in a session that is open; `undefined` where it can't be read. */
+export async function hashOverSftp(sftp: Sftp, path: string, size: number): Promise<string | undefined> {
+  return unlessUnreadable(fetchHash(sftp, path, size));
+}
+
+async function unlessUnreadable(hash: Promise<string>): Promise<string | undefined> {
   try {
-    return await hashByFetching(remote, path);
+    return await hash;
   } catch (error) {
     if (error instanceof SftpError && error.status !== LOST) return undefined;
     throw error;

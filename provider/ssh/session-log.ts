@@ -6,12 +6,12 @@ import { ExecResult, type ExecRequest } from "./exec";
 import { noTraffic, type Traffic } from "./traffic";
 
 /**
- * What a session is. Of a command there is a hash and a length, never the text: a command may hold a secret that nobody
- * declared as one. With the text at hand the hash tells whether it is the one: `printf %s "$COMMAND" | sha256sum`. Of a
+ * What a session is. Of a program's command there is a hash and a length, never the text: it may hold a secret that nobody
+ * declared as one. (The beginning of one that somebody has typed is there, see {@link recordProgram}.) With the text at hand the hash tells whether it is the one: `printf %s "$COMMAND" | sha256sum`. Of a
  * command that is declared secret there is neither, as short secrets can be found by trying.
  */
 export type SessionKind =
-  | { readonly kind: "command"; readonly sha256: string; readonly length: number }
+  | { readonly kind: "command"; readonly sha256: string; readonly length: number; readonly text?: string }
   | { readonly kind: "command"; readonly secret: true }
   | { readonly kind: "program" | "sftp" }
   | ForwardKind;
@@ -27,6 +27,7 @@ interface ForwardKind {
 }
 
 const HASH_DIGITS = 12; // enough to tell commands apart
+const LONGEST_TEXT = 200; // characters; a script that is given as an argument shall not fill the log
 
 /** How a command is written down. */
 export function describeCommand({ command, isSecret = false }: Pick<ExecRequest, "command" | "isSecret">): SessionKind {
@@ -43,7 +44,7 @@ export interface ProgramConnection {
   readonly to: string;
   /** Fingerprint of the only key that it offers. */
   readonly key: string;
-  /** What it runs there. @default a shell, or no command at all */
+  /** What it runs there, as the user has typed it. @default a shell, or no command at all */
   readonly command?: string | undefined;
 }
 
@@ -54,12 +55,16 @@ export interface ProgramEnd {
   readonly traffic?: Traffic | undefined;
 }
 
-/** Writes that a program begins to connect; returns how to write its end. */
+/**
+ * Writes that a program begins to connect; returns how to write its end. Its command stands there in words: who typed it
+ * has it in the shell's history too, and the log is for the same user only.
+ */
 export function recordProgram(place: LogPlace, what: ProgramConnection): (end: ProgramEnd) => void {
   const { kind, to, key, command } = what;
   const begun = performance.now();
   const lines = new Lines(place.file);
-  const known = command === undefined ? {} : describeCommand({ command });
+  const text = command === undefined || command.length <= LONGEST_TEXT ? command : `${command.slice(0, LONGEST_TEXT)}…`;
+  const known = command === undefined ? {} : { ...describeCommand({ command }), text };
   lines.write({ event: "began", session: 1, resource: place.resource, ...known, kind, to, key });
   return ({ exitCode, traffic }) => {
     const counted = traffic === undefined ? {} : spell(traffic);

@@ -4,7 +4,7 @@ import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
 import { hashFile } from "./local-files";
 import { onServer, persist, type Remote } from "./remote";
-import { remoteHashes } from "./remote-hash";
+import { hashOverSftp, remoteHashes } from "./remote-hash";
 import type { Sftp } from "./sftp";
 import { LOST, SftpError } from "./sftp-error";
 import { describe, doubtfulFiles, isEmpty, planRemoval, planSync, type Plan } from "./sync-plan";
@@ -49,18 +49,25 @@ export interface Synced {
 /** Starting rsync on both sides costs some 0.1 s, under emulation 0.5 s; in that time SFTP moves this. */
 const WORTH_FILES = 40;
 const WORTH_BYTES = 1_048_576;
+/** Starting a hash tool there costs 0.2 s under emulation; in that time SFTP fetches this. */
+const WORTH_FETCHING_BYTES = 262_144;
 const CALLS_AT_A_TIME = 32;
 const RECENT_SECONDS = 60; // without a word on the last sync
 
 /** Makes one folder like the other. Only what differs travels. */
 export async function sync(remote: Remote, request: SyncRequest): Promise<Synced> {
   try {
-    let comparing: Promise<Compared> | undefined = compare(remote, request); // while SFTP starts there
-    comparing.catch(() => undefined); // heard below
+    let looking: Promise<Trees> | undefined = lookAtBoth(remote, request); // while SFTP starts there
+    looking.catch(() => undefined); // heard below
     return await persist(remote, async (sftp) => {
-      const begun = comparing;
-      comparing = undefined; // a second session compares anew
-      const { plan, from, hasRsync } = await (begun ?? compare(remote, request));
+      const begun = looking;
+      looking = undefined; // a second session looks anew
+      const { plan, from, hasRsync } = await compare(
+        remote,
+        request,
+        await (begun ?? lookAtBoth(remote, request)),
+        sftp,
+      );
       await apply(remote, sftp, request, plan, { from, hasRsync });
       return outcome(plan, from);
     });
@@ -72,7 +79,7 @@ export async function sync(remote: Remote, request: SyncRequest): Promise<Synced
 /** What a sync would do. */
 export async function previewSync(remote: Remote, request: SyncRequest): Promise<Synced> {
   try {
-    const { plan, from } = await compare(remote, request);
+    const { plan, from } = await compare(remote, request, await lookAtBoth(remote, request));
     return outcome(plan, from);
   } catch (error) {
     throw explain(error, remote, request);
@@ -110,32 +117,67 @@ interface Compared {
   readonly hasRsync: boolean;
 }
 
-async function compare(remote: Remote, request: SyncRequest): Promise<Compared> {
-  const { direction, localPath, remotePath, removes } = request;
+interface Trees {
+  readonly from: Tree;
+  readonly to: Tree;
+  readonly hasRsync: boolean;
+}
+
+async function lookAtBoth(remote: Remote, request: SyncRequest): Promise<Trees> {
+  const { direction, localPath, remotePath } = request;
   const exclude = await excluding(request.exclude);
   const [here, there] = await Promise.all([localTree(localPath, exclude), remoteTree(remote, remotePath, exclude)]);
   const [from, to] = direction === "up" ? [here, there] : [there, here];
   if (!from.isThere) throw noSource(remote, request);
-  const doubtful = doubtfulFiles(from, to, request.lastBegun ?? Date.now() / 1_000 - RECENT_SECONDS);
-  const contents = { doubtful: new Set(doubtful), same: await sameFiles(remote, request, doubtful) };
-  return { plan: planSync(from, to, removes, contents), from, hasRsync: there.hasRsync };
+  return { from, to, hasRsync: there.hasRsync };
 }
 
-/** Which files have the same content here and there. */
+/** @param sftp A session that is open, if one is. */
+async function compare(
+  remote: Remote,
+  request: SyncRequest,
+  { from, to, hasRsync }: Trees,
+  sftp?: Sftp,
+): Promise<Compared> {
+  const doubtful = doubtfulFiles(from, to, request.lastBegun ?? Date.now() / 1_000 - RECENT_SECONDS);
+  const sizes = new Map(doubtful.map((path) => [path, from.entries.get(path)?.size ?? 0]));
+  const contents = { doubtful: new Set(doubtful), same: await sameFiles(remote, request, sizes, sftp) };
+  return { plan: planSync(from, to, request.removes, contents), from, hasRsync };
+}
+
+/** Which files have the same content here and there. @param sizes Their bytes, the same on both sides. */
 async function sameFiles(
   remote: Remote,
   { localPath, remotePath }: SyncRequest,
-  paths: readonly string[],
+  sizes: ReadonlyMap<string, number>,
+  sftp?: Sftp,
 ): Promise<ReadonlySet<string>> {
+  const paths = [...sizes.keys()];
   if (paths.length === 0) return new Set();
-  const here = new Map<string, string | undefined>();
-  const [there] = await Promise.all([
-    remoteHashes(remote, onServer(remotePath), paths),
+  const [here, there] = [new Map<string, string | undefined>(), new Map<string, string | undefined>()];
+  const root = onServer(remotePath);
+  const hashThere = async () => {
+    if (sftp !== undefined && isFewBytes(sizes))
+      await eachOf(sizes, CALLS_AT_A_TIME, async ([path, size]) => {
+        there.set(path, await hashOverSftp(sftp, `${root}/${path}`, size));
+      });
+    else
+      for (const [index, hash] of (await remoteHashes(remote, root, paths)).entries())
+        there.set(paths[index] ?? "", hash);
+  };
+  await Promise.all([
+    hashThere(),
     eachOf(paths, CALLS_AT_A_TIME, async (path) => {
       here.set(path, await hashFile(join(localPath, path)));
     }),
   ]);
-  return new Set(paths.filter((path, index) => there[index] !== undefined && there[index] === here.get(path)));
+  return new Set(paths.filter((path) => there.get(path) !== undefined && there.get(path) === here.get(path)));
+}
+
+/** Whether fetching files costs less than starting a program there that hashes them. */
+function isFewBytes(sizes: ReadonlyMap<string, number>): boolean {
+  const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  return sizes.size <= WORTH_FILES && bytes <= WORTH_FETCHING_BYTES;
 }
 
 async function apply(

@@ -126,14 +126,17 @@ describe("a session on a machine of ours", () => {
     expect(events("ended").at(-1)).toMatchObject({ exitCode: 0, bytesSent: 11, bytesReceived: 3 });
   });
 
-  test("of a program of OpenSSH's has its key, and its command as a hash", () => {
+  test("of a program of OpenSSH's has its key, and its command as it was typed", () => {
     const program = { kind: "ssh", to: "root@127.0.0.1:22", key: "SHA256:x", command: "echo word" };
     const end = recordProgram({ file, resource: "mayfly ssh" }, program);
     end({ exitCode: 255 });
     const { command: _, ...shown } = program;
-    expect(events("began")).toEqual([expect.objectContaining({ ...shown, length: 9, resource: "mayfly ssh" })]);
+    expect(events("began")).toEqual([
+      expect.objectContaining({ ...shown, text: "echo word", length: 9, resource: "mayfly ssh" }),
+    ]);
     expect(events("ended")).toEqual([expect.objectContaining({ session: 1, exitCode: 255 })]);
-    expect(readFileSync(file, "utf8")).not.toContain("word");
+    recordProgram({ file, resource: "mayfly ssh" }, { ...program, command: "x".repeat(999) });
+    expect(events("began").at(-1)).toMatchObject({ text: `${"x".repeat(200)}…`, length: 999 });
   });
 
   test("with a key in an agent names the key that the server took", async () => {
