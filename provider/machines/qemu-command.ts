@@ -18,14 +18,6 @@ export function containerPort(index: number): number {
 }
 
 /**
- * Added to the kernel's command line under emulation, where it is dear. `norandmaps`: QEMU keeps what it has translated by
- * address, and programs and libraries that lie elsewhere in each process are translated anew for each (a `bash -c :` took
- * 75 ms of CPU and takes 23, a command over SSH 110 and takes 54; QEMU 7.2). A program that wants its addresses random
- * there as well asks by `kernelArgs: ["sysctl.kernel.randomize_va_space=2"]`, which the kernel applies after it.
- */
-const EMULATED_KERNEL_ARGS = ["mitigations=off", "norandmaps"];
-
-/**
  * Added to every kernel's command line. `panic=0`: a panic stops the guest, so that the console shows it; names of
  * network cards as the kernel gives them, so that the first is `eth0` in any image.
  */
@@ -90,7 +82,7 @@ function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec): string
   // The labels of an image's files are those of the host that built it, or none: SELinux would forbid what init and sshd do.
   // Who has labels of the guest's own asks for it; libselinux takes the first word on it, not the last.
   const selinux = own.some((arg) => arg.startsWith("enforcing=")) ? [] : ["enforcing=0"];
-  return [...KERNEL_ARGS, ...(name === "tcg" ? EMULATED_KERNEL_ARGS : []), ...selinux, ...own];
+  return [...KERNEL_ARGS, ...(name === "tcg" ? ["mitigations=off"] : []), ...selinux, ...own];
 }
 
 /** The serial console, and QEMU's own control socket. */

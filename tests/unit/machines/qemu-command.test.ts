@@ -60,9 +60,9 @@ test("published ports lead from the container's port to the guest's", () => {
 });
 
 test("the accelerator decides over CPU and mitigations, never over the user's kernel arguments", () => {
-  expect(command()).toMatch(/-accel tcg,.* -cpu max .*mitigations=off norandmaps .*quux=1/);
+  expect(command()).toMatch(/-accel tcg,.* -cpu max .*mitigations=off .*quux=1/);
   expect(command({ accelerator: "kvm" })).toMatch(/-accel kvm -cpu host /);
-  expect(command({ accelerator: "kvm" })).not.toMatch(/mitigations|norandmaps/);
+  expect(command({ accelerator: "kvm" })).not.toContain("mitigations=off");
 });
 
 test("SELinux does not forbid, as no image has the guest's labels; unless the program asks for it", () => {
