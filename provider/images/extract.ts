@@ -11,9 +11,10 @@ const READ_FILE = `${WITH_IMAGE}
 [ ! -e "$root/$2" ] || cat "$root/$2"
 `;
 
-/** `$2` the folder to fill. */
+/** `$2` the folder to fill, `$3` a busybox that needs no library, or nothing. */
 const EXTRACT_ROOT = `${WITH_IMAGE}
 mkfs.erofs --quiet -Enoinline_data "$2/rootfs.erofs" "$root" >/dev/null
+[ -z "$3" ] || cat "$root/$3" >"$2/busybox"
 `;
 
 /** `$2` the folder to fill, `$3` the kernel, `$4` the modules' folder, then modules as `PATH=NAME`. */
@@ -30,13 +31,15 @@ export interface ExtractedImage {
   readonly version?: string;
   /** It has no SSH server. */
   readonly lacksSshd?: boolean;
+  /** It has a busybox that needs no library. */
+  readonly hasBusybox?: boolean;
   /** Why no template can be made of its machines, where that is known without a boot. */
   readonly unfit?: string;
 }
 
 /**
- * Takes out of an image what a boot needs: `rootfs.erofs`, and if there is a kernel in it `kernel`, and
- * `initramfs/modules/NN-NAME.ko` in load order.
+ * Takes out of an image what a boot needs: `rootfs.erofs`, `busybox` if Debian's that needs no library is in it, and if
+ * there is a kernel in it `kernel`, and `initramfs/modules/NN-NAME.ko` in load order.
  *
  * @param image Id of an image in podman's store.
  * @throws {MayflyError} `IMAGE_NOT_BOOTABLE` when there is nothing in it, or its kernel is not for machines of ours.
@@ -47,12 +50,13 @@ export async function extractImage(
   folder: string,
   signal: AbortSignal,
 ): Promise<ExtractedImage> {
-  const { kernel, init, hasSshd } = await look(podman, image, signal);
+  const { kernel, init, hasSshd, busybox } = await look(podman, image, signal);
   if (kernel !== undefined) await extractKernel(podman, image, kernel, folder, signal);
-  await podman.script(EXTRACT_ROOT, [image, folder], { signal });
+  await podman.script(EXTRACT_ROOT, [image, folder, busybox ?? ""], { signal });
   return {
     ...(kernel && { version: kernel.version }),
     ...(hasSshd ? {} : { lacksSshd: true }),
+    ...(busybox === undefined ? {} : { hasBusybox: true }),
     ...(init === "other" ? { unfit: "its init is neither systemd nor Mayfly's own" } : {}),
   };
 }
@@ -91,7 +95,7 @@ function lacksDrivers({ version, modules }: FoundKernel, lacking: readonly strin
   return new MayflyError("IMAGE_NOT_BOOTABLE", `the image's kernel ${version} lacks what a machine needs: ${names}`, {
     evidence: `neither modules.dep nor modules.builtin in /${modules} has it`,
     remedy:
-      "install a kernel with virtio, erofs and overlay in the image (Debian: linux-image-cloud-amd64), " +
+      "install a kernel with virtio, erofs and overlay in the image (Debian: linux-image-cloud-amd64, -arm64), " +
       "or leave the kernel out of it: Debian's is lent to it then",
   });
 }

@@ -1,6 +1,7 @@
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
+import type { ArchitectureName } from "../schema/architecture";
 import type { ImageSpec } from "../schema/image";
 import { containerOf, type ContainerConfig, type ImageConfig } from "./container-config";
 
@@ -40,8 +41,13 @@ interface PodmanImage {
   readonly Config?: ImageConfig | null;
 }
 
-/** When an image is pulled. */
-export type PullPolicy = ImageSpec["pullPolicy"];
+/** When an image is pulled, and which. */
+export interface Pull {
+  /** @default "missing" */
+  readonly policy?: ImageSpec["pullPolicy"];
+  /** What it has to be for; absent: what podman takes, which is for this host's processor where that is offered. */
+  readonly architecture?: ArchitectureName | undefined;
+}
 
 /**
  * Finds an image, or pulls it.
@@ -53,14 +59,17 @@ export async function resolveImage(
   name: string,
   signal: AbortSignal,
   say: Say,
-  policy: PullPolicy = "missing",
+  { policy = "missing", architecture }: Pull = {},
 ): Promise<StoredImage> {
+  const isWanted = (image: StoredImage) => architecture === undefined || image.architecture === architecture;
   const stored = policy === "always" ? undefined : await findImage(podman, name, signal);
-  if (stored !== undefined) return stored;
-  if (name.startsWith("localhost/")) throw notFound(name, "podman's store has no image of that name");
-  if (policy === "never") throw notFound(name, 'podman\'s store lacks it, and pullPolicy is "never"');
+  if (stored !== undefined && isWanted(stored)) return stored;
+  const seen = stored === undefined ? "has no image of that name" : `has it for ${stored.architecture}`;
+  if (name.startsWith("localhost/")) throw notFound(name, `podman's store ${seen}`);
+  if (policy === "never") throw notFound(name, `podman's store ${seen}, and pullPolicy is "never"`);
   try {
-    await podman.run(["pull", name], {
+    const form = architecture === undefined ? [] : ["--arch", architecture];
+    await podman.run(["pull", ...form, name], {
       signal,
       onLine: (line) => {
         say(`pull ${name}: ${line}`);
@@ -72,6 +81,7 @@ export async function resolveImage(
   }
   const pulled = await findImage(podman, name, signal);
   if (pulled === undefined) throw notFound(name, "podman pulled it, but does not find it afterwards");
+  if (!isWanted(pulled)) throw notFound(name, `what the registry has of it is for ${pulled.architecture}`);
   return pulled;
 }
 

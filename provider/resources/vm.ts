@@ -66,7 +66,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     for (const network of inputs.networkIds) await networks.ensure(network, signal);
     const image = await step("Looking the image up", async () => images.resolve(inputs.image, signal, say));
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
-    const accelerator = await machines.chooseAccelerator(inputs.accelerator, signal);
+    const accelerator = await machines.chooseAccelerator(inputs.accelerator, boot, signal);
     const [keys, identity] = await step("Making keys", async () =>
       Promise.all([loginKeys(id, inputs, context), newIdentity(id, inputs, context)]),
     );

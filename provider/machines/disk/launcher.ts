@@ -6,7 +6,7 @@ import type { Launcher } from "../launcher";
 import type { Progress, SeatedPlan, StartedMachine } from "../plan";
 import { SSH_CONTAINER_PORT } from "../qemu-command";
 import { sshBanner } from "./banner";
-import { diskCommand } from "./command";
+import { diskCommand, PC } from "./command";
 import { makeDiskFolder } from "./folder";
 
 /** A machine to be made that boots from a disk. */
@@ -34,7 +34,7 @@ export async function startFromDisk(
     async () => {
       const command = diskCommand(containerName(id), spec, identity, files);
       const container = {
-        ...{ id, owner, folder, log, command, machine: spec, exits, artefacts: boot.folder },
+        ...{ id, owner, folder, log, command, machine: spec, exits, artefacts: boot.folder, qemu: PC.qemu },
         ...({ start: "cold", template: undefined, sshPort: undefined } as const),
       };
       await startContainer(podman, container, signal);
