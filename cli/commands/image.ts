@@ -32,7 +32,10 @@ function build(): Command {
     .option("--debian [suite]", "Debian from its packages (default: bookworm)")
     .option("--package <name>", "a package beside those of a bootable system; may be repeated", repeated)
     .option("--rootfs <tar>", "a tar of a root filesystem, plain or packed")
-    .option("--arch <amd64|arm64>", "the processor that it is for (default: this host's, or that of a Containerfile's base)")
+    .option(
+      "--arch <amd64|arm64>",
+      "the processor that it is for (default: this host's, or that of a Containerfile's base)",
+    )
     .option("-t, --tag <name>", "a further name for it")
     .action(make);
 }
@@ -60,7 +63,7 @@ async function makeOf(
   { images, signal, say }: Session,
 ): Promise<string> {
   if (containerfile !== undefined) return images.containerfile({ ...containerfile, architecture }, signal, say);
-  if (rootfs !== undefined) return images.rootfs(rootfs, architecture, signal);
+  if (rootfs !== undefined) return images.rootfs(rootfs, signal, architecture);
   return images.debian({ ...debian, architecture }, signal, say);
 }
 

@@ -58,8 +58,7 @@ export async function bootArtefacts(
 ): Promise<BootArtefacts> {
   const architecture = checkArchitecture(image.architecture);
   const own = await extracted(workshop, image.id, signal);
-  const isWhole = own.version !== undefined && own.lacksSshd !== true && (isNative(architecture) || own.hasBusybox);
-  const lender = isWhole
+  const lender = isWhole(own, architecture)
     ? undefined
     : await extracted(workshop, (await workshop.lender(architecture.name)).id, signal);
   const kernelFrom = own.version !== undefined || lender === undefined ? own : lender;
@@ -86,6 +85,11 @@ export async function bootArtefacts(
     unfit: own.unfit,
     architecture: architecture.name,
   };
+}
+
+/** Whether a machine can be made of an image alone. */
+function isWhole({ version, lacksSshd, hasBusybox }: Extracted, architecture: Architecture): boolean {
+  return version !== undefined && lacksSshd !== true && (isNative(architecture) || hasBusybox === true);
 }
 
 /** Whether programs of this host run in its guests. */

@@ -85,7 +85,14 @@ export async function makeDebianImage(
     const tarball = join(paths.scratch, `${name.replaceAll(/\W/g, "_")}.tar`);
     try {
       await bootstrap(podman, spec, tarball, signal, say);
-      const labels = ["--arch", spec.architecture, "--change", `LABEL mayfly.image=debian`, "--change", `LABEL mayfly.suite=${spec.suite}`];
+      const labels = [
+        "--arch",
+        spec.architecture,
+        "--change",
+        `LABEL mayfly.image=debian`,
+        "--change",
+        `LABEL mayfly.suite=${spec.suite}`,
+      ];
       await podman.run(["import", "--quiet", ...labels, tarball, name], { signal });
     } finally {
       await rm(tarball, { force: true });

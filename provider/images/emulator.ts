@@ -76,9 +76,13 @@ function filesOf({ elfMachine }: Architecture): string {
 }
 
 function cannotStart({ name }: Architecture, cause: MayflyError): MayflyError {
-  return new MayflyError("TOOL_MISSING", `this host cannot run programs for ${name}, which making an image of its packages takes`, {
-    evidence: cause.evidence,
-    remedy: "sudo apt-get install qemu-user-static binfmt-support   (with Linux 6.7 or newer the first will do)",
-    cause,
-  });
+  return new MayflyError(
+    "TOOL_MISSING",
+    `this host cannot run programs for ${name}, which making an image of its packages takes`,
+    {
+      evidence: cause.evidence,
+      remedy: "sudo apt-get install qemu-user-static binfmt-support   (with Linux 6.7 or newer the first will do)",
+      cause,
+    },
+  );
 }

@@ -54,8 +54,8 @@ export class Images {
   }
 
   /** Makes an image of a root filesystem's tar unless that was done; returns its name. Throws `IMAGE_NOT_BOOTABLE`. */
-  async rootfs(file: string, architecture: ArchitectureName | undefined, signal: AbortSignal): Promise<string> {
-    return importRootfs(this.paths, this.podman, file, architecture, signal);
+  async rootfs(file: string, signal: AbortSignal, architecture?: ArchitectureName): Promise<string> {
+    return importRootfs(this.paths, this.podman, file, signal, architecture);
   }
 
   /** Has a copy of a disk image in the cache; returns its name. Throws `IMAGE_NOT_BOOTABLE`, `TOOL_MISSING`. */
@@ -108,11 +108,7 @@ export class Images {
   }
 
   /** What the registry has by a name, without pulling it. Throws `IMAGE_NOT_FOUND`. */
-  async offered(
-    name: string,
-    architecture: ArchitectureName | undefined,
-    signal: AbortSignal,
-  ): Promise<OfferedImage> {
+  async offered(name: string, architecture: ArchitectureName | undefined, signal: AbortSignal): Promise<OfferedImage> {
     return askRegistry(this.podman, name, architecture ?? hostArchitecture(), signal);
   }
 

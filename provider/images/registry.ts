@@ -36,7 +36,8 @@ export async function askRegistry(
   const entry = manifest.manifests.find(
     ({ platform }) => platform?.architecture === architecture && platform.os === "linux",
   );
-  if (entry === undefined) throw notOffered(name, `there is no image for ${architecture} among those that it has by this name`);
+  if (entry === undefined)
+    throw notOffered(name, `there is no image for ${architecture} among those that it has by this name`);
   const repository = name.replace(/@.*$/, "").replace(/:\w[\w.-]*$/, "");
   return offered(name, await manifestOf(podman, `${repository}@${entry.digest}`, signal));
 }

@@ -19,8 +19,8 @@ export async function importRootfs(
   paths: Paths,
   podman: Podman,
   path: string,
-  architecture: ArchitectureName | undefined,
   signal: AbortSignal,
+  architecture?: ArchitectureName,
 ): Promise<string> {
   const file = resolve(path);
   const name = `localhost/mayfly/rootfs:${(await digestArchive(paths, file)).slice(0, 16)}${architecture === undefined ? "" : `-${architecture}`}`;

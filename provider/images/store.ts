@@ -61,28 +61,45 @@ export async function resolveImage(
   say: Say,
   { policy = "missing", architecture }: Pull = {},
 ): Promise<StoredImage> {
-  const isWanted = (image: StoredImage) => architecture === undefined || image.architecture === architecture;
   const stored = policy === "always" ? undefined : await findImage(podman, name, signal);
-  if (stored !== undefined && isWanted(stored)) return stored;
-  const seen = stored === undefined ? "has no image of that name" : `has it for ${stored.architecture}`;
-  if (name.startsWith("localhost/")) throw notFound(name, `podman's store ${seen}`);
-  if (policy === "never") throw notFound(name, `podman's store ${seen}, and pullPolicy is "never"`);
+  if (stored !== undefined && isFor(stored, architecture)) return stored;
+  const reason = whyNotPulled(name, policy, stored);
+  if (reason !== undefined) throw notFound(name, reason);
+  await pull(podman, name, architecture, signal, say);
+  const pulled = await findImage(podman, name, signal);
+  if (pulled === undefined) throw notFound(name, "podman pulled it, but does not find it afterwards");
+  if (!isFor(pulled, architecture)) throw notFound(name, `what the registry has of it is for ${pulled.architecture}`);
+  return pulled;
+}
+
+/** Whether an image is for an architecture, if one is asked for. */
+function isFor(image: StoredImage, architecture: ArchitectureName | undefined): boolean {
+  return architecture === undefined || image.architecture === architecture;
+}
+
+function whyNotPulled(name: string, policy: Pull["policy"], stored: StoredImage | undefined): string | undefined {
+  const seen = stored === undefined ? "podman's store has no image of that name" : `it is for ${stored.architecture}`;
+  if (name.startsWith("localhost/")) return seen;
+  return policy === "never" ? `${seen}, and pullPolicy is "never"` : undefined;
+}
+
+async function pull(
+  podman: Podman,
+  name: string,
+  architecture: ArchitectureName | undefined,
+  signal: AbortSignal,
+  say: Say,
+): Promise<void> {
+  const form = architecture === undefined ? [] : ["--arch", architecture];
+  const onLine = (line: string) => {
+    say(`pull ${name}: ${line}`);
+  };
   try {
-    const form = architecture === undefined ? [] : ["--arch", architecture];
-    await podman.run(["pull", ...form, name], {
-      signal,
-      onLine: (line) => {
-        say(`pull ${name}: ${line}`);
-      },
-    });
+    await podman.run(["pull", ...form, name], { signal, onLine });
   } catch (error) {
     if (error instanceof MayflyError && error.code === "TOOL_FAILED") throw notFound(name, error.evidence, error);
     throw error;
   }
-  const pulled = await findImage(podman, name, signal);
-  if (pulled === undefined) throw notFound(name, "podman pulled it, but does not find it afterwards");
-  if (!isWanted(pulled)) throw notFound(name, `what the registry has of it is for ${pulled.architecture}`);
-  return pulled;
 }
 
 /** The name that means this very image for good: `NAME@DIGEST`, without a tag, as podman takes no name with both. */

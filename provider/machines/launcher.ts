@@ -10,7 +10,14 @@ import { startExpiry } from "./expiry";
 import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
-import { architectureOf, isBootDisk, type ImagePlan, type LaunchPlan, type SeatedPlan, type StartedMachine } from "./plan";
+import {
+  architectureOf,
+  isBootDisk,
+  type ImagePlan,
+  type LaunchPlan,
+  type SeatedPlan,
+  type StartedMachine,
+} from "./plan";
 import { attachedDisks, plugDisk } from "./disks";
 import { containerPort, qemuCommand, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import { plugSegment } from "./segments";

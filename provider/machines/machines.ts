@@ -22,7 +22,14 @@ import { accessTar, asDisk, identityTar, newMac, newMachineId, type KeptIdentity
 import { IDENTITY_FILE, Launcher } from "./launcher";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { slotCount } from "./qemu-command";
-import { architectureOf, isBootDisk, type ImagePlan, type MachinePlan, type Progress, type StartedMachine } from "./plan";
+import {
+  architectureOf,
+  isBootDisk,
+  type ImagePlan,
+  type MachinePlan,
+  type Progress,
+  type StartedMachine,
+} from "./plan";
 import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
 import { Power } from "./power";
 import { Shelf } from "./shelf";

@@ -99,7 +99,7 @@ async function made(spec: ImageSpec, { images, signal, step, say }: Context): Pr
     return step("Building the Containerfile", async () =>
       images.containerfile({ ...containerfile, architecture }, signal, say),
     );
-  if (rootfs !== undefined) return step(`Importing ${rootfs}`, async () => images.rootfs(rootfs, architecture, signal));
+  if (rootfs !== undefined) return step(`Importing ${rootfs}`, async () => images.rootfs(rootfs, signal, architecture));
   if (disk !== undefined) return step(`Copying ${disk}`, async () => images.disk({ disk, firmware }, signal));
   return step("Making a Debian image from packages (about a minute, once)", async () =>
     images.debian({ ...debian, architecture }, signal, say),
