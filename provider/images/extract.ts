@@ -1,10 +1,11 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
 import { lackingModules, moduleName, modulesInOrder } from "./kernel-modules";
 import { look, WITH_IMAGE, type FoundKernel } from "./look";
 import { kernelInside } from "./unified-kernel";
+import { isZboot, unpackZboot, ZBOOT_HEAD_BYTES } from "./zboot";
 
 /** Prints nothing for a file that is not there. */
 const READ_FILE = `${WITH_IMAGE}
@@ -76,6 +77,7 @@ async function extractKernel(
   await mkdir(join(folder, "initramfs", "modules"), { recursive: true });
   await podman.script(EXTRACT_KERNEL, [image, folder, found.kernel, found.modules, ...modules], { signal });
   if (found.kernel.endsWith(".efi")) await unwrap(join(folder, "kernel"), found.kernel);
+  await unpack(join(folder, "kernel"), found.kernel);
 }
 
 /** Puts the kernel of a unified kernel image in its place. Its initramfs stays out: ours boots the machine. */
@@ -88,6 +90,34 @@ async function unwrap(file: string, name: string): Promise<void> {
     });
   }
   await writeFile(file, kernel);
+}
+
+/** Puts a kernel that only EFI firmware can unpack in its place unpacked. */
+async function unpack(file: string, name: string): Promise<void> {
+  if (!isZboot(await readHead(file, ZBOOT_HEAD_BYTES))) return;
+  const kernel = unpackZboot(await readFile(file));
+  if (kernel === undefined) {
+    throw new MayflyError(
+      "IMAGE_NOT_BOOTABLE",
+      `the image's kernel /${name} is packed in a way that Mayfly cannot unpack`,
+      {
+        evidence: "it is an EFI zboot image, and neither gzip nor zstd has packed it",
+        remedy: "leave the kernel out of the image: Debian's is lent to it then",
+      },
+    );
+  }
+  await writeFile(file, kernel);
+}
+
+async function readHead(path: string, bytes: number): Promise<Buffer> {
+  const head = Buffer.alloc(bytes);
+  const file = await open(path);
+  try {
+    await file.read(head, 0, bytes, 0);
+  } finally {
+    await file.close();
+  }
+  return head;
 }
 
 function lacksDrivers({ version, modules }: FoundKernel, lacking: readonly string[]): MayflyError {

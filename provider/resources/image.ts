@@ -28,8 +28,8 @@ export const image: ResourceHandler<typeof imageSchema, ImageState> = {
   replaceOnChanges: ["reference", "debian", "architecture", "firmware", "sourceHash"],
   deadlines: { create: 1_800, update: 1_800 }, // a slow mirror, or a big image over a slow line
 
-  async check({ containerfile, rootfs, disk, firmware, debian, architecture }, { openRooms, signal }) {
-    if (architecture !== undefined) {
+  async check({ containerfile, rootfs, disk, firmware, debian, architecture }, { openRooms, isNew, signal }) {
+    if (architecture !== undefined && isNew) {
       const missing = (await openRooms()).images.missingFor(architecture, debian !== undefined);
       if (missing.length > 0) return missing.map(({ message }) => ({ property: "architecture", reason: message }));
     }

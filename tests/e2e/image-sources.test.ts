@@ -217,6 +217,9 @@ test.each(["oci", "v2s2"])("pullPolicy decides when a registry is asked (manifes
   expect(pulled.id).toBe(moved);
   expect((await images.resolve(images.pinned(name, pulled), signal, say, { policy: "never" })).id).toBe(moved);
 
+  const other = await failureOf(images.resolve(name, signal, say, { architecture: "arm64" }));
+  expect(other.message).toMatch(/there is no image ".*"\nwhat the registry has of it is for amd64\n/);
+
   await registry[Symbol.asyncDispose]();
   const error = await failureOf(images.digestOf(always, signal));
   expect(error).toMatchObject({ code: "IMAGE_NOT_FOUND", message: expect.stringContaining("connection refused") });
