@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { ARCHITECTURES, hostArchitecture } from "../architectures";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
@@ -84,7 +84,7 @@ export async function makeDebianImage(
     if ((await findImage(podman, name, signal)) !== undefined) return;
     const tarball = join(paths.scratch, `${name.replaceAll(/\W/g, "_")}.tar`);
     try {
-      await bootstrap(podman, spec, tarball, signal, say);
+      await bootstrap(paths, podman, spec, tarball, signal, say);
       const labels = [
         "--arch",
         spec.architecture,
@@ -105,6 +105,7 @@ export async function makeDebianImage(
 const STAGE = /^I: (.*(?:download|extract|install|configur|creat|clean).*?)\.*$/i;
 
 async function bootstrap(
+  paths: Paths,
   podman: Podman,
   spec: DebianSpec,
   tarball: string,
@@ -133,10 +134,27 @@ async function bootstrap(
     if (stage !== undefined) say(`Debian ${spec.suite}: ${stage}`);
   };
   // INITRD=No (/etc/kernel/postinst.d/initramfs-tools): ours boots the machine, and making another takes ten seconds.
-  const options = { signal, onLine, environment: { LC_ALL: "C.UTF-8", INITRD: "No" } };
-  if (architecture === hostArchitecture()) await run("mmdebstrap", args, options);
-  else await runEmulated(podman, ARCHITECTURES[architecture], ["mmdebstrap", ...args], options);
+  const environment = { LC_ALL: "C.UTF-8", INITRD: "No" };
+  if (architecture === hostArchitecture()) {
+    await run("mmdebstrap", args, { signal, onLine, environment });
+    return;
+  }
+  // Killed, mmdebstrap leaves what it has; its files may be those of a user's sub-ids, so not in `scratch`.
+  const TMPDIR = join(paths.home, "emulated", basename(tarball, ".tar"));
+  const remove = async () => podman.script(REMOVE, [TMPDIR], { signal: AbortSignal.timeout(CLEAN_UP_MS) });
+  await remove(); // of one that was killed together with us
+  await mkdir(TMPDIR, { recursive: true, mode: 0o755 });
+  try {
+    const options = { signal, onLine, environment: { ...environment, TMPDIR } };
+    await runEmulated(podman, ARCHITECTURES[architecture], ["mmdebstrap", ...args], options);
+  } finally {
+    await remove();
+  }
 }
+
+/** Again where somebody who is just being killed has written there. */
+const REMOVE = 'until rm -rf "$1"; do sleep 0.2; done';
+const CLEAN_UP_MS = 60_000; // takes seconds; a host that swaps takes longer
 
 const DEFAULT_MIRROR = "http://deb.debian.org/debian";
 

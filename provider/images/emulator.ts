@@ -7,6 +7,9 @@ import { isDynamic } from "./elf";
 /** Printed where the kernel starts no emulator, and can't be brought to. */
 const REFUSED = "mayfly: no emulator";
 
+/** Has the kernel end all that a program has started, when it is killed itself. */
+const TOGETHER = "unshare --pid --fork --kill-child --mount-proc";
+
 /**
  * Runs `$4 …` where programs for the architecture `$1` can be started, by an emulator that the kernel starts for them
  * (binfmt_misc). Where this host's kernel knows none, it gets `$2` as that for files that match `$3`, in a user namespace
@@ -18,7 +21,7 @@ const REFUSED = "mayfly: no emulator";
 const WITH_EMULATOR = String.raw`
 name=$1 emulator=$2 files=$3
 shift 3
-! arch-test "$name" >/dev/null 2>&1 || exec "$@"
+! arch-test "$name" >/dev/null 2>&1 || exec ${TOGETHER} "$@"
 [ -n "$emulator" ] || { echo "${REFUSED}: none is installed" >&2; exit 1; }
 timeout 30 sh -euc '
   namespace() { readlink "/proc/$1/ns/user"; }
@@ -33,13 +36,13 @@ exec unshare --user --mount sh -euc '
   mount -t binfmt_misc binfmt_misc $known || { echo "${REFUSED}: a namespace can have none" >&2; exit 1; }
   printf %s ":mayfly:M::$2:$1:F" >$known/register
   shift 2
-  exec "$@"
+  exec ${TOGETHER} "$@"
 ' sh "$emulator" "$files" "$@"
 `;
 
 /**
  * Runs a program that starts others, which are for another architecture than this host's: maintainer scripts, say. With
- * root's rights, or those of root in podman's user namespace.
+ * root's rights, or those of root in podman's user namespace. When the signal fires, all of them are killed at once.
  *
  * @throws {MayflyError} `TOOL_MISSING` where this host can't start such programs; those of {@link Podman.script}.
  */
@@ -52,7 +55,7 @@ export async function runEmulated(
   needProgram("arch-test");
   const args = [architecture.name, findEmulator(architecture) ?? "", filesOf(architecture), ...command];
   try {
-    return await podman.script(WITH_EMULATOR, args, options);
+    return await podman.script(WITH_EMULATOR, args, { ...options, killAtOnce: true });
   } catch (error) {
     if (!(error instanceof MayflyError) || !(error.evidence?.includes(REFUSED) ?? false)) throw error;
     throw cannotStart(architecture, error);
