@@ -20,13 +20,17 @@ export type ImageArgs = Omit<Inputs<ImageInputs>, "sourceHash">;
  * const vm = new mayfly.VM("web", { image });
  *
  * @example
+ * const image = new mayfly.Image("arm", { debian: {}, architecture: "arm64" });
+ * const vm = new mayfly.VM("arm", { image }); // emulated where this host's processor is another one
+ *
+ * @example
  * const image = new mayfly.Image("appliance", { disk: "appliance.qcow2" });
  * const vm = new mayfly.VM("appliance", { image, memory: "2GiB" });
  */
 export class Image extends pulumi.dynamic.Resource {
   /**
    * Name in podman's store, such as `localhost/mayfly/debian:…`, or for a `disk` in Mayfly's own; what `VM.image` takes.
-   * Another content of a Containerfile, a `rootfs`, a `disk`, or a `reference` with `pullPolicy: "always"` has another name.
+   * Another content of a Containerfile, a `rootfs`, a `disk`, or a `reference` with `pullPolicy: "always"` or an `architecture` has another name.
    */
   declare readonly imageName: pulumi.Output<string>;
   /** Digest of its manifest, or of a disk's file, `sha256:…`. Two images with the same digest are the same. */

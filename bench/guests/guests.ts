@@ -123,6 +123,20 @@ export const GUESTS: readonly Guest[] = [
     UKI,
   ),
   {
+    name: "arm64",
+    what: "Debian 12 for arm64, emulated",
+    make: async (maker) => ({ image: await imageOf(maker, { debian: {}, architecture: "arm64" }) }),
+  },
+  {
+    name: "arm64-busybox",
+    what: "busybox for arm64 and nothing else, emulated",
+    make: async (maker) => {
+      const debian = await imageOf(maker, { debian: {}, architecture: "arm64" });
+      const text = `FROM scratch\nCOPY --from=${debian} /usr/bin/busybox /bin/sh\n`;
+      return { image: await imageOf(maker, { containerfile: { text }, architecture: "arm64" }), memory: "256MiB" };
+    },
+  },
+  {
     name: "selinux",
     what: "Debian 12 with SELinux set to enforcing, and files that have no labels",
     make: async (maker) => ({

@@ -11,6 +11,7 @@ export interface BuildOptions {
   readonly debian?: string | true;
   readonly package?: readonly string[];
   readonly rootfs?: string;
+  readonly arch?: string;
   readonly tag?: string;
 }
 
@@ -20,10 +21,11 @@ const BY_FIELD: readonly (readonly [start: string, option: string])[] = [
   ["containerfile.buildArgs", "--build-arg"],
   ["containerfile", "--file"],
   ["rootfs", "--rootfs"],
+  ["architecture", "--arch"],
 ];
 
 /** What an image is made of, checked. */
-export type ImageSource = Pick<ImageSpec, "debian" | "containerfile" | "rootfs">;
+export type ImageSource = Pick<ImageSpec, "debian" | "containerfile" | "rootfs" | "architecture">;
 
 /** Reads what an image is made of, as the fields of a program's `Image`. Throws a `UsageError` with all that is wrong. Pure. */
 export function readImageSource(context: string | undefined, options: BuildOptions): ImageSource {
@@ -34,7 +36,7 @@ export function readImageSource(context: string | undefined, options: BuildOptio
   if (options.package !== undefined && options.debian === undefined) throw new UsageError("--package is for --debian");
   if (source === undefined || others.length > 0)
     throw new UsageError("an image is made of one thing: a CONTEXT with a Containerfile, --debian, or --rootfs");
-  const parsed = imageSchema.safeParse(source);
+  const parsed = imageSchema.safeParse({ ...source, architecture: options.arch });
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map(({ path, message }) => {
     const field = path.join(".");

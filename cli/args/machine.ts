@@ -11,6 +11,7 @@ import { UsageError } from "../trouble";
 /** Options that say what a VM is to be, as they were written. */
 export interface MachineOptions {
   readonly name?: string;
+  readonly arch?: string;
   readonly memory?: string;
   readonly cpus?: string;
   readonly vcpus?: string;
@@ -57,6 +58,7 @@ export function machineOptions(command: Command, env = "--env <name=value>"): Co
     .option("--expires <time>", "end it by itself after this time: 90s, 30m, 2h, 1d (default: never)")
     .option("--label <name=value>", "a label, for `mayfly ls` and podman; may be repeated", repeated)
     .option("--log-dir <streams=dir>", "write console,journal (or one) to console.txt and journal.json in a folder")
+    .option("--arch <amd64|arm64>", "the processor, of which that form of the image is taken (default: this host's)")
     .option("--accelerator <auto|kvm|tcg>", "how its instructions are run (default: auto)")
     .option("--boot-timeout <time>", "longest boot before it is given up (default: 5m)")
     .option("--no-warm", "boot through the kernel, not from a template");

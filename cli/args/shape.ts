@@ -9,6 +9,8 @@ export interface ShapeOptions {
   readonly cpus?: string;
   readonly disk?: string;
   readonly karg?: readonly string[];
+  /** Read by itself. */
+  readonly arch?: string;
 }
 
 const shape = z.object({ memory, cpus, disk, karg: kernelArgs });

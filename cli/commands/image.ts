@@ -32,6 +32,10 @@ function build(): Command {
     .option("--debian [suite]", "Debian from its packages (default: bookworm)")
     .option("--package <name>", "a package beside those of a bootable system; may be repeated", repeated)
     .option("--rootfs <tar>", "a tar of a root filesystem, plain or packed")
+    .option(
+      "--arch <amd64|arm64>",
+      "the processor that it is for (default: this host's, or that of a Containerfile's base)",
+    )
     .option("-t, --tag <name>", "a further name for it")
     .action(make);
 }
@@ -49,18 +53,18 @@ async function make(context: string | undefined, options: BuildOptions & { reado
   const made = await session.step("Making the image", async () => makeOf(source, session));
   const name = options.tag ?? made;
   if (options.tag !== undefined) await images.tag(made, options.tag, signal);
-  const { id, digest, bytes: size } = await images.resolve(made, signal, session.say, "never");
+  const { id, digest, bytes: size } = await images.resolve(made, signal, session.say, { policy: "never" });
   if (options.json === true) printJson({ name, id, digest, bytes: size });
   else print(name);
 }
 
 async function makeOf(
-  { containerfile, debian, rootfs }: ImageSource,
+  { containerfile, debian, rootfs, architecture }: ImageSource,
   { images, signal, say }: Session,
 ): Promise<string> {
-  if (containerfile !== undefined) return images.containerfile(containerfile, signal, say);
-  if (rootfs !== undefined) return images.rootfs(rootfs, signal);
-  return images.debian(debian, signal, say);
+  if (containerfile !== undefined) return images.containerfile({ ...containerfile, architecture }, signal, say);
+  if (rootfs !== undefined) return images.rootfs(rootfs, signal, architecture);
+  return images.debian({ ...debian, architecture }, signal, say);
 }
 
 function list(): Command {

@@ -24,20 +24,25 @@ function build(): Command {
     .option("--memory <size>", "memory of the VMs: 512MiB, 2GiB (default: 1GiB)")
     .option("--cpus <number>", "their virtual CPUs (default: 2)")
     .option("--disk <size>", "their scratch disk (default: none)")
+    .option("--arch <amd64|arm64>", "their processor, of which that form of the image is taken (default: this host's)")
     .option("--karg <argument>", "added to the kernel's command line; may be repeated", repeated)
     .action(make);
 }
 
 async function make(name: string, options: ShapeOptions & { readonly json?: true }): Promise<void> {
-  const [{ readShape }, { resolveImage }] = await Promise.all([import("../args/shape.js"), import("../vms/image.js")]);
+  const [{ readShape }, { readArchitecture }, { resolveImage }] = await Promise.all([
+    import("../args/shape.js"),
+    import("../args/architecture.js"),
+    import("../vms/image.js"),
+  ]);
   const { memory, cpus, disk, karg } = readShape(options);
   using session = await openSession("template build");
   const { images, machines, signal, say, step, owner } = session;
-  const image = await images.resolve(await resolveImage(name, session), signal, say);
+  const image = await images.resolve(await resolveImage(name, readArchitecture(options.arch), session), signal, say);
   const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
   if ("firmware" in boot)
     throw new CommandError("a disk image can have no template", "its VMs boot by its own loader: mayfly run");
-  const accelerator = await machines.chooseAccelerator("auto", signal);
+  const accelerator = await machines.chooseAccelerator("auto", boot, signal);
   const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg, accelerator };
   const key = await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, session);
   if (options.json === true) printJson({ key });

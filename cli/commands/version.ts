@@ -1,3 +1,4 @@
+import { ARCHITECTURES, hostArchitecture } from "../../provider/architectures";
 import type { Command } from "commander";
 import { print, printJson } from "../output";
 import { openSession } from "../rooms";
@@ -13,7 +14,7 @@ export function version(): Command {
 
 const PROGRAMS: Readonly<Record<string, readonly [file: string, flag: string]>> = {
   podman: ["podman", "--version"],
-  qemu: ["qemu-system-x86_64", "--version"],
+  qemu: [ARCHITECTURES[hostArchitecture()].qemu, "--version"],
   openssh: ["ssh", "-V"],
 };
 

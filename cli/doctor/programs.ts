@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
+import { ARCHITECTURES, hostArchitecture } from "../../provider/architectures";
 import { MayflyError } from "../../provider/errors";
 import { findProgram } from "../../provider/host/podman";
 import { findUefi } from "../../provider/host/uefi";
+import type { ArchitectureName } from "../../provider/schema/architecture";
 import type { Check, Finding, Look } from "./check";
 import { installCommand, type Family } from "./distribution";
 
@@ -20,13 +22,23 @@ function everywhere(name: string): Need["packages"] {
   return { debian: name, fedora: name, arch: name, suse: name };
 }
 
+/** The processor that guests can have and this host has not. */
+const FOREIGN: ArchitectureName = hostArchitecture() === "amd64" ? "arm64" : "amd64";
+
+const EMULATOR = `qemu-${ARCHITECTURES[FOREIGN].kernelName}-static`;
+
+const QEMU_PACKAGES: Readonly<Record<ArchitectureName, Need["packages"]>> = {
+  amd64: { debian: "qemu-system-x86", fedora: "qemu-system-x86-core", arch: "qemu-base", suse: "qemu-x86" },
+  arm64: {
+    ...{ debian: "qemu-system-arm", fedora: "qemu-system-aarch64-core" },
+    ...{ arch: "qemu-system-aarch64", suse: "qemu-arm" },
+  },
+};
+
 const NEEDS: readonly Need[] = [
   { name: "podman", packages: everywhere("podman") },
   { name: "runc", anyOf: ["runc", "crun"], packages: everywhere("runc") },
-  {
-    name: "qemu-system-x86_64",
-    packages: { debian: "qemu-system-x86", fedora: "qemu-system-x86-core", arch: "qemu-base", suse: "qemu-x86" },
-  },
+  { name: ARCHITECTURES[hostArchitecture()].qemu, packages: QEMU_PACKAGES[hostArchitecture()] },
   { name: "slirp4netns", anyOf: ["slirp4netns", "pasta"], packages: everywhere("slirp4netns") },
   { name: "mkfs.erofs", packages: everywhere("erofs-utils") },
   {
@@ -57,6 +69,16 @@ const NEEDS: readonly Need[] = [
   },
   { name: "mke2fs", only: "--disk", packages: everywhere("e2fsprogs") },
   { name: "mmdebstrap", only: "Debian images from packages", packages: everywhere("mmdebstrap") },
+  { name: ARCHITECTURES[FOREIGN].qemu, only: `images for ${FOREIGN}`, packages: QEMU_PACKAGES[FOREIGN] },
+  {
+    name: EMULATOR,
+    anyOf: [EMULATOR, EMULATOR.replace("-static", "")],
+    only: `Debian images for ${FOREIGN}`,
+    packages: {
+      ...{ debian: "qemu-user-static arch-test", fedora: "qemu-user-static arch-test" },
+      ...{ arch: "qemu-user-static", suse: "qemu-linux-user" },
+    },
+  },
   { name: "rsync", only: "fast syncs; SFTP does them else", packages: everywhere("rsync") },
 ];
 

@@ -1,3 +1,4 @@
+import { ARCHITECTURES, hostArchitecture } from "../../provider/architectures";
 import { run } from "../../provider/host/run";
 import type { Check, Finding, Look } from "./check";
 import { installCommand } from "./distribution";
@@ -14,14 +15,16 @@ interface Wanted {
   readonly from: string;
 }
 
+const { qemu: QEMU, qemuPackage } = ARCHITECTURES[hostArchitecture()];
+
 const WANTED: readonly Wanted[] = [
   { name: "podman version", command: ["podman", "--version"], least: "3.4", from: "podman" },
   {
     name: "qemu version",
-    command: ["qemu-system-x86_64", "--version"],
+    command: [QEMU, "--version"],
     least: "7.2",
     only: "private networks",
-    from: "qemu-system-x86",
+    from: qemuPackage,
   },
 ];
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Context } from "../../provider/context";
 import type { ProcessIdentity } from "../../provider/host/process-identity";
 import type { VMSpec } from "../../provider/schema/vm";
+import { readArchitecture } from "../args/architecture";
 import { readLogDir } from "../args/log-dir";
 import { readMachine, tellFailures, type AskedMachine, type MachineOptions } from "../args/machine";
 import type { Session } from "../rooms";
@@ -46,12 +47,13 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   ]);
   const name = options.name ?? nameAfter(image);
   const asked = await withHostParts(readMachine({ ...options, name }), options, session);
+  const architecture = readArchitecture(options.arch);
   const logDir = options.logDir === undefined ? undefined : readLogDir(options.logDir);
   await check(nameToCheck(image), asked, name, session); // before anything is made
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
     const networks = await joinNetworks(asked.networks, session);
-    const stored = await resolveImage(image, session);
+    const stored = await resolveImage(image, architecture, session);
     const inputs = await check(stored, asked, name, session, networks);
     const id = newId(name);
     await onId?.(id);

@@ -1,4 +1,6 @@
+import type { ArchitectureName } from "../../provider/schema/architecture";
 import type { Session } from "../rooms";
+import { UsageError } from "../trouble";
 
 /** `debian`, or with a suite. A tag of digits (`debian:12`) is that of an OCI image. */
 const DEBIAN = /^debian(?::([a-z][a-z-]*))?$/;
@@ -24,13 +26,23 @@ export function nameToCheck(name: string): string {
 
 /**
  * The image that a name stands for, as the rooms know it: Debian is made from its packages, once; a disk is copied to where
- * disk images are.
+ * disk images are; of an OCI image that is asked for by its architecture that form is pulled.
  */
-export async function resolveImage(name: string, { images, signal, say, step }: Session): Promise<string> {
+export async function resolveImage(
+  name: string,
+  architecture: ArchitectureName | undefined,
+  { images, signal, say, step }: Session,
+): Promise<string> {
+  if (isDiskFile(name) && architecture !== undefined) throw new UsageError("--arch: VMs of a disk image are amd64");
   if (isDiskFile(name)) return step(`Copying ${name}`, () => images.disk({ disk: name, firmware: "auto" }, signal));
   const suite = debianSuite(name);
-  if (suite === undefined) return name;
+  const [lacking] = architecture === undefined ? [] : images.missingFor(architecture, suite !== undefined);
+  if (lacking !== undefined) throw lacking;
+  if (suite === undefined) {
+    if (architecture === undefined) return name;
+    return images.pinned(name, await images.resolve(name, signal, say, { architecture }));
+  }
   return step(`Making a Debian image (${suite}) from its packages, once`, () =>
-    images.debian({ suite, packages: [] }, signal, say),
+    images.debian({ suite, architecture }, signal, say),
   );
 }

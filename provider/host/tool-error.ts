@@ -13,6 +13,8 @@ export interface ToolResult {
 const PACKAGES: Readonly<Record<string, string>> = {
   podman: "podman",
   "qemu-system-x86_64": "qemu-system-x86",
+  "qemu-system-aarch64": "qemu-system-arm",
+  "qemu-aarch64-static": "qemu-user-static",
   "mkfs.erofs": "erofs-utils",
   mmdebstrap: "mmdebstrap",
   busybox: "busybox-static",

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { cp, link, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { hostArchitecture, type Architecture } from "../architectures";
 import type { Podman } from "../host/podman";
+import type { ArchitectureName } from "../schema/architecture";
 import { checkArchitecture } from "./architecture";
 import { containerFiles } from "./container-config";
 import { extractImage, type ExtractedImage } from "./extract";
-import { guestFiles, packInitramfs } from "./initramfs";
+import { guestFiles, hostBusybox, packInitramfs } from "./initramfs";
 import { LENT_PARTS, makeLentParts } from "./lent-parts";
 import { once, type Workplace } from "./once";
 import type { StoredImage } from "./store";
@@ -26,13 +28,15 @@ export interface BootArtefacts {
   readonly kernelVersion: string;
   /** Why no template can be made of its machines, where that is known without a boot. */
   readonly unfit: string | undefined;
+  /** What its programs are for. Absent in what former versions kept: amd64. */
+  readonly architecture?: ArchitectureName;
 }
 
 /** Where artefacts are made. */
 export interface ArtefactsWorkshop extends Workplace {
   readonly podman: Podman;
-  /** Finds or makes the image that lends a kernel and an SSH server to those that have none. */
-  readonly lender: () => Promise<StoredImage>;
+  /** Finds or makes the image that lends those of its architecture a kernel and an SSH server that have none. */
+  readonly lender: (architecture: ArchitectureName) => Promise<StoredImage>;
 }
 
 /** An image whose parts lie in a folder. */
@@ -45,21 +49,24 @@ interface Extracted extends ExtractedImage {
  * Makes the boot artefacts of an image, or finds those made before. One process makes them, others wait for it. They
  * appear by a rename, so a half-made set is never seen.
  *
- * @throws {MayflyError} `IMAGE_NOT_BOOTABLE`.
+ * @throws {MayflyError} `IMAGE_NOT_BOOTABLE`, `TOOL_MISSING`.
  */
 export async function bootArtefacts(
   workshop: ArtefactsWorkshop,
   image: StoredImage,
   signal: AbortSignal,
 ): Promise<BootArtefacts> {
-  checkArchitecture(image.architecture);
+  const architecture = checkArchitecture(image.architecture);
   const own = await extracted(workshop, image.id, signal);
-  const isWhole = own.version !== undefined && own.lacksSshd !== true;
-  const lender = isWhole ? undefined : await extracted(workshop, (await workshop.lender()).id, signal);
+  const lender = isWhole(own, architecture)
+    ? undefined
+    : await extracted(workshop, (await workshop.lender(architecture.name)).id, signal);
   const kernelFrom = own.version !== undefined || lender === undefined ? own : lender;
-  const folder = lender === undefined ? own.folder : await completed(workshop, own, lender, kernelFrom, signal);
+  const folder =
+    lender === undefined ? own.folder : await completed(workshop, own, lender, kernelFrom, architecture, signal);
   const extra = containerFiles(image.container);
-  const guest = guestFiles();
+  const busybox = isNative(architecture) ? hostBusybox() : join((lender ?? own).folder, "busybox");
+  const guest = guestFiles(architecture, busybox);
   const name = `initramfs-${digest(guest.version, ...extra.values())}.cpio`;
   const initramfs = join(folder, name);
   await once(workshop, initramfs, signal, async (draft) => {
@@ -76,7 +83,18 @@ export async function bootArtefacts(
     version: [image.id, ...(lender ? [lender.id.slice(0, 12), LENT_PARTS] : []), guest.version].join("-"),
     kernelVersion: kernelFrom.version ?? "",
     unfit: own.unfit,
+    architecture: architecture.name,
   };
+}
+
+/** Whether a machine can be made of an image alone. */
+function isWhole({ version, lacksSshd, hasBusybox }: Extracted, architecture: Architecture): boolean {
+  return version !== undefined && lacksSshd !== true && (isNative(architecture) || hasBusybox === true);
+}
+
+/** Whether programs of this host run in its guests. */
+function isNative({ name }: Architecture): boolean {
+  return name === hostArchitecture();
 }
 
 function digest(...texts: readonly string[]): string {
@@ -103,12 +121,13 @@ async function completed(
   own: Extracted,
   lender: Extracted,
   kernelFrom: Extracted,
+  architecture: Architecture,
   signal: AbortSignal,
 ): Promise<string> {
   const folder = join(workshop.paths.artefacts, `${own.id}-${lender.id.slice(0, 12)}`);
   const parts = join(lender.folder, LENT_PARTS);
   await once(workshop, parts, signal, async (draft) => {
-    await makeLentParts(workshop.podman, lender.id, join(draft, "parts"), `${draft}.made`, signal);
+    await makeLentParts(workshop.podman, lender.id, architecture, join(draft, "parts"), `${draft}.made`, signal);
     return `${draft}.made`;
   });
   await once(workshop, folder, signal, async (draft) => {

@@ -11,7 +11,7 @@ import { digestContext, findIgnoreFile } from "./build-context";
 import { findImage } from "./store";
 
 /** A Containerfile, as declared. */
-export type ContainerfileSpec = NonNullable<ImageSpec["containerfile"]>;
+export type ContainerfileSpec = NonNullable<ImageSpec["containerfile"]> & Pick<ImageSpec, "architecture">;
 
 /** Part of the digest: raise it when the way in which one is built changes. */
 const RECIPE = 1;
@@ -49,7 +49,8 @@ export async function digestContainerfile(spec: ContainerfileSpec): Promise<stri
   const text = file === undefined ? spec.text : await readFile(file, "utf8");
   const seen = context === undefined ? "" : await digestContext(context, await findIgnoreFile(file, context));
   const args = Object.entries(spec.buildArgs).sort(([one], [other]) => (one < other ? -1 : 1));
-  const inputs = JSON.stringify([RECIPE, text, seen, args, spec.target ?? ""]);
+  const processor = spec.architecture === undefined ? [] : [spec.architecture];
+  const inputs = JSON.stringify([RECIPE, text, seen, args, spec.target ?? "", ...processor]);
   return createHash("sha256").update(inputs).digest("hex");
 }
 
@@ -129,6 +130,7 @@ async function buildArguments(spec: ContainerfileSpec, scratch: string): Promise
     ...(ignore === undefined ? [] : [`--ignorefile=${ignore.path}`]),
     ...Object.entries(spec.buildArgs).map(([key, value]) => `--build-arg=${key}=${value}`),
     ...(spec.target === undefined ? [] : [`--target=${spec.target}`]),
+    ...(spec.architecture === undefined ? [] : [`--arch=${spec.architecture}`]),
     ...["--file", file, context],
   ];
 }

@@ -1,20 +1,28 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { ARCHITECTURES, hostArchitecture } from "../architectures";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { run } from "../host/run";
 import type { Say } from "../host/progress";
+import type { ArchitectureName } from "../schema/architecture";
 import type { ImageSpec } from "../schema/image";
+import { runEmulated } from "./emulator";
 import { findImage } from "./store";
 
 /** A Debian root filesystem, as asked for. */
-export type DebianSpec = NonNullable<ImageSpec["debian"]>;
+export type DebianSpec = NonNullable<ImageSpec["debian"]> & { readonly architecture: ArchitectureName };
 
-/** The one that `debian: {}` means. It lends its kernel and its SSH server to images that have none. */
-export const DEFAULT_DEBIAN: DebianSpec = { suite: "bookworm", packages: [] };
+/** The same, with what was left out. */
+export type AskedDebian = Partial<NonNullable<ImageSpec["debian"]>> & Pick<ImageSpec, "architecture">;
+
+/** Fills in what `debian: {}` means. That one lends its kernel and its SSH server to images that have none. */
+export function debianSpec({ architecture = hostArchitecture(), ...asked }: AskedDebian): DebianSpec {
+  return { suite: "bookworm", packages: [], ...asked, architecture };
+}
 
 /** What a machine needs of Debian, beside what the user wants. */
 const BASE_PACKAGES: readonly string[] = [
@@ -28,8 +36,13 @@ const BASE_PACKAGES: readonly string[] = [
   "iproute2",
   "iputils-ping",
   "ca-certificates",
-  "linux-image-cloud-amd64",
 ];
+
+/** All that goes in. A guest for another processor needs a busybox for it, which is this host's own elsewhere. */
+function packagesOf({ packages, architecture }: DebianSpec): string[] {
+  const busybox = architecture === hostArchitecture() ? [] : ["busybox-static"];
+  return [...new Set([...BASE_PACKAGES, ARCHITECTURES[architecture].kernelPackage, ...busybox, ...packages])];
+}
 
 /** Part of the image's name: raise it when the recipe below changes, so that old images are not taken for new ones. */
 const RECIPE = 3;
@@ -51,13 +64,16 @@ done
 `;
 
 /** The image's name, from all that goes into it: the same inputs give the same name on every host. */
-function debianImageName({ suite, packages }: DebianSpec): string {
-  const inputs = JSON.stringify([RECIPE, suite, [...new Set([...BASE_PACKAGES, ...packages])].sort()]);
-  return `localhost/mayfly/debian-${suite}:${createHash("sha256").update(inputs).digest("hex").slice(0, 16)}`;
+function debianImageName(spec: DebianSpec): string {
+  const { suite, architecture } = spec;
+  const inputs = JSON.stringify([RECIPE, suite, packagesOf(spec).sort()]);
+  const other = architecture === "amd64" ? "" : `-${architecture}`;
+  return `localhost/mayfly/debian-${suite}${other}:${createHash("sha256").update(inputs).digest("hex").slice(0, 16)}`;
 }
 
 /**
- * Makes the image in podman's store unless it is there. Takes about a minute; needs Debian's archive, no registry.
+ * Makes the image in podman's store unless it is there. Takes about a minute, and some three where its programs are
+ * emulated; needs Debian's archive, no registry.
  *
  * @throws {MayflyError} `TOOL_MISSING`, `DISK_FULL`, or `TOOL_FAILED` with what apt said.
  */
@@ -73,8 +89,15 @@ export async function makeDebianImage(
     if ((await findImage(podman, name, signal)) !== undefined) return;
     const tarball = join(paths.scratch, `${name.replaceAll(/\W/g, "_")}.tar`);
     try {
-      await bootstrap(spec, tarball, signal, say);
-      const labels = ["--change", `LABEL mayfly.image=debian`, "--change", `LABEL mayfly.suite=${spec.suite}`];
+      await bootstrap(paths, podman, spec, tarball, signal, say);
+      const labels = [
+        "--arch",
+        spec.architecture,
+        "--change",
+        `LABEL mayfly.image=debian`,
+        "--change",
+        `LABEL mayfly.suite=${spec.suite}`,
+      ];
       await podman.run(["import", "--quiet", ...labels, tarball, name], { signal });
     } finally {
       await rm(tarball, { force: true });
@@ -86,11 +109,19 @@ export async function makeDebianImage(
 /** mmdebstrap's own messages that tell how far it is. */
 const STAGE = /^I: (.*(?:download|extract|install|configur|creat|clean).*?)\.*$/i;
 
-async function bootstrap(spec: DebianSpec, tarball: string, signal: AbortSignal, say: Say): Promise<void> {
-  const packages = [...new Set([...BASE_PACKAGES, ...spec.packages])];
+async function bootstrap(
+  paths: Paths,
+  podman: Podman,
+  spec: DebianSpec,
+  tarball: string,
+  signal: AbortSignal,
+  say: Say,
+): Promise<void> {
+  const { architecture } = spec;
   const args = [
     "--variant=apt",
-    `--include=${packages.join(",")}`,
+    `--architectures=${architecture}`,
+    `--include=${packagesOf(spec).join(",")}`,
     `--customize-hook=${TIDY}`,
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/man/*",
@@ -108,8 +139,27 @@ async function bootstrap(spec: DebianSpec, tarball: string, signal: AbortSignal,
     if (stage !== undefined) say(`Debian ${spec.suite}: ${stage}`);
   };
   // INITRD=No (/etc/kernel/postinst.d/initramfs-tools): ours boots the machine, and making another takes ten seconds.
-  await run("mmdebstrap", args, { signal, onLine, environment: { LC_ALL: "C.UTF-8", INITRD: "No" } });
+  const environment = { LC_ALL: "C.UTF-8", INITRD: "No" };
+  if (architecture === hostArchitecture()) {
+    await run("mmdebstrap", args, { signal, onLine, environment });
+    return;
+  }
+  // Killed, mmdebstrap leaves what it has; its files may be those of a user's sub-ids, so not in `scratch`.
+  const TMPDIR = join(paths.home, "emulated", basename(tarball, ".tar"));
+  const remove = async () => podman.script(REMOVE, [TMPDIR], { signal: AbortSignal.timeout(CLEAN_UP_MS) });
+  await remove(); // of one that was killed together with us
+  await mkdir(TMPDIR, { recursive: true, mode: 0o755 });
+  try {
+    const options = { signal, onLine, environment: { ...environment, TMPDIR } };
+    await runEmulated(podman, ARCHITECTURES[architecture], ["mmdebstrap", ...args], options);
+  } finally {
+    await remove();
+  }
 }
+
+/** Again where somebody who is just being killed has written there. */
+const REMOVE = 'until rm -rf "$1"; do sleep 0.2; done';
+const CLEAN_UP_MS = 60_000; // takes seconds; a host that swaps takes longer
 
 const DEFAULT_MIRROR = "http://deb.debian.org/debian";
 

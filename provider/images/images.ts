@@ -1,18 +1,22 @@
+import { hostArchitecture } from "../architectures";
+import type { MayflyError } from "../errors";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
+import type { ArchitectureName } from "../schema/architecture";
 import type { ImageSpec } from "../schema/image";
 import { digestArchive } from "./archive-digest";
+import { missingFor } from "./architecture";
 import { bootArtefacts, type BootArtefacts } from "./artefacts";
 import { makeRoom, removeArtefacts, unusedArtefacts, type ImageArtefacts } from "./cache";
 import { buildContainerfile, digestContainerfile, wrongPlaces, type ContainerfileSpec } from "./containerfile";
 import { diskGone, examineDisk, findDisk, importDisk, type BootDisk, type DiskSource, type StoredDisk } from "./disk";
-import { DEFAULT_DEBIAN, makeDebianImage, type DebianSpec } from "./debian";
+import { debianSpec, makeDebianImage, type AskedDebian } from "./debian";
 import { askRegistry, type OfferedImage } from "./registry";
 import { listImages, removeImage, type ListedImage } from "./inventory";
 import { findReaders, type Readers } from "./readers";
 import { importRootfs } from "./rootfs";
-import { findImage, pinned, resolveImage, type PullPolicy, type StoredImage } from "./store";
+import { findImage, pinned, resolveImage, type Pull, type StoredImage } from "./store";
 
 /** The room of images: from what the user names to what a machine boots. */
 export class Images {
@@ -26,9 +30,18 @@ export class Images {
     private readonly inUse: () => Promise<readonly string[]>,
   ) {}
 
-  /** Makes a Debian image unless it is there, without a spec the default one; returns its name. */
-  async debian(spec: DebianSpec | undefined, signal: AbortSignal, say: Say): Promise<string> {
-    return makeDebianImage(this.paths, this.podman, spec ?? DEFAULT_DEBIAN, signal, say);
+  /** Makes a Debian image unless it is there; returns its name. Throws `TOOL_MISSING`. */
+  async debian(asked: AskedDebian, signal: AbortSignal, say: Say): Promise<string> {
+    return makeDebianImage(this.paths, this.podman, debianSpec(asked), signal, say);
+  }
+
+  /**
+   * The errors for programs that an image for an architecture needs, and that are not installed on this host.
+   *
+   * @param isMade Whether it is made here, of packages that are for it.
+   */
+  missingFor(architecture: ArchitectureName, isMade: boolean): MayflyError[] {
+    return missingFor(architecture, isMade);
   }
 
   /** Builds a Containerfile unless that was done; returns the image's name. Throws `BUILD_FAILED`. */
@@ -42,8 +55,8 @@ export class Images {
   }
 
   /** Makes an image of a root filesystem's tar unless that was done; returns its name. Throws `IMAGE_NOT_BOOTABLE`. */
-  async rootfs(file: string, signal: AbortSignal): Promise<string> {
-    return importRootfs(this.paths, this.podman, file, signal);
+  async rootfs(file: string, signal: AbortSignal, architecture?: ArchitectureName): Promise<string> {
+    return importRootfs(this.paths, this.podman, file, signal, architecture);
   }
 
   /** Has a copy of a disk image in the cache; returns its name. Throws `IMAGE_NOT_BOOTABLE`, `TOOL_MISSING`. */
@@ -61,12 +74,12 @@ export class Images {
    * `IMAGE_NOT_FOUND` when the registry is to be asked and does not answer.
    */
   async digestOf(source: Partial<ImageSpec>, signal: AbortSignal): Promise<string | undefined> {
-    const { containerfile, rootfs, disk, reference, pullPolicy } = source;
-    if (containerfile !== undefined) return digestContainerfile(containerfile);
+    const { containerfile, rootfs, disk, reference, pullPolicy, architecture } = source;
+    if (containerfile !== undefined) return digestContainerfile({ ...containerfile, architecture });
     const archive = rootfs ?? disk;
     if (archive !== undefined) return digestArchive(this.paths, archive);
     if (reference === undefined || pullPolicy !== "always") return undefined;
-    return (await this.offered(reference, signal)).id;
+    return (await this.offered(reference, architecture, signal)).id;
   }
 
   /** Images that Mayfly has made, and those that it has boot artefacts of. */
@@ -96,8 +109,8 @@ export class Images {
   }
 
   /** What the registry has by a name, without pulling it. Throws `IMAGE_NOT_FOUND`. */
-  async offered(name: string, signal: AbortSignal): Promise<OfferedImage> {
-    return askRegistry(this.podman, name, signal);
+  async offered(name: string, architecture: ArchitectureName | undefined, signal: AbortSignal): Promise<OfferedImage> {
+    return askRegistry(this.podman, name, architecture ?? hostArchitecture(), signal);
   }
 
   /** Looks an image up in podman's store, or where disk images are; `undefined` when it is not there. */
@@ -107,15 +120,10 @@ export class Images {
   }
 
   /** Finds an image, or pulls it into podman's store. Throws `IMAGE_NOT_FOUND`. */
-  async resolve(
-    name: string,
-    signal: AbortSignal,
-    say: Say,
-    policy: PullPolicy = "missing",
-  ): Promise<StoredImage | StoredDisk> {
+  async resolve(name: string, signal: AbortSignal, say: Say, pull: Pull = {}): Promise<StoredImage | StoredDisk> {
     const disk = await findDisk(this.paths, name);
     if (disk === "gone") throw diskGone(name);
-    return disk ?? resolveImage(this.podman, name, signal, say, policy);
+    return disk ?? resolveImage(this.podman, name, signal, say, pull);
   }
 
   /** Looks which programs for a guest's first boot an image has. */
@@ -131,9 +139,9 @@ export class Images {
   async prepare(image: StoredImage | StoredDisk, signal: AbortSignal, say: Say): Promise<BootArtefacts | BootDisk>;
   async prepare(image: StoredImage | StoredDisk, signal: AbortSignal, say: Say): Promise<BootArtefacts | BootDisk> {
     if ("disk" in image) return image.disk;
-    const lender = async () => {
-      const name = await this.debian(undefined, signal, (text) => {
-        say(`the image lacks a kernel or an SSH server, so Debian's are made ready: ${text}`);
+    const lender = async (architecture: ArchitectureName) => {
+      const name = await this.debian({ architecture }, signal, (text) => {
+        say(`the image lacks what a machine boots with, so Debian's is made ready: ${text}`);
       });
       return resolveImage(this.podman, name, signal, say);
     };

@@ -1,21 +1,12 @@
 import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  closeSync,
-  cpSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import type { Architecture } from "../architectures";
 import { MayflyError } from "../errors";
 import { findProgram } from "../host/podman";
 import { run } from "../host/run";
+import { isDynamic } from "./elf";
 
 /** The scripts that run inside a guest; data, versioned by their content. */
 const GUEST_FOLDER = join(__dirname, "..", "guest");
@@ -30,11 +21,11 @@ export interface GuestFiles {
 }
 
 /**
- * Finds the files.
+ * This host's busybox, which needs no library.
  *
- * @throws {MayflyError} `TOOL_MISSING` when this host has no static busybox.
+ * @throws {MayflyError} `TOOL_MISSING` when there is none.
  */
-export function guestFiles(): GuestFiles {
+export function hostBusybox(): string {
   const busybox = findProgram("busybox");
   if (busybox === undefined || isDynamic(busybox)) {
     throw new MayflyError("TOOL_MISSING", "no statically linked busybox is installed on this host", {
@@ -45,32 +36,22 @@ export function guestFiles(): GuestFiles {
       remedy: "sudo apt-get install busybox-static",
     });
   }
+  return busybox;
+}
+
+/** Finds the files for guests of an architecture, `busybox` beside them. */
+export function guestFiles({ kernelName }: Architecture, busybox: string): GuestFiles {
   const files = new Map(
     readdirSync(GUEST_FOLDER)
       .filter((name) => name.endsWith(".sh"))
       .sort()
       .map((name) => [name, join(GUEST_FOLDER, name)]),
   );
-  files.set("helper", join(GUEST_FOLDER, "helper", "helper-x86_64"));
+  files.set("helper", join(GUEST_FOLDER, "helper", `helper-${kernelName}`));
   const hash = createHash("sha256");
   for (const [name, path] of files) hash.update(name).update(readFileSync(path));
   hash.update(readFileSync(busybox));
   return { version: hash.digest("hex").slice(0, 12), busybox, files };
-}
-
-const PT_INTERP = 3; // elf(5): a program header of this type names the dynamic loader
-
-/** Whether a program needs a dynamic loader, from its ELF headers. */
-function isDynamic(path: string): boolean {
-  const head = Buffer.alloc(4_096);
-  const file = openSync(path, "r");
-  try {
-    readSync(file, head, 0, head.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  const [start, entry, count] = [Number(head.readBigUInt64LE(32)), head.readUInt16LE(54), head.readUInt16LE(56)];
-  return Array.from({ length: count }, (_, index) => head.readUInt32LE(start + index * entry)).includes(PT_INTERP);
 }
 
 /**
@@ -97,7 +78,7 @@ export async function packInitramfs(
   chmodSync(join(folder, "init"), 0o755);
   await unpackModules(join(folder, "modules"), signal);
   const names = (readdirSync(folder, { recursive: true }) as string[]).sort(); // a folder comes before what is in it
-  await run(guest.busybox, ["cpio", "-o", "-H", "newc", "-R", "0:0", "-F", file], {
+  await run(hostBusybox(), ["cpio", "-o", "-H", "newc", "-R", "0:0", "-F", file], {
     signal,
     directory: folder,
     input: names.map((name) => `${name}\n`).join(""),

@@ -35,7 +35,8 @@ find_init
 
 /**
  * Prints `kernel VERSION FILE MODULES` for each kernel in the image (bootc's place, then Debian's and Fedora's, then those
- * of unified kernel images), `init KIND`, `sshd FILE`, and `file NAME` for one of its files. A link may point outside of
+ * of unified kernel images), `init KIND`, `sshd FILE`, `busybox FILE` for
+ * Debian's that needs no library, and `file NAME` for one of its files. A link may point outside of
  * what is mounted here, so being a link is enough.
  */
 const LOOK = `${WITH_IMAGE}
@@ -51,6 +52,7 @@ first() {
 }
 first file * .[!.]*
 first sshd usr/sbin/sshd usr/bin/sshd sbin/sshd
+[ ! -e var/lib/dpkg/info/busybox-static.list ] || first busybox usr/bin/busybox bin/busybox
 for modules in usr/lib/modules/* lib/modules/*; do
   version=\${modules##*/}
   [ -e "$modules/modules.dep" ] || continue
@@ -80,6 +82,8 @@ export interface FoundParts {
   /** `minimal`: none, Mayfly's own takes its place. */
   readonly init: (typeof INITS)[number];
   readonly hasSshd: boolean;
+  /** Path within the image of a busybox that needs no library. */
+  readonly busybox: string | undefined;
 }
 
 /**
@@ -111,6 +115,7 @@ export async function look(podman: Podman, image: string, signal: AbortSignal): 
     kernel: newestKernel(lines),
     init: INITS.find((kind) => all.includes(`init ${kind}`)) ?? "minimal",
     hasSshd: seen.has("sshd"),
+    busybox: /^busybox (.*)$/m.exec(lines)?.[1],
   };
 }
 

@@ -1,5 +1,6 @@
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
+import type { ArchitectureName } from "../schema/architecture";
 
 /** An image that a registry has. */
 export interface OfferedImage {
@@ -24,13 +25,19 @@ interface Manifest {
  *
  * @throws {MayflyError} `IMAGE_NOT_FOUND` where it has nothing, or does not answer.
  */
-export async function askRegistry(podman: Podman, name: string, signal: AbortSignal): Promise<OfferedImage> {
+export async function askRegistry(
+  podman: Podman,
+  name: string,
+  architecture: ArchitectureName,
+  signal: AbortSignal,
+): Promise<OfferedImage> {
   const manifest = await manifestOf(podman, name, signal);
   if (manifest.manifests === undefined) return offered(name, manifest);
   const entry = manifest.manifests.find(
-    ({ platform }) => platform?.architecture === "amd64" && platform.os === "linux",
+    ({ platform }) => platform?.architecture === architecture && platform.os === "linux",
   );
-  if (entry === undefined) throw notOffered(name, "there is no image for amd64 among those that it has by this name");
+  if (entry === undefined)
+    throw notOffered(name, `there is no image for ${architecture} among those that it has by this name`);
   const repository = name.replace(/@.*$/, "").replace(/:\w[\w.-]*$/, "");
   return offered(name, await manifestOf(podman, `${repository}@${entry.digest}`, signal));
 }

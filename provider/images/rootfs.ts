@@ -3,6 +3,7 @@ import { MayflyError } from "../errors";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
+import type { ArchitectureName } from "../schema/architecture";
 import { digestArchive } from "./archive-digest";
 import { look } from "./look";
 import { findImage } from "./store";
@@ -14,13 +15,19 @@ const CLEAN_UP_MS = 60_000; // takes 0.2 s; a host that swaps takes longer
  *
  * @throws {MayflyError} `IMAGE_NOT_BOOTABLE` when the file is no whole tar or has nothing in it, `DISK_FULL`.
  */
-export async function importRootfs(paths: Paths, podman: Podman, path: string, signal: AbortSignal): Promise<string> {
+export async function importRootfs(
+  paths: Paths,
+  podman: Podman,
+  path: string,
+  signal: AbortSignal,
+  architecture?: ArchitectureName,
+): Promise<string> {
   const file = resolve(path);
-  const name = `localhost/mayfly/rootfs:${(await digestArchive(paths, file)).slice(0, 16)}`;
+  const name = `localhost/mayfly/rootfs:${(await digestArchive(paths, file)).slice(0, 16)}${architecture === undefined ? "" : `-${architecture}`}`;
   await withLock(paths.locks, name, signal, async () => {
     if ((await findImage(podman, name, signal)) !== undefined) return;
     // Without a name until it is known to hold something: else a kill now would leave the name on an empty one.
-    const id = await imported(podman, file, signal);
+    const id = await imported(podman, file, architecture, signal);
     try {
       await look(podman, id, signal);
       await podman.run(["tag", id, name], { signal });
@@ -33,9 +40,15 @@ export async function importRootfs(paths: Paths, podman: Podman, path: string, s
   return name;
 }
 
-async function imported(podman: Podman, file: string, signal: AbortSignal): Promise<string> {
+async function imported(
+  podman: Podman,
+  file: string,
+  architecture: ArchitectureName | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  const form = architecture === undefined ? [] : ["--arch", architecture];
   try {
-    return await podman.run(["import", "--quiet", "--change", "LABEL mayfly.image=rootfs", file], { signal });
+    return await podman.run(["import", "--quiet", ...form, "--change", "LABEL mayfly.image=rootfs", file], { signal });
   } catch (error) {
     if (error instanceof MayflyError && error.code === "TOOL_FAILED") throw broken(file, error.evidence, error);
     throw error;

@@ -1,6 +1,7 @@
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
+import type { ArchitectureName } from "../schema/architecture";
 import type { ImageSpec } from "../schema/image";
 import { containerOf, type ContainerConfig, type ImageConfig } from "./container-config";
 
@@ -40,8 +41,13 @@ interface PodmanImage {
   readonly Config?: ImageConfig | null;
 }
 
-/** When an image is pulled. */
-export type PullPolicy = ImageSpec["pullPolicy"];
+/** When an image is pulled, and which. */
+export interface Pull {
+  /** @default "missing" */
+  readonly policy?: ImageSpec["pullPolicy"];
+  /** What it has to be for; absent: what podman takes, which is for this host's processor where that is offered. */
+  readonly architecture?: ArchitectureName | undefined;
+}
 
 /**
  * Finds an image, or pulls it.
@@ -53,26 +59,47 @@ export async function resolveImage(
   name: string,
   signal: AbortSignal,
   say: Say,
-  policy: PullPolicy = "missing",
+  { policy = "missing", architecture }: Pull = {},
 ): Promise<StoredImage> {
   const stored = policy === "always" ? undefined : await findImage(podman, name, signal);
-  if (stored !== undefined) return stored;
-  if (name.startsWith("localhost/")) throw notFound(name, "podman's store has no image of that name");
-  if (policy === "never") throw notFound(name, 'podman\'s store lacks it, and pullPolicy is "never"');
+  if (stored !== undefined && isFor(stored, architecture)) return stored;
+  const reason = whyNotPulled(name, policy, stored);
+  if (reason !== undefined) throw notFound(name, reason);
+  await pull(podman, name, architecture, signal, say);
+  const pulled = await findImage(podman, name, signal);
+  if (pulled === undefined) throw notFound(name, "podman pulled it, but does not find it afterwards");
+  if (!isFor(pulled, architecture)) throw notFound(name, `what the registry has of it is for ${pulled.architecture}`);
+  return pulled;
+}
+
+/** Whether an image is for an architecture, if one is asked for. */
+function isFor(image: StoredImage, architecture: ArchitectureName | undefined): boolean {
+  return architecture === undefined || image.architecture === architecture;
+}
+
+function whyNotPulled(name: string, policy: Pull["policy"], stored: StoredImage | undefined): string | undefined {
+  const seen = stored === undefined ? "podman's store has no image of that name" : `it is for ${stored.architecture}`;
+  if (name.startsWith("localhost/")) return seen;
+  return policy === "never" ? `${seen}, and pullPolicy is "never"` : undefined;
+}
+
+async function pull(
+  podman: Podman,
+  name: string,
+  architecture: ArchitectureName | undefined,
+  signal: AbortSignal,
+  say: Say,
+): Promise<void> {
+  const form = architecture === undefined ? [] : ["--arch", architecture];
+  const onLine = (line: string) => {
+    say(`pull ${name}: ${line}`);
+  };
   try {
-    await podman.run(["pull", name], {
-      signal,
-      onLine: (line) => {
-        say(`pull ${name}: ${line}`);
-      },
-    });
+    await podman.run(["pull", ...form, name], { signal, onLine });
   } catch (error) {
     if (error instanceof MayflyError && error.code === "TOOL_FAILED") throw notFound(name, error.evidence, error);
     throw error;
   }
-  const pulled = await findImage(podman, name, signal);
-  if (pulled === undefined) throw notFound(name, "podman pulled it, but does not find it afterwards");
-  return pulled;
 }
 
 /** The name that means this very image for good: `NAME@DIGEST`, without a tag, as podman takes no name with both. */

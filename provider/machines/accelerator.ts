@@ -1,11 +1,13 @@
 import { existsSync, accessSync, constants } from "node:fs";
 import { join } from "node:path";
+import { ARCHITECTURES, hostArchitecture } from "../architectures";
 import { MayflyError } from "../errors";
 import { readFileIfExists, writeFileAtomic } from "../host/files";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import { hostBootId } from "../host/process-identity";
 import { run } from "../host/run";
+import type { ArchitectureName } from "../schema/architecture";
 import type { Accelerator } from "./spec";
 
 /** Whether KVM is of use on this host, and why (not). */
@@ -21,8 +23,22 @@ interface AcceleratorVerdict {
   readonly kvmSeconds?: number;
 }
 
-const PROBE = join(__dirname, "..", "guest", "accelerator-probe.bin");
-const PROBE_OK = 33; // the payload writes 0x10 to isa-debug-exit, which makes (0x10 << 1) | 1
+const GUEST_FOLDER = join(__dirname, "..", "guest");
+
+/** By architecture: qemu's arguments that run the payload, and the exit code by which it says that it came to its end. */
+const PROBES: Readonly<Record<ArchitectureName, { readonly args: readonly string[]; readonly exitCode: number }>> = {
+  amd64: {
+    args: [
+      ...["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
+      ...["-drive", `file=${join(GUEST_FOLDER, "accelerator-probe.bin")},format=raw,if=ide,snapshot=on`],
+    ],
+    exitCode: 33, // the payload writes 0x10 to isa-debug-exit, which makes (0x10 << 1) | 1
+  },
+  arm64: {
+    args: ["-machine", ARCHITECTURES.arm64.machine, "-kernel", join(GUEST_FOLDER, "accelerator-probe-arm64.bin")],
+    exitCode: 0, // it asks PSCI to switch the machine off
+  },
+};
 const TCG_DEADLINE_MS = 30_000; // takes half a second on an idle host
 
 /**
@@ -63,9 +79,11 @@ function unusable(device: string): Finding | undefined {
 }
 
 async function race(signal: AbortSignal): Promise<Finding> {
-  const tcg = await probe(["-accel", "tcg", "-cpu", "max"], TCG_DEADLINE_MS, signal);
+  const native = hostArchitecture();
+  const emulated = ["-accel", "tcg", "-cpu", ARCHITECTURES[native].emulatedCpu];
+  const tcg = await probe(native, emulated, TCG_DEADLINE_MS, signal);
   if (typeof tcg === "string") return { accelerator: "tcg", reason: `the probe failed under emulation: ${tcg}` };
-  const kvm = await probe(["-accel", "kvm", "-cpu", "host"], Math.ceil(tcg * 1_000), signal);
+  const kvm = await probe(native, ["-accel", "kvm", "-cpu", "host"], Math.ceil(tcg * 1_000), signal);
   if (typeof kvm === "string") {
     return {
       accelerator: "tcg",
@@ -77,18 +95,23 @@ async function race(signal: AbortSignal): Promise<Finding> {
   return { accelerator: "kvm", reason, tcgSeconds: tcg, kvmSeconds: kvm };
 }
 
-/** Runs the payload; seconds when it ended rightly, else what happened. */
-async function probe(accelerator: string[], deadlineMs: number, signal: AbortSignal): Promise<number | string> {
+/** Runs an architecture's payload; seconds when it ended rightly, else what happened. */
+export async function probe(
+  architecture: ArchitectureName,
+  accelerator: readonly string[],
+  deadlineMs: number,
+  signal: AbortSignal,
+): Promise<number | string> {
+  const { qemu } = ARCHITECTURES[architecture];
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]);
   const started = performance.now();
   const args = [
     ...accelerator,
     ...["-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-    ...["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
-    ...["-drive", `file=${PROBE},format=raw,if=ide,snapshot=on`],
+    ...PROBES[architecture].args,
   ];
   try {
-    await run("qemu-system-x86_64", args, { signal: deadline, okExitCodes: [PROBE_OK], killAtOnce: true });
+    await run(qemu, args, { signal: deadline, okExitCodes: [PROBES[architecture].exitCode], killAtOnce: true });
     return (performance.now() - started) / 1_000;
   } catch (error) {
     signal.throwIfAborted();
@@ -101,14 +124,20 @@ async function probe(accelerator: string[], deadlineMs: number, signal: AbortSig
 /**
  * The accelerator for a machine.
  *
+ * @param architecture What its image's programs are for.
  * @throws {MayflyError} `KVM_UNUSABLE` when KVM is asked for and was not proved.
  */
 export async function chooseAccelerator(
   paths: Paths,
   wanted: "auto" | Accelerator,
+  architecture: ArchitectureName,
   signal: AbortSignal,
 ): Promise<Accelerator> {
   if (wanted === "tcg") return "tcg";
+  if (architecture !== hostArchitecture()) {
+    if (wanted === "kvm") throw otherProcessor(architecture);
+    return "tcg";
+  }
   const verdict = await proveAccelerator(paths, signal);
   if (wanted === "kvm" && verdict.accelerator !== "kvm") {
     throw new MayflyError("KVM_UNUSABLE", "KVM cannot be used on this host", {
@@ -117,4 +146,11 @@ export async function chooseAccelerator(
     });
   }
   return verdict.accelerator;
+}
+
+function otherProcessor(architecture: ArchitectureName): MayflyError {
+  return new MayflyError("KVM_UNUSABLE", `KVM cannot run a guest for ${architecture} on this host`, {
+    evidence: `the image is for ${architecture}, this host's processor is ${hostArchitecture()}: its guests are emulated`,
+    remedy: "leave out `accelerator`, or take the image for this host's own processor",
+  });
 }

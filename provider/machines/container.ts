@@ -46,6 +46,8 @@ export interface ContainerSpec {
   readonly id: string;
   readonly owner: Owner;
   readonly machine: MachineSpec;
+  /** QEMU's program for its processor. */
+  readonly qemu: string;
   /** What an isolated machine reaches all the same. */
   readonly exits: readonly Exit[];
   /** Folder on the host that the container shares as `/machine`. */
@@ -67,7 +69,7 @@ const MAX_LOG = "16mb";
 
 /** Starts a machine's container. Throws `PORT_TAKEN`, or podman's own words. */
 export async function startContainer(podman: Podman, spec: ContainerSpec, signal: AbortSignal): Promise<void> {
-  for (const program of ["qemu-system-x86_64", "setpriv"]) needProgram(program);
+  for (const program of [spec.qemu, "setpriv"]) needProgram(program);
   const { network, limits } = await podman.prove(signal);
   const { machine, sshPort = 0 } = spec;
   const login = { host: sshPort, hostAddress: "127.0.0.1", protocol: "tcp" } as const;

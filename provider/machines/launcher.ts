@@ -11,7 +11,7 @@ import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import type { DiskStart } from "./disk/launcher";
-import type { LaunchPlan, SeatedPlan, StartedMachine } from "./plan";
+import { architectureOf, type LaunchPlan, type SeatedPlan, type StartedMachine } from "./plan";
 import { attachedDisks, plugDisk } from "./disks";
 import { containerPort, qemuCommand, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import { plugSegment } from "./segments";
@@ -59,10 +59,12 @@ export class Launcher {
   ): Promise<void> {
     const folder = this.shelf.shared(id);
     const [initramfs, parts] = [basename(boot.initramfs), boot.parts && basename(boot.parts)];
-    const command = qemuCommand(containerName(id), spec, { mac, seats }, { initramfs, parts, start, slots });
+    const architecture = architectureOf(boot);
+    const files = { architecture, initramfs, parts, start, slots };
+    const command = qemuCommand(containerName(id), spec, { mac, seats }, files);
     const container = {
       ...{ id, owner, folder, command, start, template, machine: spec, exits, sshPort },
-      ...{ artefacts: boot.folder, log: this.shelf.consoleLog(id) },
+      ...{ artefacts: boot.folder, qemu: architecture.qemu, log: this.shelf.consoleLog(id) },
     };
     const mounts = Promise.all(
       spec.mounts.map((mount, index) => startMount(this.podman, { id, owner, folder }, mount, index, signal)),

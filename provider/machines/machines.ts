@@ -22,7 +22,14 @@ import { accessTar, asDisk, identityTar, newMac, newMachineId, type KeptIdentity
 import { IDENTITY_FILE, Launcher } from "./launcher";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { slotCount } from "./qemu-command";
-import { isBootDisk, type ImagePlan, type MachinePlan, type Progress, type StartedMachine } from "./plan";
+import {
+  architectureOf,
+  isBootDisk,
+  type ImagePlan,
+  type MachinePlan,
+  type Progress,
+  type StartedMachine,
+} from "./plan";
 import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
 import { Power } from "./power";
 import { Shelf } from "./shelf";
@@ -71,9 +78,16 @@ export class Machines {
     return { machineId: newMachineId(), mac: newMac() };
   }
 
-  /** The accelerator to use. Throws `KVM_UNUSABLE` when KVM is asked for and does not work here. */
-  async chooseAccelerator(wanted: "auto" | Accelerator, signal: AbortSignal): Promise<Accelerator> {
-    return chooseAccelerator(this.paths, wanted, signal);
+  /**
+   * The accelerator to use for what an image was made into. Throws `KVM_UNUSABLE` when KVM is asked for and does not work
+   * here, or not for that processor.
+   */
+  async chooseAccelerator(
+    wanted: "auto" | Accelerator,
+    boot: MachinePlan["boot"],
+    signal: AbortSignal,
+  ): Promise<Accelerator> {
+    return chooseAccelerator(this.paths, wanted, architectureOf(boot).name, signal);
   }
 
   /** What stands in the way of a new machine on this host, all of it. Changes nothing. */

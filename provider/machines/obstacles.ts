@@ -1,3 +1,4 @@
+import { ARCHITECTURES, hostArchitecture } from "../architectures";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import { diskSpace, hostMemoryMiB } from "../host/capacity";
@@ -80,7 +81,7 @@ export async function obstacles(
 function missingPrograms({ scratchMiB }: Demand): Obstacle[] {
   const needed = [
     "podman",
-    "qemu-system-x86_64",
+    ARCHITECTURES[hostArchitecture()].qemu,
     "mkfs.erofs",
     "busybox",
     ...(scratchMiB === undefined ? [] : ["mke2fs"]),
@@ -121,7 +122,7 @@ async function tooLittleSpace({ scratchMiB }: Demand, folder: string): Promise<O
 async function noKvm({ accelerator }: Demand, paths: Paths, signal: AbortSignal): Promise<Obstacle[]> {
   if (accelerator !== "kvm") return [];
   try {
-    await chooseAccelerator(paths, accelerator, signal);
+    await chooseAccelerator(paths, accelerator, hostArchitecture(), signal);
     return [];
   } catch (error) {
     if (error instanceof MayflyError && error.code === "KVM_UNUSABLE")
@@ -133,7 +134,7 @@ async function noKvm({ accelerator }: Demand, paths: Paths, signal: AbortSignal)
 /** Frames over a unix socket are new in QEMU 7.2. */
 async function oldQemu({ networks }: Demand, signal: AbortSignal): Promise<Obstacle[]> {
   if (networks.length === 0) return [];
-  const said = await run("qemu-system-x86_64", ["--version"], { signal });
+  const said = await run(ARCHITECTURES[hostArchitecture()].qemu, ["--version"], { signal });
   const [, version = "", major, minor] = /version ((\d+)\.(\d+)\S*)/.exec(said) ?? [];
   if (major === undefined || Number(major) * 100 + Number(minor) >= 702) return [];
   return [

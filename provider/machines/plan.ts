@@ -1,3 +1,4 @@
+import { ARCHITECTURES, type Architecture } from "../architectures";
 import type { Context, Owner } from "../context";
 import type { BootArtefacts } from "../images/artefacts";
 import type { BootDisk } from "../images/disk";
@@ -35,6 +36,11 @@ export interface MachinePlan {
  */
 export function isBootDisk(boot: MachinePlan["boot"]): boot is BootDisk {
   return "firmware" in boot;
+}
+
+/** The processor that a guest's programs are for. A disk's are for amd64, and so are those of plans that former versions kept. */
+export function architectureOf(boot: Pick<BootArtefacts, "architecture"> | BootDisk): Architecture {
+  return ARCHITECTURES[("architecture" in boot ? boot.architecture : undefined) ?? "amd64"];
 }
 
 /** A machine to be made that has its places in private networks, and whose ways out have addresses. */

@@ -1,3 +1,4 @@
+import type { Architecture } from "../architectures";
 import { GUEST_SSH_PORT } from "./agent";
 import { attachedArgs, attachedDisks, diskArgs } from "./disks";
 import { mountTag } from "./identity";
@@ -21,7 +22,7 @@ export function containerPort(index: number): number {
  * Added to every kernel's command line. `panic=0`: a panic stops the guest, so that the console shows it; names of
  * network cards as the kernel gives them, so that the first is `eth0` in any image.
  */
-const KERNEL_ARGS = ["console=ttyS0", "quiet", "panic=0", "net.ifnames=0", "no_timer_check", "systemd.show_status=0"];
+const KERNEL_ARGS = ["quiet", "panic=0", "net.ifnames=0", "systemd.show_status=0"];
 
 const TRANSLATION_CACHE_MIB = 256; // TCG's default of 1 GiB buys nothing measurable at boot, and counts as our memory
 
@@ -33,6 +34,8 @@ export type Start = "cold" | "template" | "warm";
 
 /** What qemu needs beside its specification. */
 export interface QemuFiles {
+  /** What the image's programs are for. */
+  readonly architecture: Architecture;
   /** Name of the initramfs within the artefacts' folder. */
   readonly initramfs: string;
   /** Name there of the disk with what the image lacks, if it lacks something. */
@@ -50,18 +53,19 @@ export function qemuCommand(
   files: QemuFiles,
 ): string[] {
   const { machine, artefacts } = INSIDE;
+  const { architecture } = files;
   return [
     ...prelude(spec, files.start),
-    "qemu-system-x86_64",
+    architecture.qemu,
     ...["-name", name],
-    ...["-machine", "q35,memory-backend=ram"],
-    ...acceleratorArgs(spec),
+    ...["-machine", `${architecture.machine},memory-backend=ram`],
+    ...acceleratorArgs(spec, architecture),
     ...["-smp", String(spec.cpus), "-m", `${String(spec.memoryMiB)}M`],
     ...["-object", memory(spec, files.start)],
     ...(files.start === "warm" ? ["-incoming", "defer"] : []),
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...["-kernel", `${artefacts}/kernel`, "-initrd", `${artefacts}/${files.initramfs}`],
-    ...["-append", kernelArgs(spec).join(" ")],
+    ...["-append", kernelArgs(spec, architecture).join(" ")],
     ...diskArgs("root", `${artefacts}/rootfs.erofs`, true),
     ...diskArgs("identity", `${machine}/identity.tar`, true),
     ...networkArgs(spec, identity.mac, GUEST_SSH_PORT),
@@ -78,11 +82,12 @@ export function qemuCommand(
   ];
 }
 
-function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec): string[] {
+function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec, processor: Architecture): string[] {
   // The labels of an image's files are those of the host that built it, or none: SELinux would forbid what init and sshd do.
   // Who has labels of the guest's own asks for it; libselinux takes the first word on it, not the last.
   const selinux = own.some((arg) => arg.startsWith("enforcing=")) ? [] : ["enforcing=0"];
-  return [...KERNEL_ARGS, ...(name === "tcg" ? ["mitigations=off"] : []), ...selinux, ...own];
+  const common = [`console=${processor.console}`, ...KERNEL_ARGS, ...processor.kernelArgs];
+  return [...common, ...(name === "tcg" ? ["mitigations=off"] : []), ...selinux, ...own];
 }
 
 /** The serial console, and QEMU's own control socket. */
@@ -98,10 +103,13 @@ export function consoleArgs(): string[] {
 export const SANDBOX = ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"];
 
 /** By what the guest's instructions are run. */
-export function acceleratorArgs({ accelerator: name }: Pick<MachineSpec, "accelerator">): string[] {
+export function acceleratorArgs(
+  { accelerator: name }: Pick<MachineSpec, "accelerator">,
+  { emulatedCpu }: Pick<Architecture, "emulatedCpu">,
+): string[] {
   return name === "kvm"
     ? ["-accel", "kvm", "-cpu", "host"]
-    : ["-accel", `tcg,thread=multi,tb-size=${String(TRANSLATION_CACHE_MIB)}`, "-cpu", "max"];
+    : ["-accel", `tcg,thread=multi,tb-size=${String(TRANSLATION_CACHE_MIB)}`, "-cpu", emulatedCpu];
 }
 
 /** vhost-user devices (virtiofs) read the guest's memory from another process, so it has to be shared then. */

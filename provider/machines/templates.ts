@@ -8,6 +8,7 @@ import { PASSABLE, type Paths } from "../host/paths";
 import { findProgram } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
 import type { BootArtefacts } from "../images/artefacts";
+import { architectureOf } from "./plan";
 import { slotCount, TEMPLATE_FILES } from "./qemu-command";
 import type { MachineSpec } from "./spec";
 
@@ -25,11 +26,11 @@ export type Shape = Readonly<Record<string, unknown>>;
 const FORMAT = 1;
 
 /** The shape of a machine: what the kernel has seen when the template is saved. Mounts and ports come afterwards. */
-export function shapeOf(spec: MachineSpec, boot: Pick<BootArtefacts, "version">): Shape {
+export function shapeOf(spec: MachineSpec, boot: Pick<BootArtefacts, "version" | "architecture">): Shape {
   return {
     format: FORMAT,
     boot: boot.version,
-    qemu: programVersion("qemu-system-x86_64"),
+    qemu: programVersion(architectureOf(boot).qemu),
     accelerator: spec.accelerator,
     cpus: spec.cpus,
     memoryMiB: spec.memoryMiB,

@@ -25,10 +25,14 @@ const BOOT_SECONDS = 300; // the default of a VM's bootTimeout
 /** An image is kept when its resource goes: it is a cache by content, which others may use; `podman rmi` removes it. */
 export const image: ResourceHandler<typeof imageSchema, ImageState> = {
   schema: imageSchema,
-  replaceOnChanges: ["reference", "debian", "firmware", "sourceHash"],
+  replaceOnChanges: ["reference", "debian", "architecture", "firmware", "sourceHash"],
   deadlines: { create: 1_800, update: 1_800 }, // a slow mirror, or a big image over a slow line
 
-  async check({ containerfile, rootfs, disk, firmware }, { openRooms, signal }) {
+  async check({ containerfile, rootfs, disk, firmware, debian, architecture }, { openRooms, isNew, signal }) {
+    if (architecture !== undefined && isNew) {
+      const missing = (await openRooms()).images.missingFor(architecture, debian !== undefined);
+      if (missing.length > 0) return missing.map(({ message }) => ({ property: "architecture", reason: message }));
+    }
     if (rootfs !== undefined)
       return checkFile("rootfs", rootfs, "a tar", ": pack a folder with `tar -C FOLDER -cf FILE .`");
     if (disk !== undefined) return checkDisk({ disk, firmware }, (await openRooms()).images, signal);
@@ -45,11 +49,11 @@ export const image: ResourceHandler<typeof imageSchema, ImageState> = {
     return sourceHash === undefined ? {} : { sourceHash };
   },
 
-  async foresee(_state, { reference, pullPolicy }, { images, signal }) {
+  async foresee(_state, { reference, pullPolicy, architecture }, { images, signal }) {
     if (reference === undefined || pullPolicy === "never") return undefined;
     const stored = await images.find(reference, signal);
     if (stored !== undefined && pullPolicy === "missing") return undefined;
-    const { id, bytes } = await images.offered(reference, signal);
+    const { id, bytes } = await images.offered(reference, architecture, signal);
     return id === stored?.id ? undefined : `pulls ${reference}: ${String(inMiB(bytes))} MiB, less what is here of it`;
   },
 
@@ -77,11 +81,12 @@ async function make(spec: ImageSpec, context: Context): Promise<ImageState> {
 
 /** Has the image in podman's store; returns the name that means this content of the source. */
 async function store(spec: ImageSpec, context: Context): Promise<[string, StoredImage | StoredDisk]> {
-  const { reference, pullPolicy } = spec;
+  const { reference, pullPolicy: policy, architecture } = spec;
   const { images, signal, say } = context;
   if (reference !== undefined) {
-    const stored = await images.resolve(reference, signal, say, pullPolicy);
-    return [pullPolicy === "always" ? images.pinned(reference, stored) : reference, stored];
+    const stored = await images.resolve(reference, signal, say, { policy, architecture });
+    const mayMove = policy === "always" || architecture !== undefined; // the name is that of the form that was pulled last
+    return [mayMove ? images.pinned(reference, stored) : reference, stored];
   }
   const name = await made(spec, context);
   return [name, await images.resolve(name, signal, say)];
@@ -89,13 +94,15 @@ async function store(spec: ImageSpec, context: Context): Promise<[string, Stored
 
 /** Makes the image of a source that is no reference unless it is there; returns its name. */
 async function made(spec: ImageSpec, { images, signal, step, say }: Context): Promise<string> {
-  const { debian, containerfile, rootfs, disk, firmware } = spec;
+  const { debian, containerfile, rootfs, disk, firmware, architecture } = spec;
   if (containerfile !== undefined)
-    return step("Building the Containerfile", async () => images.containerfile(containerfile, signal, say));
-  if (rootfs !== undefined) return step(`Importing ${rootfs}`, async () => images.rootfs(rootfs, signal));
+    return step("Building the Containerfile", async () =>
+      images.containerfile({ ...containerfile, architecture }, signal, say),
+    );
+  if (rootfs !== undefined) return step(`Importing ${rootfs}`, async () => images.rootfs(rootfs, signal, architecture));
   if (disk !== undefined) return step(`Copying ${disk}`, async () => images.disk({ disk, firmware }, signal));
   return step("Making a Debian image from packages (about a minute, once)", async () =>
-    images.debian(debian, signal, say),
+    images.debian({ ...debian, architecture }, signal, say),
   );
 }
 
@@ -106,7 +113,7 @@ async function makeTemplate(
   context: Context,
 ): Promise<void> {
   const { machines, owner, signal } = context;
-  const accelerator = await machines.chooseAccelerator("auto", signal);
+  const accelerator = await machines.chooseAccelerator("auto", boot, signal);
   const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs, accelerator };
   await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, context);
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { architecture } from "./architecture";
 import { imageName, text } from "./fields";
 import { cpus, disk, kernelArgs, memory } from "./machine-shape";
 
@@ -70,6 +71,14 @@ export const imageSchema = z
     /** Debian from its packages. */
     debian: debian.optional(),
     /**
+     * The processor that the image is for: `amd64` or `arm64`. Its VMs have that processor; on a host with another one they
+     * are emulated, ten times slower than with KVM, which needs QEMU for it (Debian: `qemu-system-arm`, `qemu-system-x86`).
+     * To make such an image of packages takes `qemu-user-static` and `arch-test` as well, and so does lending a kernel or an
+     * SSH server to one. Of a `reference` that form is pulled, and `imageName` is pinned to its digest. Not for `disk`, whose
+     * VMs are `amd64`. @default this host's; of a `reference` whatever podman's store has, of a `containerfile` its base's
+     */
+    architecture: architecture.optional(),
+    /**
      * Built by podman, and built anew when its text, its context or its arguments changed. A base image that has moved is no
      * change: name it by tag or digest. Fails with `BUILD_FAILED`.
      */
@@ -100,7 +109,7 @@ export const imageSchema = z
     /** Names the content of the source that is to be had now. Found by ourselves; not for programs. */
     sourceHash: text.optional(),
   })
-  .superRefine(({ pullPolicy, firmware, warm, ...image }, context) => {
+  .superRefine(({ pullPolicy, firmware, warm, architecture: processor, ...image }, context) => {
     const refuseIf = (isWrong: boolean, field: string, message: string) => {
       if (isWrong) context.addIssue({ code: "custom", path: [field], message });
     };
@@ -113,6 +122,11 @@ export const imageSchema = z
       warm.length > 0 && image.disk !== undefined,
       "warm",
       "can't be: VMs of a disk image boot by its own loader",
+    );
+    refuseIf(
+      processor !== undefined && image.disk !== undefined,
+      "architecture",
+      "can't be: VMs of a disk image are amd64",
     );
     const isLocal = reference?.startsWith("localhost/") ?? false;
     refuseIf(pullPolicy === "always" && isLocal, "pullPolicy", `can't be "always": no registry has localhost/…`);

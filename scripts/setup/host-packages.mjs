@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs
 import { Failure } from "../terminal/failure.mjs";
 import { isSupported, readDistribution } from "./distribution.mjs";
 import { programOf } from "./host.mjs";
-import { DOWNLOAD_NEEDS, NEEDS, packagesFor, TEST_NEEDS, unmetNeeds } from "./needs.mjs";
+import { DOWNLOAD_NEEDS, FOREIGN_NEEDS, NEEDS, packagesFor, TEST_NEEDS, unmetNeeds } from "./needs.mjs";
 import { aptInstall } from "./apt.mjs";
 import { isStaticElf } from "./static-elf.mjs";
 
@@ -52,6 +52,8 @@ export const downloader = packagesStep("packages for Pulumi's installer", DOWNLO
 
 /** What the tests need of the host beyond that. */
 export const testPackages = packagesStep("packages for the tests", TEST_NEEDS);
+/** @type {import("./steps.mjs").Step} */
+export const foreignPackages = packagesStep("packages for guests of arm64", FOREIGN_NEEDS);
 
 /** What this machine runs. */
 function thisDistribution() {

@@ -81,6 +81,18 @@ export const TEST_NEEDS = [
   ...DOWNLOAD_NEEDS, // curl
 ];
 
+/** What guests for another processor need beside, to be made and to run. @type {readonly Need[]} */
+export const FOREIGN_NEEDS = [
+  { name: "qemu-system-aarch64", programs: ["qemu-system-aarch64"], packages: () => ["qemu-system-arm"] },
+  {
+    name: "an emulator for programs of arm64",
+    programs: ["qemu-aarch64-static", "qemu-aarch64"], // the second is static from Debian 13 on
+    isStatic: true,
+    packages: () => ["qemu-user-static"],
+  },
+  { name: "arch-test", programs: ["arch-test"], packages: () => ["arch-test"] },
+];
+
 /**
  * The needs that a host does not meet.
  *

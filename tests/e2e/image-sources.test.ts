@@ -202,7 +202,9 @@ test.each(["oci", "v2s2"])("pullPolicy decides when a registry is asked (manifes
   made.push(name);
   const always = imageSchema.parse({ reference: name, pullPolicy: "always" });
 
-  expect(await failureOf(images.resolve(name, signal, say, "never"))).toMatchObject({ code: "IMAGE_NOT_FOUND" });
+  expect(await failureOf(images.resolve(name, signal, say, { policy: "never" }))).toMatchObject({
+    code: "IMAGE_NOT_FOUND",
+  });
   expect(registry.asked).toEqual([]);
   const first = await images.resolve(name, signal, say);
   expect(await images.digestOf(always, signal)).toBe(first.id);
@@ -210,10 +212,13 @@ test.each(["oci", "v2s2"])("pullPolicy decides when a registry is asked (manifes
   expect((await images.resolve(name, signal, say)).id).toBe(first.id);
   const moved = await images.digestOf(always, signal);
   expect(moved).not.toBe(first.id);
-  expect((await images.resolve(name, signal, say, "never")).id).toBe(first.id); // asking has pulled nothing
-  const pulled = await images.resolve(name, signal, say, "always");
+  expect((await images.resolve(name, signal, say, { policy: "never" })).id).toBe(first.id); // asking has pulled nothing
+  const pulled = await images.resolve(name, signal, say, { policy: "always" });
   expect(pulled.id).toBe(moved);
-  expect((await images.resolve(images.pinned(name, pulled), signal, say, "never")).id).toBe(moved);
+  expect((await images.resolve(images.pinned(name, pulled), signal, say, { policy: "never" })).id).toBe(moved);
+
+  const other = await failureOf(images.resolve(name, signal, say, { architecture: "arm64" }));
+  expect(other.message).toMatch(/there is no image ".*"\nwhat the registry has of it is for amd64\n/);
 
   await registry[Symbol.asyncDispose]();
   const error = await failureOf(images.digestOf(always, signal));

@@ -1,3 +1,4 @@
+import { ARCHITECTURES } from "../../architectures";
 import { diskArgs } from "../disks";
 import { INSIDE } from "../inside";
 import { acceleratorArgs, consoleArgs, networkArgs, SANDBOX } from "../qemu-command";
@@ -27,6 +28,9 @@ export interface DiskBootFiles {
   readonly hasIgnition: boolean;
 }
 
+/** The machine that has the firmware which disks are booted by; disks for others are refused (images/disk.ts). */
+export const PC = ARCHITECTURES.amd64;
+
 /** The command line of a machine that boots from its own disk; pure. */
 export function diskCommand(
   name: string,
@@ -40,11 +44,11 @@ export function diskCommand(
     `if=pflash,format=raw,readonly=${readOnly ? "on" : "off"},file=${file}`,
   ];
   return [
-    "qemu-system-x86_64",
+    PC.qemu,
     ...["-name", name],
     // Without graphics SeaBIOS, and by way of it many a loader, speaks on the serial console.
     ...["-machine", "q35,graphics=off"],
-    ...acceleratorArgs(spec),
+    ...acceleratorArgs(spec, PC),
     ...["-smp", String(spec.cpus), "-m", `${String(spec.memoryMiB)}M`],
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...(uefiCode === undefined ? [] : [...flash(uefiCode, true), ...flash(inside(DISK_MACHINE_FILES.settings), false)]),

@@ -7,7 +7,7 @@ import type { Progress, SeatedPlan, StartedMachine } from "../plan";
 import { SSH_CONTAINER_PORT } from "../qemu-command";
 import type { Identity } from "../spec";
 import { sshBanner } from "./banner";
-import { diskCommand, type DiskBootFiles } from "./command";
+import { diskCommand, PC, type DiskBootFiles } from "./command";
 import { makeDiskFolder } from "./folder";
 
 /** A machine to be made that boots from a disk. */
@@ -66,7 +66,7 @@ export async function bootDisk(
   const { folder, log } = machine;
   const command = diskCommand(containerName(id), spec, start, start);
   const container = {
-    ...{ id, owner, folder, log, command, machine: spec, exits, artefacts: boot.folder, sshPort },
+    ...{ id, owner, folder, log, command, machine: spec, exits, artefacts: boot.folder, sshPort, qemu: PC.qemu },
     ...({ start: "cold", template: undefined } as const),
   };
   await startContainer(podman, container, signal);

@@ -4,11 +4,12 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { ARCHITECTURES, hostArchitecture } from "../../../provider/architectures";
 import { identityTar } from "../../../provider/machines/identity";
 import type { Access, Identity } from "../../../provider/machines/spec";
 
 const FOLDER = join(__dirname, "..", "..", "..", "provider", "guest", "helper");
-const HELPER = join(FOLDER, "helper-x86_64");
+const HELPER = join(FOLDER, `helper-${ARCHITECTURES[hostArchitecture()].kernelName}`);
 
 /** A root filesystem as prepare.sh leaves it. */
 let root: string;
@@ -39,13 +40,15 @@ const access: Access = { rootKeys: [key], users: [] };
 const INSIDE = ["--uts", "--net", "--mount", "--map-root-user", "sh", "-euc"];
 const ENTER = 'mount --rbind /dev "$1/dev"; mount --rbind /proc "$1/proc"; cd "$1"; exec chroot "$@"';
 
-test("the committed program was built from the committed sources", () => {
+test("the committed programs were built from the committed sources", () => {
   const digest = createHash("sha256");
   for (const name of readdirSync(FOLDER)
     .filter((file) => /\.[ch]$/.test(file))
     .sort())
     digest.update(readFileSync(join(FOLDER, name)));
-  expect(readFileSync(HELPER, "latin1")).toContain(`source-sha256:${digest.digest("hex")}`);
+  const source = `source-sha256:${digest.digest("hex")}`;
+  for (const { kernelName } of Object.values(ARCHITECTURES))
+    expect(readFileSync(join(FOLDER, `helper-${kernelName}`), "latin1")).toContain(source);
 });
 
 test("become takes a whole request, and not less than a whole seed", () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import { ARCHITECTURES } from "../../../provider/architectures";
 import { qemuCommand, slotCount, type Start } from "../../../provider/machines/qemu-command";
 import type { Seat } from "../../../provider/machines/seats";
 import type { MachineSpec } from "../../../provider/machines/spec";
@@ -19,12 +20,17 @@ const spec: MachineSpec = {
   },
   ...{ segments: [], accelerator: "tcg" },
 };
-const command = (change: Partial<MachineSpec> = {}, start: Start = "cold", seats: readonly Seat[] = []) =>
+const command = (
+  change: Partial<MachineSpec> = {},
+  start: Start = "cold",
+  seats: readonly Seat[] = [],
+  architecture = ARCHITECTURES.amd64,
+) =>
   qemuCommand(
     "mayfly-web",
     { ...spec, ...change },
     { mac: "52:54:00:01:02:03", seats },
-    { initramfs: "initramfs-1.cpio", start, slots: start === "cold" ? 0 : 8 },
+    { architecture, initramfs: "initramfs-1.cpio", start, slots: start === "cold" ? 0 : 8 },
   ).join(" ");
 
 test("memory is shared only where virtiofsd has to read it", () => {
@@ -63,6 +69,15 @@ test("the accelerator decides over CPU and mitigations, never over the user's ke
   expect(command()).toMatch(/-accel tcg,.* -cpu max .*mitigations=off .*quux=1/);
   expect(command({ accelerator: "kvm" })).toMatch(/-accel kvm -cpu host /);
   expect(command({ accelerator: "kvm" })).not.toContain("mitigations=off");
+});
+
+test("each processor has its own machine, console and words to the kernel; the rest is the same", () => {
+  const [pc, arm] = (["amd64", "arm64"] as const).map((name) => command({}, "cold", [], ARCHITECTURES[name]));
+  expect(pc).toMatch(/^qemu-system-x86_64 .* -machine q35,.* -append console=ttyS0 .*no_timer_check/);
+  expect(arm).toMatch(/^qemu-system-aarch64 .* -machine virt,.* -append console=ttyAMA0 /);
+  expect(arm).not.toContain("no_timer_check");
+  const devices = (text = "") => text.match(/-(?:device|drive|netdev|object) \S+/g);
+  expect(devices(arm)).toEqual(devices(pc));
 });
 
 test("SELinux does not forbid, as no image has the guest's labels; unless the program asks for it", () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { hostArchitecture } from "../../../provider/architectures";
 import { compose } from "../../../provider/compose";
 import { difference } from "../../../provider/engine/diff";
 import { checkInputs } from "../../../provider/engine/inputs";
@@ -52,12 +53,38 @@ test.each<[string, object, string]>([
   ],
   ["firmware of another", { debian: {}, firmware: "uefi" }, "firmware: is for disk only"],
   ["a template of a disk", { disk: join(folder, "boot.raw"), warm: [{}] }, "warm: can't be: VMs of a disk image"],
+  ["another processor", { debian: {}, architecture: "s390x" }, 'architecture: must be "amd64" or "arm64"'],
+  [
+    "a processor for a disk",
+    { disk: join(folder, "boot.raw"), architecture: "arm64" },
+    "architecture: can't be: VMs of",
+  ],
   ["another policy", { reference: "x", pullPolicy: "newer" }, 'pullPolicy: must be "missing", "always" or "never"'],
   ["a policy for what is built", { debian: {}, pullPolicy: "always" }, "pullPolicy: is for reference only"],
   ["a registry of none", { reference: "localhost/x", pullPolicy: "always" }, `pullPolicy: can't be "always"`],
 ])("%s is refused at preview", async (_what, fields, expected) => {
   const { failures } = await check(fields);
   expect(failures.map(({ property, reason }) => `${property}: ${reason}`)).toEqual([expect.stringMatching(expected)]);
+});
+
+test("what an image for a processor takes and this host lacks is named at preview, where the image is new", async () => {
+  const path = process.env["PATH"];
+  process.env["PATH"] = folder;
+  try {
+    const news = { debian: {}, architecture: "arm64" };
+    const { failures } = await check(news);
+    expect([...new Set(failures.map(({ property }) => property))]).toEqual(["architecture"]);
+    const said = failures.map(({ reason }) => reason).join("\n");
+    for (const name of [
+      "qemu-system-arm",
+      ...(hostArchitecture() === "arm64" ? [] : ["qemu-user-static", "arch-test"]),
+    ])
+      expect(said).toContain(`sudo apt-get install ${name} `);
+    const there = await checkInputs(handler, news, { ...LOOK, isNew: false, openRooms: rooms });
+    expect(there.failures).toEqual([]);
+  } finally {
+    process.env["PATH"] = path;
+  }
 });
 
 test("a change of what a Containerfile is built of shows as a replace; of what is left out, as nothing", async () => {
