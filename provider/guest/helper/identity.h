@@ -109,7 +109,7 @@ static void make_folders(char *path) {
 
 /* A file in a tar of plain files, as provider/machines/identity.ts writes it: tar(5), ustar. */
 struct member {
-  char *name;
+  char name[101]; /* in the tar, the longest has no end */
   byte *content;
   ulong size, mode;
 };
@@ -118,20 +118,25 @@ struct member {
 static int next_member(byte *tar, ulong size, ulong *at, struct member *member) {
   byte *header = tar + *at;
   if (*at + 512 > size || !header[0]) return 0;
-  *member = (struct member){(char *)header, header + 512, octal(header + 124, 12), octal(header + 100, 8) & 07777};
+  for (int i = 0; i < 100; i++) member->name[i] = header[i];
+  member->name[100] = 0;
+  member->content = header + 512;
+  member->size = octal(header + 124, 12);
+  member->mode = octal(header + 100, 8);
   *at += 512 + (member->size + 511) / 512 * 512;
   if ((header[156] != '0' && header[156] != 0) || *at > size) fail("this tar is no identity");
   return 1;
 }
 
+static void put(struct member *file) {
+  make_folders(file->name);
+  write_file(NEW_FILE, file->content, file->size, file->mode);
+  must(call(RENAMEAT, AT_FDCWD, (long)NEW_FILE, AT_FDCWD, (long)file->name, 0), file->name);
+}
+
 static void unpack(byte *tar, ulong size) {
   struct member file;
-  for (ulong at = 0; next_member(tar, size, &at, &file);) {
-    file.name[100] = 0; /* the end of the longest name; the mode is read */
-    make_folders(file.name);
-    write_file(NEW_FILE, file.content, file.size, file.mode);
-    must(call(RENAMEAT, AT_FDCWD, (long)NEW_FILE, AT_FDCWD, (long)file.name, 0), file.name);
-  }
+  for (ulong at = 0; next_member(tar, size, &at, &file);) put(&file);
 }
 
 /* Puts keys into force where no users are declared, as apply-access.sh does; else leaves all of it to that. */
@@ -152,12 +157,16 @@ static int apply_keys(void) {
 #define HOST_KEY MAYFLY "ssh_host_key"
 #define LISTENS MAYFLY "sshd-listens"
 
-/* Gives the waiting sshd its host key: before all else, as it has some work with it, for which there is a second CPU. */
+/* Gives the waiting sshd its host key: before all else, as it has some work with it, for which there is a second CPU. The
+ * file is in the pipe's place by then: sshd opens it once more, to look for a public key in it. */
 static void release_sshd(byte *tar, ulong size) {
   long key_pipe = must(call(OPENAT, AT_FDCWD, (long)HOST_KEY, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0, 0), "sshd does not wait");
   struct member file;
   for (ulong at = 0; next_member(tar, size, &at, &file);)
-    if (same(file.name, &HOST_KEY[1])) write_all(key_pipe, file.content, file.size, "sshd");
+    if (same(file.name, &HOST_KEY[1])) {
+      put(&file);
+      write_all(key_pipe, file.content, file.size, "sshd");
+    }
   call(CLOSE, key_pipe, 0, 0, 0, 0);
 }
 
