@@ -44,13 +44,17 @@ serve() { # serve PIDFILE
   steady=
   ! grep -q '^model name.*QEMU TCG' /proc/cpuinfo || grep -q 'sysctl\.kernel\.randomize_va_space=2' /proc/cmdline ||
     steady="/usr/lib/mayfly/helper steady"
+  name=$sshd options=
+  if [ -z "$is_lent" ] && [ -e /etc/pam.d/mayfly-sshd ]; then
+    if [ -e /etc/mayfly/names-pam ]; then options="-o PAMServiceName=mayfly-sshd"; else name=mayfly-sshd; fi
+  fi
   while :; do
     [ -n "$is_lent" ] || mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
     # The kernel may end it and its sessions when memory runs out, but not the agent, from which they come.
-    # It is called by the name that its rules for PAM have, see prepare.sh.
+    # Under the name that its rules for PAM have, where it is not told: see prepare.sh.
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries \
-      $steady /usr/lib/mayfly/bin/sh -c 'echo $$ >/etc/mayfly/sshd.pid; echo 0 >/proc/self/oom_score_adj; exec -a mayfly-sshd "$@"' sh \
-      "$sshd" $rules $(cat /etc/mayfly/door-options) -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
+      $steady /usr/lib/mayfly/bin/sh -c 'echo $$ >/etc/mayfly/sshd.pid; echo 0 >/proc/self/oom_score_adj; exec -a "$0" "$@"' "$name" \
+      "$sshd" $rules $options -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
     sleep 1 # somebody has ended it
   done
 }

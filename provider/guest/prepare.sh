@@ -21,12 +21,14 @@ touch environment
 
 # door_rules SSHD: PAM's rules for our door are the image's, but for what tells a person the news: it runs some programs at
 # each login, which under emulation take longer than the login, and is not for machines to read. sshd takes those of its
-# own name, and agent.sh starts it by this one; from 9.8 on it is told (sshd_config(5), PAMServiceName).
+# own name, and agent.sh starts it by this one; from 9.8 on it is told (sshd_config(5), PAMServiceName), and its name has to
+# be its path.
 door_rules() {
   for rules in /usr/lib/pam.d/sshd /etc/pam.d/sshd; do
     [ ! -e $rules ] || grep -v -e 'pam_motd\.so' -e 'pam_mail\.so' $rules >/etc/pam.d/mayfly-sshd
   done
-  grep -qi PAMServiceName "$1" && echo "-o PAMServiceName=mayfly-sshd" >door-options
+  rm -f names-pam
+  ! grep -qi PAMServiceName "$1" || : >names-pam
 }
 
 # own_sshd SSHD: the image's own settings stay, but sshd takes the first value that it reads for a keyword, and ours come
