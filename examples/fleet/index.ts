@@ -21,7 +21,7 @@ const facts = vms.map(
         "hostname",
         "cat /etc/machine-id /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid",
         "head -c 16 /dev/urandom | base64",
-        "cut -d ' ' -f 28 /proc/self/stat", // where the stack of a new process starts
+        "systemd-run --quiet --pipe cut -d ' ' -f 28 /proc/self/stat", // where the stack of a new service starts
       ].join("; "),
       delete: "true",
     }),
