@@ -173,12 +173,7 @@ until_systemd_is_quiet() {
   command -v udevadm >/dev/null || return 0
   udevadm settle --timeout="$SETTLE_SECONDS" || { echo "udev was still busy after $SETTLE_SECONDS s" >&4 && return 1; }
   # Its workers, idle now, would be ended some seconds later: in each clone once more.
-  udevd=$(main_process systemd-udevd.service)
-  kill -TERM $(cat "/proc/$udevd/task/$udevd/children") 2>/dev/null || :
-}
-
-main_process() { # main_process UNIT
-  systemctl show --property MainPID --value "$1"
+  for udevd in $(pidof systemd-udevd); do kill -TERM $(cat "/proc/$udevd/task/$udevd/children"); done 2>/dev/null || :
 }
 
 # Such an init tells nobody when it has started all. Its scripts are gone then, and none comes any more.
@@ -215,7 +210,7 @@ hold_journal() {
 }
 
 journal_waits() {
-  waits_at_pipe "$(main_process systemd-journald.service)"
+  waits_at_pipe "$(pidof systemd-journald)"
 }
 
 # waits_at_pipe PID: the kernel's function in which it sleeps is that of opening one.

@@ -41,8 +41,8 @@ const BY_SYSTEMD = "\nRUN touch /etc/cloud/cloud-init.disabled\n";
 const LOADERS = `
 export MTOOLS_SKIP_CHECK=1
 cd /out
-# no_timer_check: on a busy host a kernel under emulation may find that its timer does not work.
-options='root=LABEL=root ro quiet console=ttyS0 mitigations=off no_timer_check'
+# norandmaps: see serve in provider/guest/agent.sh. no_timer_check: on a busy host a kernel under emulation may find that its timer does not work.
+options='root=LABEL=root ro quiet console=ttyS0 mitigations=off norandmaps no_timer_check'
 for kind in bios uefi; do
   truncate -s 48M $kind.fat
   mformat -i $kind.fat -F ::
