@@ -1,5 +1,5 @@
 // `npm test`: set-up, then every check and every test. The last line is the sum: `N passed, N failed`.
-import { testPackages } from "./setup/host-packages.mjs";
+import { foreignPackages, testPackages } from "./setup/host-packages.mjs";
 import { STEPS } from "./setup/steps.mjs";
 import { setUp } from "./setup/set-up.mjs";
 import { TEST_USER_STEPS } from "./setup/test-user.mjs";
@@ -12,7 +12,7 @@ import { summary } from "./test/tally.mjs";
 await main(async () => {
   const { stages, forJest } = readArguments(process.argv.slice(2));
   const asRoot = process.getuid?.() === 0 && stages.some(({ name }) => name === "e2e");
-  const host = await setUp([...STEPS, testPackages, ...(asRoot ? TEST_USER_STEPS : [])]);
+  const host = await setUp([...STEPS, testPackages, foreignPackages, ...(asRoot ? TEST_USER_STEPS : [])]);
   const tallies = [];
   for (const together of inTurn(stages)) {
     say(`\n── ${together.map(({ name }) => name).join(", ")}`);

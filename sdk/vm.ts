@@ -124,8 +124,8 @@ export class VM extends pulumi.dynamic.Resource {
   declare readonly addresses: pulumi.Output<string[]>;
   /**
    * Path of the log of Mayfly's own SSH sessions on it: one JSON object a line, who connected, with which key, for which
-   * resource, how much, and how it ended. Of commands it has a hash; the text only of those
-   * that were typed as arguments of `mayfly`.
+   * resource, how much, and how it ended. Of commands it has a hash; the text only of those that were typed as arguments of
+   * `mayfly`.
    */
   declare readonly sessionLog: pulumi.Output<string>;
   /** Path of an OpenSSH client configuration: `ssh -F PATH HOSTNAME`, where the host name is that of the guest. */

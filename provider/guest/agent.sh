@@ -41,10 +41,10 @@ echo -1000 >/proc/self/oom_score_adj # when memory runs out, nobody else can tel
 # comes in by our door: the image's services keep theirs random. `sysctl.kernel.randomize_va_space=2` on the kernel's command
 # line, as its default is, asks for random ones here as well.
 serve() { # serve PIDFILE
-  steady=
-  ! grep -q '^model name.*QEMU TCG' /proc/cpuinfo || grep -q 'sysctl\.kernel\.randomize_va_space=2' /proc/cmdline ||
+  steady= name=$sshd options=
+  if grep -q '^model name.*QEMU TCG' /proc/cpuinfo && ! grep -q 'sysctl\.kernel\.randomize_va_space=2' /proc/cmdline; then
     steady="/usr/lib/mayfly/helper steady"
-  name=$sshd options=
+  fi
   if [ -z "$is_lent" ] && [ -e /etc/pam.d/mayfly-sshd ]; then
     if [ -e /etc/mayfly/names-pam ]; then options="-o PAMServiceName=mayfly-sshd"; else name=mayfly-sshd; fi
   fi
@@ -182,7 +182,7 @@ until_scripts_are_quiet() {
   until_true "$SETTLE_SECONDS" scripts_are_gone || { echo "its init's scripts still ran after $SETTLE_SECONDS s" >&4 && return 1; }
 }
 
-scripts_run() {
+scripts_run() { # with a pause before it: nothing tells, and to look takes time from what is waited for
   sleep 1
   cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -qE '/etc/init.d/|/etc/rc|startpar|openrc'
 }

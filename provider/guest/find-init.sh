@@ -1,7 +1,7 @@
 # Which program of an image is its init, and of which kind: systemd, scripts (an inittab that runs sysv-rc or OpenRC), other,
-# or minimal (none, Mayfly's own takes its place). One rule, for two readers: the look into an image (provider/images/look.ts), which spares an image that is neither
-# systemd's nor ours the boot that is to become a template; and each boot (init.sh), as what is on a scratch disk may have
-# become another machine. A reader brings its own ways into the image:
+# or minimal (none, Mayfly's own takes its place). One rule, for two readers: the look into an image
+# (provider/images/look.ts), which spares an image of another init the boot that is to become a template; and each boot
+# (init.sh), as what is on a scratch disk may have become another machine. A reader brings its own ways into the image:
 #   is_there PATH     whether there is such a program
 #   leads_to PATH     prints the path that a link leads to; fails where there is no program
 #   text_of PATH      prints a file; nothing where there is none

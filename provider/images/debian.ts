@@ -90,15 +90,12 @@ export async function makeDebianImage(
     const tarball = join(paths.scratch, `${name.replaceAll(/\W/g, "_")}.tar`);
     try {
       await bootstrap(paths, podman, spec, tarball, signal, say);
-      const labels = [
-        "--arch",
-        spec.architecture,
+      const labels = ["mayfly.image=debian", `mayfly.suite=${spec.suite}`].flatMap((label) => [
         "--change",
-        `LABEL mayfly.image=debian`,
-        "--change",
-        `LABEL mayfly.suite=${spec.suite}`,
-      ];
-      await podman.run(["import", "--quiet", ...labels, tarball, name], { signal });
+        `LABEL ${label}`,
+      ]);
+      const form = ["--arch", spec.architecture, ...labels];
+      await podman.run(["import", "--quiet", ...form, tarball, name], { signal });
     } finally {
       await rm(tarball, { force: true });
     }

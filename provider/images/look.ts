@@ -33,16 +33,8 @@ ${readFileSync(join(__dirname, "..", "guest", "find-init.sh"), "utf8")}
 find_init
 `;
 
-/**
- * Prints `kernel VERSION FILE MODULES` for each kernel in the image (bootc's place, then Debian's and Fedora's, then those
- * of unified kernel images), `init KIND`, `sshd FILE`, `busybox FILE` for
- * Debian's that needs no library, and `file NAME` for one of its files. A link may point outside of
- * what is mounted here, so being a link is enough.
- */
-const LOOK = `${WITH_IMAGE}
-${FIND_INIT}
-echo "init $kind"
-cd "$root"
+/** `first WHAT FILE...` prints WHAT and the first of the files that is there, in the folder that the shell is in. */
+export const FIRST = `
 first() {
   what=$1
   shift
@@ -50,6 +42,18 @@ first() {
     if [ -e "$file" ] || [ -L "$file" ]; then echo "$what $file" && return; fi
   done
 }
+`;
+
+/**
+ * Prints `kernel VERSION FILE MODULES` for each kernel in the image (bootc's place, then Debian's and Fedora's, then those
+ * of unified kernel images), `init KIND`, `sshd FILE`, `busybox FILE` for Debian's that needs no library, and `file NAME` for
+ * one of its files. A link may point outside of what is mounted here, so being a link is enough.
+ */
+const LOOK = `${WITH_IMAGE}
+${FIND_INIT}
+echo "init $kind"
+cd "$root"
+${FIRST}
 first file * .[!.]*
 first sshd usr/sbin/sshd usr/bin/sshd sbin/sshd
 [ ! -e var/lib/dpkg/info/busybox-static.list ] || first busybox usr/bin/busybox bin/busybox

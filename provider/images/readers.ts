@@ -1,5 +1,5 @@
 import type { Podman } from "../host/podman";
-import { WITH_IMAGE } from "./look";
+import { FIRST, WITH_IMAGE } from "./look";
 
 /** Programs in an image that read what a user gives for a guest's first boot. */
 export interface Readers {
@@ -7,22 +7,16 @@ export interface Readers {
   readonly hasIgnition: boolean;
 }
 
-/** Prints the name of each that is there; as `guest/ignite.sh` looks for them. A link may lead out of what is mounted here. */
+/** Prints a line for each that is there; as `guest/ignite.sh` looks for them. A link may lead out of what is mounted here. */
 const FIND_READERS = `${WITH_IMAGE}
 cd "$root"
-is_there() {
-  name=$1
-  shift
-  for file in "$@"; do
-    if [ -e "$file" ] || [ -L "$file" ]; then echo "$name" && return; fi
-  done
-}
-is_there cloud-init usr/bin/cloud-init usr/local/bin/cloud-init
-is_there ignition usr/lib/dracut/modules.d/*ignition/ignition usr/bin/ignition
+${FIRST}
+first cloud-init usr/bin/cloud-init usr/local/bin/cloud-init
+first ignition usr/lib/dracut/modules.d/*ignition/ignition usr/bin/ignition
 `;
 
 /** Looks for them in an image of podman's store. */
 export async function findReaders(podman: Podman, image: string, signal: AbortSignal): Promise<Readers> {
-  const found = new Set((await podman.script(FIND_READERS, [image], { signal })).split("\n"));
-  return { hasCloudInit: found.has("cloud-init"), hasIgnition: found.has("ignition") };
+  const found = await podman.script(FIND_READERS, [image], { signal });
+  return { hasCloudInit: /^cloud-init /m.test(found), hasIgnition: /^ignition /m.test(found) };
 }

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import { hostAddresses } from "../host/addresses";
 import { needProgram, type Podman } from "../host/podman";
 import { identifyProcess, type ProcessIdentity } from "../host/process-identity";
+import { until } from "../host/until";
 import type { Exit } from "./exits";
 import { diskFile, diskPath } from "./disks";
 import { INSIDE } from "./inside";
@@ -212,22 +212,28 @@ export async function removeContainers(
       ? await containersOf(podman, id, signal)
       : [containerName(id), ...parts.map((part) => containerName(`${id}-${part}`))];
   if (names.length === 0) return;
-  for (let attempt = 1; ; attempt += 1) {
+  let evidence: string | undefined;
+  const remove = async () => {
     try {
       await podman.run(["rm", "--force", "--time", "0", "--ignore", ...names], { signal });
-      return;
+      return true;
     } catch (error) {
-      if (attempt === ATTEMPTS || !isEnding(error)) throw error;
-      await sleep(ENDING_MS, undefined, { signal });
+      if (!isEnding(error)) throw error;
+      evidence = error.evidence;
+      return undefined;
     }
-  }
+  };
+  await until("podman removes containers that are ending", remove, {
+    signal: AbortSignal.any([signal, AbortSignal.timeout(ENDING_MS)]),
+    code: "TOOL_FAILED",
+    diagnose: () => ({ evidence, remedy: "see: podman ps --all" }),
+  });
 }
 
-const ATTEMPTS = 20;
-const ENDING_MS = 100;
+const ENDING_MS = 5_000; // takes some tenths of a second
 
 /** What ends by itself at that very moment podman still wants to stop, and fails to: it has not seen the end yet. */
-function isEnding(error: unknown): boolean {
+function isEnding(error: unknown): error is MayflyError {
   return error instanceof MayflyError && /container not running|could not be stopped/i.test(error.evidence ?? "");
 }
 

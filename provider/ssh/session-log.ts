@@ -7,8 +7,9 @@ import { noTraffic, type Traffic } from "./traffic";
 
 /**
  * What a session is. Of a program's command there is a hash and a length, never the text: it may hold a secret that nobody
- * declared as one. (The beginning of one that somebody has typed is there, see {@link recordProgram}.) With the text at hand the hash tells whether it is the one: `printf %s "$COMMAND" | sha256sum`. Of a
- * command that is declared secret there is neither, as short secrets can be found by trying.
+ * declared as one. (The beginning of one that somebody has typed is there, see {@link recordProgram}.) With the text at
+ * hand the hash tells whether it is the one: `printf %s "$COMMAND" | sha256sum`. Of a command that is declared secret there
+ * is neither, as short secrets can be found by trying.
  */
 export type SessionKind =
   | { readonly kind: "command"; readonly sha256: string; readonly length: number; readonly text?: string }

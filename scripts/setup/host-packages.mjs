@@ -52,7 +52,8 @@ export const downloader = packagesStep("packages for Pulumi's installer", DOWNLO
 
 /** What the tests need of the host beyond that. */
 export const testPackages = packagesStep("packages for the tests", TEST_NEEDS);
-/** @type {import("./steps.mjs").Step} */
+
+/** What guests for another processor need of the host. */
 export const foreignPackages = packagesStep("packages for guests of arm64", FOREIGN_NEEDS);
 
 /** What this machine runs. */
