@@ -21,7 +21,7 @@ module.exports = {
     forbid("no-unresolvable", "This import leads nowhere.", {}, { couldNotResolve: true }),
     forbid(
       "sdk-takes-types-only",
-      "The SDK reaches the provider by name at run time (the trampoline); an import would be serialised into state.",
+      "The SDK reaches the provider by name at run time (sdk/dynamic-resource.ts): a program loads nothing of it.",
       { path: "^sdk/" },
       { path: "^(provider|cli|scripts)/", dependencyTypesNot: TYPES_ONLY },
     ),

@@ -70,8 +70,6 @@ export default defineConfig(
       ],
     },
   },
-  // Its text is what Pulumi serialises into users' state: calls of `require` by name, and nothing else.
-  { files: ["sdk/trampoline.ts"], rules: { "@typescript-eslint/no-require-imports": "off" } },
   {
     files: ["tests/**/*.ts"],
     rules: {

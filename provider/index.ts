@@ -1,6 +1,6 @@
 /**
- * What the trampoline in users' state files calls, by name and with the kind first. Frozen: a state may be older than
- * this package by any number of versions, and its `delete` has to work.
+ * What the text in users' state files calls by name (`sdk/dynamic-resource.ts`). Frozen: a state may be older than this
+ * package by any number of versions, and its `delete` has to work.
  */
 import type { dynamic as pulumi } from "@pulumi/pulumi";
 import { Dynamic } from "./engine/dynamic";
@@ -16,6 +16,21 @@ const dynamic = new Dynamic({
 
 /** What goes over Pulumi's wire. The published types of this file name nothing of ours: it is frozen, the rooms are not. */
 type Properties = Record<string, unknown>;
+
+/** A kind as Pulumi's dynamic-provider process wants it, which then calls its verbs. */
+export function provider(kind: string): pulumi.ResourceProvider {
+  return {
+    configure: (request) => configure(kind, request),
+    check: (olds: Properties | undefined, news: Properties) => check(kind, olds, news),
+    diff: (id, olds: Properties, news: Properties) => diff(kind, id, olds, news),
+    create: (inputs: Properties) => create(kind, inputs),
+    read: (id, props: Properties) => read(kind, id, props),
+    update: (id, olds: Properties, news: Properties) => update(kind, id, olds, news),
+    delete: (id, props: Properties) => remove(kind, id, props),
+  };
+}
+
+// The verbs by themselves, as the first states call them: each holds a text that Pulumi made of seven functions.
 
 /** Nothing is configured: all is in a resource's inputs. Pulumi does not wait for this one before other calls. */
 export function configure(_kind: string, _request: unknown): Promise<void> {

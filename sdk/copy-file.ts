@@ -2,9 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { CopyFileInputs } from "../provider/schema/copy-file";
 import { common, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
-import { trampoline } from "./trampoline";
-
-const provider = trampoline("CopyFile"); // one object a kind: Pulumi serialises it once
+import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link CopyFile}: exactly one of `source`, `content` and `download`. */
 export interface CopyFileArgs
@@ -29,7 +27,7 @@ export interface CopyFileArgs
  * @example
  * new mayfly.CopyFile("report", { vm, remotePath: "/srv/report.xml", download: "./report.xml" }, { dependsOn: [tests] });
  */
-export class CopyFile extends pulumi.dynamic.Resource {
+export class CopyFile extends DynamicResource {
   /** SHA-256 of the content, in hex. */
   declare readonly sha256: pulumi.Output<string>;
   /** Size in bytes. */
@@ -39,7 +37,7 @@ export class CopyFile extends pulumi.dynamic.Resource {
   constructor(name: string, args: CopyFileArgs, options?: pulumi.CustomResourceOptions) {
     const { vm: _vm, connection: _connection, source, ...rest } = args;
     super(
-      provider,
+      "CopyFile",
       name,
       {
         ...pending("sha256", "size"),
@@ -47,8 +45,6 @@ export class CopyFile extends pulumi.dynamic.Resource {
         ...common(name, options),
       },
       targetOptions(args, options),
-      "mayfly",
-      "CopyFile",
     );
   }
 

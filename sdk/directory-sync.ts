@@ -2,9 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DirectorySyncInputs } from "../provider/schema/directory-sync";
 import { common, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
-import { trampoline } from "./trampoline";
-
-const provider = trampoline("DirectorySync"); // one object a kind: Pulumi serialises it once
+import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link DirectorySync}: exactly one of `source` and `download`. */
 export interface DirectorySyncArgs
@@ -27,7 +25,7 @@ export interface DirectorySyncArgs
  * @example
  * new mayfly.DirectorySync("logs", { vm, remotePath: "/var/log", download: "./logs", triggers: [tests.stdout] });
  */
-export class DirectorySync extends pulumi.dynamic.Resource {
+export class DirectorySync extends DynamicResource {
   /** `in step`, or `out of step` where a refresh has seen the two differ: the next `up` syncs again. */
   declare readonly status: pulumi.Output<"in step" | "out of step">;
   /** Number of files in the source, at the last sync. */
@@ -47,7 +45,7 @@ export class DirectorySync extends pulumi.dynamic.Resource {
   constructor(name: string, args: DirectorySyncArgs, options?: pulumi.CustomResourceOptions) {
     const { vm: _vm, connection: _connection, ...rest } = args;
     super(
-      provider,
+      "DirectorySync",
       name,
       {
         ...pending("status", "files", "size", "syncedAt", "sourceHash"),
@@ -55,8 +53,6 @@ export class DirectorySync extends pulumi.dynamic.Resource {
         ...common(name, options),
       },
       targetOptions(args, options),
-      "mayfly",
-      "DirectorySync",
     );
   }
 

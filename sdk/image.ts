@@ -1,9 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ImageInputs } from "../provider/schema/image";
 import { common, isOfKind, pending, type Inputs } from "./inputs";
-import { trampoline } from "./trampoline";
-
-const provider = trampoline("Image"); // one object a kind: Pulumi serialises it once
+import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link Image}: exactly one source. */
 export type ImageArgs = Omit<Inputs<ImageInputs>, "sourceHash">;
@@ -27,7 +25,7 @@ export type ImageArgs = Omit<Inputs<ImageInputs>, "sourceHash">;
  * const image = new mayfly.Image("appliance", { disk: "appliance.qcow2" });
  * const vm = new mayfly.VM("appliance", { image, memory: "2GiB" });
  */
-export class Image extends pulumi.dynamic.Resource {
+export class Image extends DynamicResource {
   /**
    * Name in podman's store, such as `localhost/mayfly/debian:…`, or for a `disk` in Mayfly's own; what `VM.image` takes.
    * Another content of a Containerfile, a `rootfs`, a `disk`, or a `reference` with `pullPolicy: "always"` or an `architecture` has another name.
@@ -49,7 +47,7 @@ export class Image extends pulumi.dynamic.Resource {
   /** @param args Where the image comes from. */
   constructor(name: string, args: ImageArgs, options?: pulumi.CustomResourceOptions) {
     const outputs = pending("imageName", "digest", "sizeMiB", "kernel", "sourceHash");
-    super(provider, name, { ...outputs, ...args, ...common(name, options) }, options, "mayfly", "Image");
+    super("Image", name, { ...outputs, ...args, ...common(name, options) }, options);
   }
 
   /** Whether an object is an Image, also one of another copy of this package. */

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { typeOf } from "./dynamic-resource";
 
 /** The same fields, each of which may be an output of another resource, at any depth. */
 export type Inputs<T> = { [Key in keyof T]: pulumi.Input<Deep<T[Key]>> };
@@ -43,7 +44,7 @@ export function withSecrets(
 
 /** Whether an object is a resource of a kind of ours, also one that another copy of this package made. */
 export function isOfKind(object: unknown, kind: string): boolean {
-  return pulumi.CustomResource.isInstance(object) && hasType(object, `pulumi-nodejs:dynamic/mayfly:${kind}`);
+  return pulumi.CustomResource.isInstance(object) && hasType(object, typeOf(kind));
 }
 
 function hasType(resource: pulumi.CustomResource, type: string): boolean {

@@ -1,9 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { NetworkInputs } from "../provider/schema/network";
 import { common, isOfKind, pending, type Inputs } from "./inputs";
-import { trampoline } from "./trampoline";
-
-const provider = trampoline("Network"); // one object a kind: Pulumi serialises it once
+import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link Network}. */
 export type NetworkArgs = Inputs<NetworkInputs>;
@@ -22,7 +20,7 @@ export type NetworkArgs = Inputs<NetworkInputs>;
  * const web = new mayfly.VM("web", { image, networks: [{ network: net, address: "10.80.0.5", aliases: ["www"] }] });
  * new mayfly.SshCommand("ping", { vm: web, create: "ping -c 1 db" }, { dependsOn: [db] });
  */
-export class Network extends pulumi.dynamic.Resource {
+export class Network extends DynamicResource {
   /** Its addresses. */
   declare readonly subnet: pulumi.Output<string>;
   /** Path of the log of its switch. */
@@ -31,7 +29,7 @@ export class Network extends pulumi.dynamic.Resource {
   /** @param args All optional. */
   constructor(name: string, args: NetworkArgs = {}, options?: pulumi.CustomResourceOptions) {
     const outputs = pending("subnet", "log");
-    super(provider, name, { ...outputs, ...args, ...common(name, options) }, options, "mayfly", "Network");
+    super("Network", name, { ...outputs, ...args, ...common(name, options) }, options);
   }
 
   /** Whether an object is a Network, also one of another copy of this package. */

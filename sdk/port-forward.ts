@@ -2,9 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { PortForwardInputs } from "../provider/schema/port-forward";
 import { common, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
-import { trampoline } from "./trampoline";
-
-const provider = trampoline("PortForward"); // one object a kind: Pulumi serialises it once
+import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link PortForward}. */
 export interface PortForwardArgs extends Target, Omit<Inputs<PortForwardInputs>, "connection" | "vmId"> {}
@@ -24,7 +22,7 @@ export interface PortForwardArgs extends Target, Omit<Inputs<PortForwardInputs>,
  * new mayfly.PortForward("registry", { vm, type: "remote", hostPort: 5000, guestPort: 5000 });
  * new mayfly.PortForward("docker", { vm, hostSocket: "/run/user/1000/vm.sock", guestSocket: "/run/docker.sock" });
  */
-export class PortForward extends pulumi.dynamic.Resource {
+export class PortForward extends DynamicResource {
   /** Address at which it listens: on this host, for `remote` in the VM. Empty for a socket. */
   declare readonly host: pulumi.Output<string>;
   /** Port at which it listens. 0 for a socket. */
@@ -36,12 +34,10 @@ export class PortForward extends pulumi.dynamic.Resource {
   constructor(name: string, args: PortForwardArgs, options?: pulumi.CustomResourceOptions) {
     const { vm: _vm, connection: _connection, ...rest } = args;
     super(
-      provider,
+      "PortForward",
       name,
       { ...pending("host", "port", "socket"), ...rest, ...targetInputs(args), ...common(name, options) },
       targetOptions(args, options),
-      "mayfly",
-      "PortForward",
     );
   }
 

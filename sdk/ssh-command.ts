@@ -2,9 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { SshCommandInputs } from "../provider/schema/ssh-command";
 import { common, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
-import { trampoline } from "./trampoline";
-
-const provider = trampoline("SshCommand"); // one object a kind: Pulumi serialises it once
+import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link SshCommand}: those of `remote.Command` in `@pulumi/command`, and more. */
 export interface SshCommandArgs extends Target, Omit<Inputs<SshCommandInputs>, "connection" | "vmId"> {}
@@ -22,7 +20,7 @@ export interface SshCommandArgs extends Target, Omit<Inputs<SshCommandInputs>, "
  * @example
  * new mayfly.SshCommand("user", { vm, create: "useradd -m ada", delete: "userdel -r ada", triggers: [version] });
  */
-export class SshCommand extends pulumi.dynamic.Resource {
+export class SshCommand extends DynamicResource {
   /** What the last command wrote to its standard output, without the last newline. Secret with `secretOutput`. */
   declare readonly stdout: pulumi.Output<string>;
   /** The same of its standard error. Secret with `secretOutput`. */
@@ -37,7 +35,7 @@ export class SshCommand extends pulumi.dynamic.Resource {
     const { vm: _vm, connection: _connection, ...rest } = args;
     const secretOutput = args.secretOutput ?? anySecret(args.create, args.update, args.stdin, args.environment);
     super(
-      provider,
+      "SshCommand",
       name,
       {
         ...pending("stdout", "stderr", "exitCode", "durationSeconds"),
@@ -45,8 +43,6 @@ export class SshCommand extends pulumi.dynamic.Resource {
         ...common(name, options),
       },
       targetOptions(args, options),
-      "mayfly",
-      "SshCommand",
     );
   }
 

@@ -2,10 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { SshConfigInputs } from "../provider/schema/ssh-config";
 import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
 import { targetInputs, type Target } from "./on-vm";
-import { trampoline } from "./trampoline";
+import { DynamicResource } from "./dynamic-resource";
 import type { VM } from "./vm";
-
-const provider = trampoline("SshConfig"); // one object a kind: Pulumi serialises it once
 
 /** Arguments of {@link SshConfig}. */
 export interface SshConfigArgs
@@ -34,7 +32,7 @@ export interface SshConfigArgs
  * const db = new mayfly.VM("db", { image, network: "isolated", networks: [{ network }] });
  * new mayfly.SshConfig("db", { vm: db, proxyJump: web }); // by way of web, which is in the network too
  */
-export class SshConfig extends pulumi.dynamic.Resource {
+export class SshConfig extends DynamicResource {
   /** Path of the configuration, for `ssh -F` or an `Include` of your own. */
   declare readonly path: pulumi.Output<string>;
   /** The name by which ssh knows the VM. */
@@ -46,7 +44,7 @@ export class SshConfig extends pulumi.dynamic.Resource {
   constructor(name: string, args: SshConfigArgs, options?: pulumi.CustomResourceOptions) {
     const { vm: _vm, connection: _connection, proxyJump: _jump, ...rest } = args;
     super(
-      provider,
+      "SshConfig",
       name,
       {
         ...pending("path", "hostAlias", "command"),
@@ -57,8 +55,6 @@ export class SshConfig extends pulumi.dynamic.Resource {
       },
       // Not gone by itself with its VM: there may be a line in a file of the user's.
       withSecrets(options, "connection", "jumpConnection"),
-      "mayfly",
-      "SshConfig",
     );
   }
 

@@ -1,9 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SshKeyInputs } from "../provider/schema/ssh-key";
 import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
-import { trampoline } from "./trampoline";
-
-const provider = trampoline("SshKey"); // one object a kind: Pulumi serialises it once
+import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link SshKey}. */
 export type SshKeyArgs = Omit<Inputs<SshKeyInputs>, "sourceFingerprint">;
@@ -25,7 +23,7 @@ export type SshKeyArgs = Omit<Inputs<SshKeyInputs>, "sourceFingerprint">;
  * const file = new mayfly.SshKey("file", { privateKeyFile: "~/.ssh/id_ed25519" });
  * const hardware = new mayfly.SshKey("agent", { agent: "SHA256:…" }); // the private key stays in the agent
  */
-export class SshKey extends pulumi.dynamic.Resource {
+export class SshKey extends DynamicResource {
   /** Public key, one line as in `authorized_keys`. */
   declare readonly publicKey: pulumi.Output<string>;
   /**
@@ -45,12 +43,10 @@ export class SshKey extends pulumi.dynamic.Resource {
     const secrets = { privateKey: secret(args.privateKey), passphrase: secret(args.passphrase) };
     const outputs = pending("publicKeyOutput", "privateKeyOutput", "fingerprint", "agentSocketPath", "login");
     super(
-      provider,
+      "SshKey",
       name,
       { ...outputs, ...args, ...secrets, ...common(name, options) },
       withSecrets(options, "privateKey", "passphrase", "privateKeyOutput", "login"),
-      "mayfly",
-      "SshKey",
     );
     // On the wire these outputs have names of their own beside the inputs: provider/engine/state.ts.
     const wire = this as unknown as Record<"publicKeyOutput" | "privateKeyOutput", pulumi.Output<string>>;

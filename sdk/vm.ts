@@ -4,9 +4,7 @@ import { Image, isOfDisk } from "./image";
 import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
 import type { Network } from "./network";
 import { SshKey } from "./ssh-key";
-import { trampoline } from "./trampoline";
-
-const provider = trampoline("VM"); // one object a kind: Pulumi serialises it once
+import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link VM}. */
 export interface VMArgs extends Omit<Inputs<VMInputs>, "image" | "fromDisk" | "sshKey" | "networks" | "networkIds"> {
@@ -93,7 +91,7 @@ export interface PublishedPort {
  *   users: [{ name: "dev", sudo: true }],
  * });
  */
-export class VM extends pulumi.dynamic.Resource {
+export class VM extends DynamicResource {
   /** Address of the host at which the guest's SSH server answers. */
   declare readonly host: pulumi.Output<string>;
   /** Port there; another one for every VM. */
@@ -145,12 +143,10 @@ export class VM extends pulumi.dynamic.Resource {
       sshKey: secret(SshKey.isInstance(sshKey) ? sshKey.login : sshKey),
     };
     super(
-      provider,
+      "VM",
       name,
       { ...outputs, ...rest, ...named, ...places(networks), ...common(name, options) },
       withSecrets(options, "connection", "sshKey", "userData", "ignition"),
-      "mayfly",
-      "VM",
     );
     // On the wire this output has a name of its own beside the input `accelerator`: provider/engine/state.ts.
     this.accelerator = (this as unknown as { acceleratorOutput: pulumi.Output<"kvm" | "tcg"> }).acceleratorOutput;

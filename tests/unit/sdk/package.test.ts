@@ -36,6 +36,6 @@ test("the published package depends on exactly what its sources import", () => {
     dependencies: Record<string, string>;
   };
   const imported = new Set(sources().flatMap(packagesIn));
-  imported.delete(name); // the trampoline finds the package itself by its name
+  imported.delete(name); // the text in states finds the package itself by its name
   expect([...imported].sort()).toEqual(Object.keys(dependencies).sort());
 });
