@@ -156,6 +156,7 @@ settle() {
   esac
   until_true 20 door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
   rehearse
+  cover_boot_id || { echo "nothing can be mounted over its boot id" >&4 && return 1; }
   [ "$init" != systemd ] || hold_journal || { echo "its journald does not wait for a boot id" >&4 && return 1; }
   [ "$init" = minimal ] || rm -f /etc/mayfly/begin # nobody waits there
   : >/etc/machine-id
@@ -197,6 +198,15 @@ until_minimal_is_quiet() { # minimal-init.sh says when only the image's own prog
   return 1
 }
 
+# The kernel makes its boot id once and gives no way to change it, so a file of ours is mounted over it, whose text each
+# clone makes anew (helper/renew.h). Mounted here: systemd looks through all mounts when one comes, and tells D-Bus of it.
+cover_boot_id() {
+  mkdir -p /run/mayfly
+  cat /proc/sys/kernel/random/boot_id >/run/mayfly/boot_id
+  chmod 444 /run/mayfly/boot_id
+  mount --bind /run/mayfly/boot_id /proc/sys/kernel/random/boot_id
+}
+
 # journald keeps the boot id and machine-id that it was started with. A template's has been started once more, and waits at
 # a pipe in the boot id's place, which prepare.sh has systemd give it; its sockets keep what is logged until then. So little
 # is left to do for a clone: all of its start takes more of an emulated CPU than the first login.
@@ -206,7 +216,16 @@ hold_journal() {
   rm -rf /run/log/journal/* /var/log/journal/*
   mkfifo -m 600 "$journal"
   systemctl start --no-block systemd-journald.service
-  until_true 20 journal_waits
+  until_true 20 journal_waits || return
+  # systemd watches its sockets until it is ready; what comes there first has systemd tell D-Bus of it, which passes it on.
+  # Here rather than in each clone: journald overlooks a message with nothing in it.
+  for socket in socket dev-log; do /usr/lib/mayfly/helper knock /run/systemd/journal/$socket || :; done
+  until_true 5 sockets_are_heard || :
+}
+
+sockets_are_heard() {
+  set -- systemd-journald.socket systemd-journald-dev-log.socket
+  [ "$(systemctl show --property SubState --value "$@" | grep -c running)" = $# ]
 }
 
 journal_waits() {

@@ -8,6 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { MayflyError } from "../errors";
 import { readFileIfExists, writeFileAtomic } from "./files";
@@ -31,6 +32,8 @@ interface PodmanVerdict {
   readonly limits: boolean;
   /** Value of `--network` that gives each container a network of its own. */
   readonly network: string;
+  /** Where podman keeps its images: `graphroot` of containers-storage.conf(5). Absent in verdicts of former versions. */
+  readonly graphRoot?: string;
 }
 
 const TRIAL_MS = 30_000; // a trial container takes 0.3 s; a cold disk or a first start of podman far more
@@ -61,6 +64,17 @@ export class Podman {
     return rootless ? this.run(["unshare", ...shell], options) : run(shell[0] ?? "sh", shell.slice(1), options);
   }
 
+  /**
+   * Changes whenever an image in podman's store does: which file its list of images is, which is written anew each time.
+   * `undefined` where that list is not where podman 4 and 5 have it.
+   */
+  async imagesStamp(signal: AbortSignal): Promise<string | undefined> {
+    const { graphRoot } = await this.prove(signal);
+    if (graphRoot === undefined) return undefined;
+    const seen = await stat(join(graphRoot, "overlay-images", "images.json")).catch(() => undefined);
+    return seen && [seen.ino, seen.mtimeMs, seen.size].join(" ");
+  }
+
   /** What this host's podman can do. Tried once a boot of the host, then remembered. */
   async prove(signal: AbortSignal): Promise<PodmanVerdict> {
     this.verdict ??= this.look(signal).catch((error: unknown) => {
@@ -86,7 +100,7 @@ export class Podman {
 
   private async tryOut(signal: AbortSignal): Promise<PodmanVerdict> {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(4 * TRIAL_MS)]);
-    const { host } = JSON.parse(await podman(["info", "--format", "json"], { signal: deadline })) as PodmanInfo;
+    const { host, store } = JSON.parse(await podman(["info", "--format", "json"], { signal: deadline })) as PodmanInfo;
     const { rootless } = host.security;
     if (rootless) checkIds(host.idMappings);
     const common = {
@@ -94,6 +108,7 @@ export class Podman {
       rootless,
       limits: ["memory", "pids", "cpu"].every((name) => host.cgroupControllers.includes(name)),
       network: networkMode(rootless),
+      graphRoot: store.graphRoot,
     };
     const refusal = await this.trial(common.network, undefined, deadline);
     if (refusal === undefined) return common;
@@ -140,6 +155,7 @@ interface PodmanInfo {
     readonly cgroupControllers: readonly string[];
     readonly idMappings: IdMappings;
   };
+  readonly store: { readonly graphRoot: string };
 }
 
 async function podman(args: readonly string[], options: RunOptions, containersConf?: string): Promise<string> {

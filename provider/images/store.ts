@@ -19,8 +19,27 @@ export interface StoredImage {
   readonly container: ContainerConfig;
 }
 
+type Found = Promise<StoredImage | undefined>;
+
+/** What was found in a store, as long as that does not change: each VM of a fleet asks for the same image, all at once. */
+const FOUND = new WeakMap<Podman, { readonly stamp: string; readonly images: Map<string, Found> }>();
+
 /** Looks an image up; `undefined` when the store has none by that name. */
 export async function findImage(podman: Podman, name: string, signal: AbortSignal): Promise<StoredImage | undefined> {
+  const stamp = await podman.imagesStamp(signal);
+  const ask = async () => askForImage(podman, name, signal);
+  if (stamp === undefined) return ask();
+  const known = FOUND.get(podman);
+  const { images } = known?.stamp === stamp ? known : { images: new Map<string, Found>() };
+  FOUND.set(podman, { stamp, images });
+  const asked = images.get(name);
+  if (asked !== undefined) return asked.catch(ask); // it was another's deadline that ended it
+  const asking = ask();
+  images.set(name, asking);
+  return asking;
+}
+
+async function askForImage(podman: Podman, name: string, signal: AbortSignal): Promise<StoredImage | undefined> {
   try {
     const [image] = JSON.parse(await podman.run(["image", "inspect", name], { signal })) as PodmanImage[];
     if (image === undefined) return undefined;

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
@@ -7,6 +8,7 @@ import { identifyProcess, type ProcessIdentity } from "../host/process-identity"
 import { until } from "../host/until";
 import type { Exit } from "./exits";
 import { diskFile, diskPath } from "./disks";
+import { chooseHostPorts } from "./host-ports";
 import { INSIDE } from "./inside";
 import { containerPort, overheadMiB, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachineSpec, PortSpec } from "./spec";
@@ -62,22 +64,67 @@ export interface ContainerSpec {
   readonly command: readonly string[];
   /** Port of the host, at 127.0.0.1, that is to lead to the guest's sshd; absent: a free one. */
   readonly sshPort: number | undefined;
+  /** File that gets the number of qemu's process. */
+  readonly pidFile: string;
+}
+
+/** What a machine that was started has on the host. */
+export interface OnHost {
+  /** qemu; `undefined` when it has ended already. */
+  readonly qemu: ProcessIdentity | undefined;
+  /** Port, at 127.0.0.1, that leads to the guest's sshd. */
+  readonly sshPort: number;
+  /** The ports that were asked for, with their numbers. */
+  readonly ports: readonly PortSpec[];
 }
 
 /** Most that is kept of a console; podman starts the file anew then. A guest must not be able to fill the host's disk. */
 const MAX_LOG = "16mb";
 
-/** Starts a machine's container. Throws `PORT_TAKEN`, or podman's own words. */
-export async function startContainer(podman: Podman, spec: ContainerSpec, signal: AbortSignal): Promise<void> {
+/** How often free ports are chosen, when somebody takes one of them meanwhile. */
+const CHOICES = 3;
+
+/**
+ * Starts a machine's container. Free ports are chosen here, and the number of qemu's process comes by a file: to ask
+ * podman for them afterwards costs a third of what the start does.
+ *
+ * @throws {MayflyError} `PORT_TAKEN`, or podman's own words.
+ */
+export async function startContainer(podman: Podman, spec: ContainerSpec, signal: AbortSignal): Promise<OnHost> {
   for (const program of [spec.qemu, "setpriv"]) needProgram(program);
+  const wanted = [
+    { host: spec.sshPort ?? 0, hostAddress: "127.0.0.1", protocol: "tcp" } as const,
+    ...spec.machine.ports,
+  ];
+  for (let choices = CHOICES; ; choices -= 1) {
+    const [sshPort = 0, ...others] = await chooseHostPorts(wanted);
+    const ports = spec.machine.ports.map((port, index) => ({ ...port, host: others[index] ?? port.host }));
+    try {
+      await podman.run(await startArgs(podman, { ...spec, sshPort }, ports, signal), { signal });
+      return { qemu: identifyProcess(Number(await readFile(spec.pidFile, "utf8"))), sshPort, ports };
+    } catch (error) {
+      if (!isInUse(error)) throw error;
+      const chosen = [sshPort, ...others].filter((_, index) => wanted[index]?.host === 0);
+      const isOurChoice = chosen.some((port) => error.evidence?.includes(String(port)));
+      if (!isOurChoice || choices === 1) throw portTaken(error, wanted);
+      await removeContainers(podman, spec.id, [], signal); // podman keeps what it could not start
+    }
+  }
+}
+
+async function startArgs(
+  podman: Podman,
+  spec: ContainerSpec & { readonly sshPort: number },
+  ports: readonly PortSpec[],
+  signal: AbortSignal,
+): Promise<string[]> {
   const { network, limits } = await podman.prove(signal);
-  const { machine, sshPort = 0 } = spec;
-  const login = { host: sshPort, hostAddress: "127.0.0.1", protocol: "tcp" } as const;
-  const args = [
+  const { machine, sshPort } = spec;
+  return [
     ...["run", "--detach", "--name", containerName(spec.id), ...labelArgs(spec.id, spec.owner, machine.labels)],
-    ...confinement(CLOSING_CAPABILITIES),
-    ...["--network", network, ...publish(SSH_CONTAINER_PORT, login)],
-    ...machine.ports.flatMap((port, index) => publish(containerPort(index), port)),
+    ...["--pidfile", spec.pidFile, ...confinement(CLOSING_CAPABILITIES), "--network", network],
+    ...publish(SSH_CONTAINER_PORT, { host: sshPort, hostAddress: "127.0.0.1", protocol: "tcp" }),
+    ...ports.flatMap((port, index) => publish(containerPort(index), port)),
     ...(limits ? limitArgs(machine) : []),
     ...(machine.accelerator === "kvm" ? ["--device", "/dev/kvm"] : []),
     ...["--log-driver", "k8s-file", "--log-opt", `path=${spec.log}`, "--log-opt", `max-size=${MAX_LOG}`],
@@ -87,11 +134,6 @@ export async function startContainer(podman: Podman, spec: ContainerSpec, signal
     ...podman.rootArgs(),
     ...confined(spec),
   ];
-  try {
-    await podman.run(args, { signal });
-  } catch (error) {
-    throw portTaken(error, [login, ...machine.ports]) ?? error;
-  }
 }
 
 /** The command with its network closed as the machine wants it. */
@@ -125,7 +167,7 @@ function diskArgs({ machine: { disks } }: ContainerSpec): string[] {
 }
 
 function publish(inside: number, { host, hostAddress, protocol }: Omit<PortSpec, "guest">): string[] {
-  return ["--publish", `${hostAddress}:${host === 0 ? "" : String(host)}:${String(inside)}/${protocol}`];
+  return ["--publish", `${hostAddress}:${String(host)}:${String(inside)}/${protocol}`];
 }
 
 function limitArgs(machine: MachineSpec): string[] {
@@ -137,15 +179,24 @@ function limitArgs(machine: MachineSpec): string[] {
 /** podman's word for a port that somebody else has; it differs with the network and the version. */
 const IN_USE = /address already in use|port is already allocated|cannot expose (?:privileged )?port/i;
 
-function portTaken(error: unknown, ports: readonly Omit<PortSpec, "guest">[]): MayflyError | undefined {
-  if (!(error instanceof MayflyError) || !IN_USE.test(error.evidence ?? "")) return undefined;
-  const asked = ports.filter(({ host }) => host !== 0).map(({ host, hostAddress }) => `${hostAddress}:${String(host)}`);
-  return new MayflyError("PORT_TAKEN", `the host port ${asked.join(" or ")} cannot be taken`, {
-    evidence: error.evidence,
-    remedy:
-      "`ss -ltnp` shows who has it; choose another `ports[].host`, or 0 for a free one (ports below 1024 need root)",
-    cause: error,
-  });
+function isInUse(error: unknown): error is MayflyError {
+  return error instanceof MayflyError && IN_USE.test(error.evidence ?? "");
+}
+
+function portTaken(error: MayflyError, wanted: readonly Omit<PortSpec, "guest">[]): MayflyError {
+  const asked = wanted
+    .filter(({ host }) => host !== 0)
+    .map(({ host, hostAddress }) => `${hostAddress}:${String(host)}`);
+  return new MayflyError(
+    "PORT_TAKEN",
+    `the host port ${asked.join(" or ") || "that was chosen as free"} cannot be taken`,
+    {
+      evidence: error.evidence,
+      remedy:
+        "`ss -ltnp` shows who has it; choose another `ports[].host`, or 0 for a free one (ports below 1024 need root)",
+      cause: error,
+    },
+  );
 }
 
 /** What podman knows of a machine's container. */

@@ -1,11 +1,12 @@
 import { basename, join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
+import { isAlive } from "../host/process-identity";
 import { span } from "../host/trace";
 import { Agent } from "./agent";
 import { whileBooting, type Booting } from "./boot";
 import { lastConsoleLines } from "./console";
-import { containerName, inspectContainer, startContainer, type ContainerState } from "./container";
+import { containerName, startContainer, type ContainerSpec, type OnHost } from "./container";
 import { startExpiry } from "./expiry";
 import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
@@ -13,11 +14,10 @@ import { plugMount, startMount } from "./mounts";
 import type { DiskStart } from "./disk/launcher";
 import { architectureOf, type LaunchPlan, type SeatedPlan, type StartedMachine } from "./plan";
 import { attachedDisks, plugDisk } from "./disks";
-import { containerPort, qemuCommand, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
+import { qemuCommand, TEMPLATE_FILES, type Start } from "./qemu-command";
 import { plugSegment } from "./segments";
 import type { Shelf } from "./shelf";
 import { restore } from "./snapshot";
-import type { PortSpec } from "./spec";
 import type { Template } from "./templates";
 
 /** The steps by which a machine that is on record becomes one that runs. */
@@ -56,7 +56,7 @@ export class Launcher {
     { owner, spec, identity: { mac }, seats, exits, boot, sshPort }: LaunchPlan,
     { start, template, slots }: { readonly start: Start; readonly template?: string; readonly slots: number },
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<OnHost> {
     const folder = this.shelf.shared(id);
     const [initramfs, parts] = [basename(boot.initramfs), boot.parts && basename(boot.parts)];
     const architecture = architectureOf(boot);
@@ -64,13 +64,20 @@ export class Launcher {
     const command = qemuCommand(containerName(id), spec, { mac, seats }, files);
     const container = {
       ...{ id, owner, folder, command, start, template, machine: spec, exits, sshPort },
-      ...{ artefacts: boot.folder, qemu: architecture.qemu, log: this.shelf.consoleLog(id) },
+      ...{ artefacts: boot.folder, qemu: architecture.qemu, ...this.containerFiles(id) },
     };
     const mounts = Promise.all(
       spec.mounts.map((mount, index) => startMount(this.podman, { id, owner, folder }, mount, index, signal)),
     );
     if (start !== "warm") await mounts; // a cold qemu connects to them when it starts
-    await Promise.all([mounts, span("podman run", () => startContainer(this.podman, container, signal))]);
+    const starting = span("podman run", () => startContainer(this.podman, container, signal));
+    const [onHost] = await Promise.all([starting, mounts]);
+    return onHost;
+  }
+
+  /** What podman writes of a machine's container, out of the container's sight. */
+  containerFiles(id: string): Pick<ContainerSpec, "log" | "pidFile"> {
+    return { log: this.shelf.consoleLog(id), pidFile: this.shelf.file(id, "qemu.pid") };
   }
 
   /** Restores the template in a machine that was launched from it, and makes it a machine of its own. */
@@ -114,10 +121,11 @@ export class Launcher {
     id: string,
     plan: SeatedPlan,
     warm: boolean,
-    container: ContainerState | undefined,
+    onHost: OnHost,
     disk?: DiskStart,
   ): Promise<StartedMachine> {
-    const { sshPort, ports } = await this.noteRunning(id, plan, container);
+    const { sshPort, ports } = onHost;
+    await this.noteRunning(id, onHost);
     const { spec, boot, bootTimeout, lifetime, seats } = plan;
     const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort, disk };
     await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
@@ -128,28 +136,14 @@ export class Launcher {
   }
 
   /** Puts the running qemu on record, and its ports on the host. Throws `BOOT_FAILED` where it does not run. */
-  async noteRunning(
-    id: string,
-    { spec: { ports } }: Pick<SeatedPlan, "spec">,
-    container: ContainerState | undefined,
-  ): Promise<Pick<StartedMachine, "sshPort" | "ports">> {
-    const sshPort = container?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`);
-    if (container?.process === undefined || sshPort === undefined) {
-      throw new MayflyError("BOOT_FAILED", `qemu did not start: its container is ${container?.status ?? "gone"}`, {
+  async noteRunning(id: string, { qemu, ports }: OnHost): Promise<void> {
+    if (qemu === undefined || !isAlive(qemu)) {
+      throw new MayflyError("BOOT_FAILED", "qemu has ended", {
         evidence: await lastConsoleLines(this.shelf.consoleLog(id)),
         remedy: "see what qemu says above; a size or kernelArgs that this host cannot serve is the usual cause",
       });
     }
-    const hostPort = (port: PortSpec, index: number) =>
-      container.ports.get(`${String(containerPort(index))}/${port.protocol}`) ?? port.host;
-    const published = ports.map((port, index) => ({ ...port, host: hostPort(port, index) }));
-    await this.shelf.change(id, { qemu: container.process, ports: published });
-    return { sshPort, ports: published };
-  }
-
-  /** What podman knows of a machine's container. */
-  async inspect(id: string, signal: AbortSignal): Promise<ContainerState | undefined> {
-    return span("podman inspect", () => inspectContainer(this.podman, id, signal));
+    await this.shelf.change(id, { qemu, ports });
   }
 }
 

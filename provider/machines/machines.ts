@@ -65,8 +65,9 @@ export class Machines {
       ...{ podman, templates: this.templates },
       // It becomes no VM: without the image's name none is listed, without a lifetime none ends.
       begin: async (id, { owner, spec, boot }, signal) => this.begin(id, { owner, spec, boot }, signal),
-      launch: async (id, plan, how, signal) =>
-        this.launcher.launch(id, { ...plan, identity: { mac: newMac() }, seats: [], exits: [] }, how, signal),
+      launch: async (id, plan, how, signal) => {
+        await this.launcher.launch(id, { ...plan, identity: { mac: newMac() }, seats: [], exits: [] }, how, signal);
+      },
       booting: (id) => this.launcher.booting(id),
       discard: async (id) => this.remove(id, AbortSignal.timeout(REMOVAL_MS)),
       inUse: async () => templatesInUse(this.shelf.records),
@@ -120,10 +121,10 @@ export class Machines {
     const title = `Booting ${plan.owner.resource} (${plan.spec.accelerator})`;
     if (template !== undefined) {
       try {
-        await this.launcher.launch(id, plan, { start: "warm", template: template.folder, slots }, signal);
-        const handOver = this.launcher.handOver(id, plan, signal);
-        const [container] = await Promise.all([this.launcher.inspect(id, signal), handOver]);
-        return await this.launcher.started(id, plan, true, container);
+        const how = { start: "warm", template: template.folder, slots } as const;
+        const onHost = await this.launcher.launch(id, plan, how, signal);
+        await this.launcher.handOver(id, plan, signal);
+        return await this.launcher.started(id, plan, true, onHost);
       } catch (error) {
         if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
         say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
@@ -134,9 +135,9 @@ export class Machines {
       }
     }
     return step(title, async () => {
-      await this.launcher.launch(id, plan, { start: "cold", slots }, signal);
+      const onHost = await this.launcher.launch(id, plan, { start: "cold", slots }, signal);
       if (plan.waits) await this.launcher.waitListening(id, plan.bootTimeout, signal);
-      return this.launcher.started(id, plan, false, await this.launcher.inspect(id, signal));
+      return this.launcher.started(id, plan, false, onHost);
     });
   }
 

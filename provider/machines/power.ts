@@ -8,7 +8,7 @@ import type { Podman } from "../host/podman";
 import { identifySelf, isAlive, type ProcessIdentity } from "../host/process-identity";
 import type { BootArtefacts } from "../images/artefacts";
 import { withAgent } from "./agent-turn";
-import { removeContainers } from "./container";
+import { removeContainers, type OnHost } from "./container";
 import { IDENTITY_DISK, makePipes, SCRATCH } from "./folder";
 import type { KeptIdentity } from "./identity";
 import { IDENTITY_FILE, PLAN_FILE, type KeptPlan, type Launcher } from "./launcher";
@@ -69,9 +69,10 @@ export class Power {
     await writeFile(this.shelf.consoleLog(id), ""); // else a watch would find the last boot's last words
     const launch = { ...plan, owner: record.owner, seats, exits };
     try {
-      if (isBootDisk(from)) await this.bootDisk(id, { ...launch, boot: from }, signal);
-      else await this.bootImage(id, { ...launch, identity, boot: from }, signal);
-      await this.launcher.noteRunning(id, plan, await this.launcher.inspect(id, signal));
+      const onHost = isBootDisk(from)
+        ? await this.bootDisk(id, { ...launch, boot: from }, signal)
+        : await this.bootImage(id, { ...launch, identity, boot: from }, signal);
+      await this.launcher.noteRunning(id, onHost);
     } catch (error) {
       await removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));
       throw error;
@@ -84,20 +85,21 @@ export class Power {
     id: string,
     plan: LaunchPlan & Pick<KeptPlan, "bootTimeout">,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<OnHost> {
     await makePipes(this.shelf.shared(id), plan.seats, signal);
-    await this.launcher.launch(id, plan, { start: "cold", slots: 0 }, signal);
+    const onHost = await this.launcher.launch(id, plan, { start: "cold", slots: 0 }, signal);
     await this.launcher.waitListening(id, plan.bootTimeout, signal);
+    return onHost;
   }
 
   private async bootDisk(
     id: string,
     { disk: start, ...plan }: KeptPlan & Pick<DiskPlan, "owner" | "exits" | "boot">,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<OnHost> {
     if (start === undefined) throw new Error(`${PLAN_FILE} of ${id} does not say how its disk is booted`);
     const { launcher, podman } = this;
-    await bootDisk(id, { ...plan, start }, { launcher, podman }, signal);
+    return bootDisk(id, { ...plan, start }, { launcher, podman }, signal);
   }
 
   /** By whichever way the guest hears: its agent, or the power button. */

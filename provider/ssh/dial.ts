@@ -8,6 +8,7 @@ import { FinalDialError, hostKeyMismatch, loginRefused, unreachable } from "./di
 import { nameOf, type Hop } from "./endpoint";
 import { parseHostKey, signatureAlgorithms, type HostKey } from "./host-key";
 import { prepareLogin, type Login } from "./login";
+import { signAtOnce } from "./sign-at-once";
 
 /** What a connection runs over: a socket, or a channel through another connection. */
 export interface Carrier {
@@ -133,6 +134,7 @@ async function logIn(hop: Hop, login: Login, stream: Duplex, signal: AbortSignal
           reject(new Error("the other side closed the connection before the login was done"));
         });
       client.connect(configure(stream, login, pinned, seen));
+      signAtOnce(client);
     });
     return client;
   } finally {

@@ -7,6 +7,7 @@
  *                              `identity ID SIZE`, what `renew` needs (renew.h), SIZE bytes of a tar with the identity.
  *                              Answers on descriptor 3, which leads to the host. Exit code 3: does not, as users and names
  *                              are left to agent.sh, which gets the ID on standard output.
+ *   helper knock SOCKET        sends a datagram with nothing in it to a socket of the file system (knock.h).
  *   helper steady PROGRAM [ARG...]   runs a program whose addresses, and those of all that it starts, are the same each time.
  *   helper as UID GID GROUPS PROGRAM [ARG...]   runs a program as a user; GROUPS are further ones, `5,20` or `-` (run-as.h).
  *
@@ -21,6 +22,7 @@ __attribute__((used, section(".rodata"))) static const char source[] = "source-s
 #include "system.h"
 #include "renew.h"
 #include "identity.h"
+#include "knock.h"
 #include "run-as.h"
 
 #define ADDR_NO_RANDOMIZE 0x0040000 /* personality(2) */
@@ -32,6 +34,8 @@ __attribute__((used)) void start(long *stack) {
     apply_identity();
   } else if (count == 2 && same(words[1], "become")) {
     code = become();
+  } else if (count == 3 && same(words[1], "knock")) {
+    knock(words[2]);
   } else if (count >= 3 && same(words[1], "steady")) {
     call(PERSONALITY, ADDR_NO_RANDOMIZE, 0, 0, 0, 0); /* refused: then they are not */
     call(EXECVE, (long)words[2], (long)(words + 2), (long)(words + count + 1), 0, 0);
@@ -39,7 +43,7 @@ __attribute__((used)) void start(long *stack) {
   } else if (count >= 6 && same(words[1], "as")) {
     run_as(words[2], words[3], words[4], words + 5, words + count + 1);
   } else {
-    fail("usage: helper identity | helper become | helper steady PROGRAM | helper as UID GID GROUPS PROGRAM");
+    fail("usage: helper identity | helper become | helper knock SOCKET | helper steady PROGRAM | helper as UID GID GROUPS PROGRAM");
   }
   call(EXIT, code, 0, 0, 0, 0);
 }

@@ -2,7 +2,7 @@
  * What all clones of a template would share, made new. From the host: seconds and nanoseconds since the epoch (64 bits,
  * little endian each), then 40 bytes of seed; see provider/machines/agent.ts.
  */
-enum { SEED = 40, MS_BIND = 4096, MNT_DETACH = 2 };
+enum { SEED = 40 };
 #define RNDADDENTROPY 0x40085203 /* linux/random.h */
 #define RNDRESEEDCRNG 0x5207
 
@@ -25,10 +25,8 @@ static void reseed(const byte *seed) {
   call(CLOSE, random, 0, 0, 0, 0);
 }
 
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
-#define NEW_BOOT_ID "/run/mayfly/boot_id"
+#define BOOT_ID "/run/mayfly/boot_id" /* mounted over the kernel's, see cover_boot_id in agent.sh */
 
-/* The kernel makes its boot id once and gives no way to change it: a file of ours is mounted over it. */
 static void new_boot_id(void) {
   byte id[16];
   char text[37];
@@ -42,12 +40,9 @@ static void new_boot_id(void) {
     text[at++] = "0123456789abcdef"[id[i] & 15];
   }
   text[at++] = '\n';
-  call(MKDIRAT, AT_FDCWD, (long)"/run/mayfly", 0755, 0, 0); /* may be there */
-  long file = must(call(OPENAT, AT_FDCWD, (long)NEW_BOOT_ID, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0444, 0), "boot id");
-  must(call(WRITE, file, (long)text, at, 0, 0), "boot id");
+  long file = must(call(OPENAT, AT_FDCWD, (long)BOOT_ID, O_WRONLY | O_CLOEXEC, 0, 0), "boot id");
+  must(call(WRITE, file, (long)text, at, 0, 0), "boot id"); /* as long as the last one */
   call(CLOSE, file, 0, 0, 0, 0);
-  call(UMOUNT2, (long)BOOT_ID, MNT_DETACH, 0, 0, 0); /* of an earlier renewal, if any */
-  must(call(MOUNT, (long)NEW_BOOT_ID, (long)BOOT_ID, 0, MS_BIND, 0), "mount boot id");
 }
 
 static void renew(void) {

@@ -1,10 +1,9 @@
 import type { BootDisk } from "../../images/disk";
 import type { Podman } from "../../host/podman";
 import { whileBooting } from "../boot";
-import { containerName, inspectContainer, startContainer, type ContainerState } from "../container";
+import { containerName, startContainer, type OnHost } from "../container";
 import type { Launcher } from "../launcher";
 import type { Progress, SeatedPlan, StartedMachine } from "../plan";
-import { SSH_CONTAINER_PORT } from "../qemu-command";
 import type { Identity } from "../spec";
 import { sshBanner } from "./banner";
 import { diskCommand, PC, type DiskBootFiles } from "./command";
@@ -49,8 +48,8 @@ export async function startFromDisk(
   return step(
     `Booting ${owner.resource} from its disk (${spec.accelerator}, ${boot.firmware.toUpperCase()})`,
     async () => {
-      const state = await bootDisk(id, { ...plan, start }, tools, signal);
-      return tools.launcher.started(id, plan, false, state, start);
+      const onHost = await bootDisk(id, { ...plan, start }, tools, signal);
+      return tools.launcher.started(id, plan, false, onHost, start);
     },
   );
 }
@@ -61,20 +60,17 @@ export async function bootDisk(
   { owner, spec, boot, exits, bootTimeout, start, sshPort }: DiskLaunch,
   { launcher, podman }: Tools,
   signal: AbortSignal,
-): Promise<ContainerState | undefined> {
+): Promise<OnHost> {
   const machine = launcher.booting(id);
-  const { folder, log } = machine;
+  const { folder } = machine;
   const command = diskCommand(containerName(id), spec, start, start);
   const container = {
-    ...{ id, owner, folder, log, command, machine: spec, exits, artefacts: boot.folder, sshPort, qemu: PC.qemu },
+    ...{ id, owner, folder, command, machine: spec, exits, artefacts: boot.folder, sshPort, qemu: PC.qemu },
     ...({ start: "cold", template: undefined } as const),
+    ...launcher.containerFiles(id),
   };
-  await startContainer(podman, container, signal);
-  const state = await inspectContainer(podman, id, signal);
-  const port = state?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`);
-  if (port !== undefined) {
-    const wait = { what: "the guest's SSH server did not answer", seconds: bootTimeout, signal };
-    await whileBooting(podman, machine, wait, async (_, during) => sshBanner(port, during));
-  }
-  return state;
+  const onHost = await startContainer(podman, container, signal);
+  const wait = { what: "the guest's SSH server did not answer", seconds: bootTimeout, signal };
+  await whileBooting(podman, machine, wait, async (_, during) => sshBanner(onHost.sshPort, during));
+  return onHost;
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { ARCHITECTURES, hostArchitecture } from "../../../provider/architectures";
 import { identityTar } from "../../../provider/machines/identity";
@@ -74,6 +75,21 @@ asRoot(
     expectIdentity();
   },
 );
+
+test("knock sends a message with nothing in it to a socket of datagrams", async () => {
+  const path = join(root, "socket");
+  const RECEIVE = `use Socket; socket(my $s, PF_UNIX, SOCK_DGRAM, 0) or die; bind($s, sockaddr_un($ARGV[0])) or die;
+    $| = 1; print "bound\n"; defined recv($s, my $message, 9, 0) or die; print length $message, "\n"`;
+  const receiver = spawn("perl", ["-e", RECEIVE, path], { stdio: ["ignore", "pipe", "inherit"], timeout: 20_000 });
+  const lines: string[] = [];
+  for await (const line of createInterface(receiver.stdout)) {
+    lines.push(line);
+    if (line === "bound") execFileSync(HELPER, ["knock", path]);
+  }
+  expect(lines).toEqual(["bound", "0"]);
+  const { status, stderr } = spawnSync(HELPER, ["knock", join(root, "none")]);
+  expect([status, stderr.toString()]).toEqual([1, `helper: ${join(root, "none")}\n`]);
+});
 
 asRoot("as runs a program as a user, with the groups and none of root's [host lacks: root's rights]", () => {
   const run = (groups: string) =>

@@ -1,5 +1,7 @@
+import { writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { userInfo } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { MayflyError } from "../../../provider/errors";
 import { Ssh, type Endpoint } from "../../../provider/ssh/ssh";
@@ -64,6 +66,15 @@ describe("the login", () => {
     expect(message).toContain(`refused the login of ${user}\ntried the key ${fingerprint}`);
     expect(message).toContain(`~${user}/.ssh/authorized_keys`);
     expect(server.connections - before).toBe(1);
+  });
+
+  test.each(["ed25519", "ecdsa"] as const)("with an %s key sends its signature at once", async (algorithm) => {
+    const { publicKey, privateKey } = await ssh.makeKey({ algorithm });
+    await using server = await Sshd.start();
+    writeFileSync(join(server.folder, "user.pub"), publicKey);
+    await ssh.login({ ...server.endpoint, privateKey }, soon());
+    expect(server.logins).toBe(1);
+    expect(server.log).not.toContain("Postponed publickey"); // said of a key that is only asked for
   });
 
   test("with a wrong password says that it was tried, and does not show it", async () => {
