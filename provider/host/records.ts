@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isDraftOf, readFileIfExists, removeOldDraft, writeFileAtomic } from "./files";
+import { isDraftOf, readFileIfExists, removeOldDraft, replaceFile, writeFileAtomic } from "./files";
 
 /**
  * What we own, on disk: one JSON file per thing, written before the thing exists and removed after it is gone, so that
@@ -14,7 +14,12 @@ export class Records<T extends object> {
   /** Writes a record, new or changed. On return it is on disk. */
   async write(id: string, record: T): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    await writeFileAtomic(this.file(id), `${JSON.stringify(record, null, 2)}\n`);
+    await writeFileAtomic(this.file(id), spell(record));
+  }
+
+  /** Writes anew what is on disk already. After a power cut it may be what it was. */
+  async change(id: string, record: T): Promise<void> {
+    await replaceFile(this.file(id), spell(record));
   }
 
   /** Reads one record; `undefined` when there is none. */
@@ -47,6 +52,10 @@ export class Records<T extends object> {
   private file(id: string): string {
     return join(this.folder, `${id}.json`);
   }
+}
+
+function spell(record: object): string {
+  return `${JSON.stringify(record, null, 2)}\n`;
 }
 
 const DRAFT_MS = 600_000; // to write one takes milliseconds, on a disk that stalls seconds

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { MayflyError, type ErrorDetails } from "../errors";
 import { until } from "../host/until";
 import type { Podman } from "../host/podman";
+import { isAlive, type ProcessIdentity } from "../host/process-identity";
 import { ConsoleWatch, lastConsoleLines } from "./console";
 import { containerName, inspectContainer } from "./container";
 import { Qmp } from "./qmp";
@@ -13,9 +14,11 @@ export interface Booting {
   readonly folder: string;
   /** Its console's log. */
   readonly log: string;
+  /** Its qemu, where that is known: podman takes longer to say whether it runs than it takes to listen. */
+  readonly qemu?: ProcessIdentity | undefined;
 }
 
-const QMP_RETRY_MS = 10; // qemu listens some 30 ms after its start
+const QMP_RETRY_MS = 4; // qemu listens some 40 ms after its start
 
 /**
  * Works with a machine whose qemu was just started. Ends at once when qemu does, or when the console shows that the boot
@@ -91,7 +94,8 @@ async function connectQmp(
 }
 
 /** How qemu ended; `undefined` while it runs. */
-async function exitReason(podman: Podman, { id }: Booting, signal: AbortSignal): Promise<string | undefined> {
+async function exitReason(podman: Podman, { id, qemu }: Booting, signal: AbortSignal): Promise<string | undefined> {
+  if (qemu !== undefined && isAlive(qemu)) return undefined;
   const container = await inspectContainer(podman, id, signal);
   if (container?.running === true) return undefined;
   return `qemu ended with exit code ${String(container?.exitCode ?? "unknown")}`;

@@ -32,13 +32,16 @@ interface Contents {
 
 /** Makes a machine's folder with all files that its container needs. */
 export async function makeFolder(contents: Contents, signal: AbortSignal): Promise<void> {
-  const { folder, log, disk, spec, scratch } = contents;
+  const { folder } = contents;
   await mkdir(folder, { recursive: true, mode: PASSABLE });
+  await Promise.all([makePipes(folder, contents.seats, signal), makeFiles(contents, signal)]);
+}
+
+async function makeFiles({ folder, log, disk, spec, scratch }: Contents, signal: AbortSignal): Promise<void> {
   await writeFile(log, "", { mode: 0o600 });
   await writeFile(join(folder, IDENTITY_DISK), asDisk(disk), { mode: 0o600 });
   for (const index of spec.disks.keys()) await writeFile(join(folder, diskFile(index)), "", { mode: 0o600 });
   if (spec.swapMiB !== undefined) await makeSparse(join(folder, SWAP), spec.swapMiB);
-  await makePipes(folder, contents.seats, signal);
   if (spec.scratchMiB === undefined) return;
   const target = join(folder, SCRATCH);
   if (scratch === undefined) await makeScratch(target, spec.scratchMiB, signal);

@@ -64,29 +64,33 @@ export class Launcher {
     const command = qemuCommand(containerName(id), spec, { mac, seats }, files);
     const container = {
       ...{ id, owner, folder, command, start, template, machine: spec, exits, sshPort },
-      ...{ artefacts: boot.folder, qemu: architecture.qemu, ...this.containerFiles(id) },
+      ...{ artefacts: boot.folder, qemu: architecture.qemu },
     };
     const mounts = Promise.all(
       spec.mounts.map((mount, index) => startMount(this.podman, { id, owner, folder }, mount, index, signal)),
     );
     if (start !== "warm") await mounts; // a cold qemu connects to them when it starts
-    const starting = span("podman run", () => startContainer(this.podman, container, signal));
-    const [onHost] = await Promise.all([starting, mounts]);
+    const [onHost] = await Promise.all([this.startQemu(container, signal), mounts]);
     return onHost;
   }
 
-  /** What podman writes of a machine's container, out of the container's sight. */
-  containerFiles(id: string): Pick<ContainerSpec, "log" | "pidFile"> {
-    return { log: this.shelf.consoleLog(id), pidFile: this.shelf.file(id, "qemu.pid") };
+  /** Starts the container that qemu runs in, and puts qemu and its ports on record. */
+  async startQemu(container: Omit<ContainerSpec, "log" | "pidFile">, signal: AbortSignal): Promise<OnHost> {
+    const { id } = container;
+    const files = { log: this.shelf.consoleLog(id), pidFile: this.shelf.file(id, "qemu.pid") };
+    const onHost = await span("podman run", () => startContainer(this.podman, { ...container, ...files }, signal));
+    const { qemu, ports } = onHost;
+    await this.shelf.change(id, { ...(qemu && { qemu }), ports });
+    return onHost;
   }
 
   /** Restores the template in a machine that was launched from it, and makes it a machine of its own. */
-  async handOver(id: string, plan: SeatedPlan, signal: AbortSignal): Promise<void> {
+  async handOver(id: string, plan: SeatedPlan, { qemu }: OnHost, signal: AbortSignal): Promise<void> {
     const { identity, access, seats, exits } = plan;
     const { mounts } = plan.spec;
     const disks = attachedDisks(plan.spec);
     const wait = { what: "the restored guest did not answer", seconds: plan.bootTimeout, signal };
-    await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
+    await whileBooting(this.podman, { ...this.booting(id), qemu }, wait, async (qmp, during) => {
       using agent = new Agent(this.shelf.shared(id));
       await span("restore", () => restore(qmp, during));
       const tar = await identityTar(identity, access, { mounts, disks, seats, exits });
@@ -116,7 +120,7 @@ export class Launcher {
     await whileBooting(this.podman, this.booting(id), wait, async (_, during) => work(during));
   }
 
-  /** Puts on record what the running machine got from the host, and starts its lifetime. */
+  /** Keeps what a running machine is started from again, and starts its lifetime. Throws `BOOT_FAILED` where it does not run. */
   async started(
     id: string,
     plan: SeatedPlan,
@@ -124,8 +128,8 @@ export class Launcher {
     onHost: OnHost,
     disk?: DiskStart,
   ): Promise<StartedMachine> {
+    await this.seeRunning(id, onHost);
     const { sshPort, ports } = onHost;
-    await this.noteRunning(id, onHost);
     const { spec, boot, bootTimeout, lifetime, seats } = plan;
     const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort, disk };
     await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
@@ -135,15 +139,13 @@ export class Launcher {
     return { sshPort, ports, consoleLog, addresses, warm };
   }
 
-  /** Puts the running qemu on record, and its ports on the host. Throws `BOOT_FAILED` where it does not run. */
-  async noteRunning(id: string, { qemu, ports }: OnHost): Promise<void> {
-    if (qemu === undefined || !isAlive(qemu)) {
-      throw new MayflyError("BOOT_FAILED", "qemu has ended", {
-        evidence: await lastConsoleLines(this.shelf.consoleLog(id)),
-        remedy: "see what qemu says above; a size or kernelArgs that this host cannot serve is the usual cause",
-      });
-    }
-    await this.shelf.change(id, { qemu, ports });
+  /** Throws `BOOT_FAILED` where qemu does not run any more. */
+  async seeRunning(id: string, { qemu }: OnHost): Promise<void> {
+    if (qemu !== undefined && isAlive(qemu)) return;
+    throw new MayflyError("BOOT_FAILED", "qemu has ended", {
+      evidence: await lastConsoleLines(this.shelf.consoleLog(id)),
+      remedy: "see what qemu says above; a size or kernelArgs that this host cannot serve is the usual cause",
+    });
   }
 }
 

@@ -123,7 +123,7 @@ export class Machines {
       try {
         const how = { start: "warm", template: template.folder, slots } as const;
         const onHost = await this.launcher.launch(id, plan, how, signal);
-        await this.launcher.handOver(id, plan, signal);
+        await this.launcher.handOver(id, plan, onHost, signal);
         return await this.launcher.started(id, plan, true, onHost);
       } catch (error) {
         if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;

@@ -19,7 +19,7 @@ export class Shelf {
   async change(id: string, change: Partial<MachineRecord>): Promise<void> {
     const record = await this.records.read(id);
     if (record === undefined) throw new Error(`machine ${id} was removed while it was worked on`);
-    await this.records.write(id, { ...record, ...change });
+    await this.records.change(id, { ...record, ...change });
   }
 
   /** Folder of all that is of a machine, but for its record. */

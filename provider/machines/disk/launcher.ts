@@ -1,7 +1,7 @@
 import type { BootDisk } from "../../images/disk";
 import type { Podman } from "../../host/podman";
 import { whileBooting } from "../boot";
-import { containerName, startContainer, type OnHost } from "../container";
+import { containerName, type OnHost } from "../container";
 import type { Launcher } from "../launcher";
 import type { Progress, SeatedPlan, StartedMachine } from "../plan";
 import type { Identity } from "../spec";
@@ -67,9 +67,8 @@ export async function bootDisk(
   const container = {
     ...{ id, owner, folder, command, machine: spec, exits, artefacts: boot.folder, sshPort, qemu: PC.qemu },
     ...({ start: "cold", template: undefined } as const),
-    ...launcher.containerFiles(id),
   };
-  const onHost = await startContainer(podman, container, signal);
+  const onHost = await launcher.startQemu(container, signal);
   const wait = { what: "the guest's SSH server did not answer", seconds: bootTimeout, signal };
   await whileBooting(podman, machine, wait, async (_, during) => sshBanner(onHost.sshPort, during));
   return onHost;
