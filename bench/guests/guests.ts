@@ -1,4 +1,5 @@
 import type { ContainerImages, Contents } from "../../tests/support/container-images";
+import type { BootDisks } from "../../tests/support/boot-disks";
 import type { Engine } from "../engine";
 import { makeDebianRoot } from "./debian-root";
 import type { Run } from "./run";
@@ -11,6 +12,8 @@ export interface Maker {
   readonly engine: Engine;
   readonly workshop: Run;
   readonly images: ContainerImages;
+  /** Disk images with boot loaders of their own. */
+  readonly disks: () => Promise<BootDisks>;
   /** Images that podman had before: they stay. */
   readonly before: ReadonlySet<string>;
 }
@@ -71,6 +74,18 @@ function busybox(more: Contents["files"] = {}): Contents {
   return { files: { "bin/busybox": { from: BUSYBOX }, ...more }, links: Object.fromEntries(applets) };
 }
 
+const BUSYBOX_INIT: Contents = {
+  files: {
+    ...busybox().files,
+    "etc/inittab": "::sysinit:/bin/mount -t tmpfs -o mode=755 run /run\n::shutdown:/bin/umount -a -r\n",
+  },
+  links: {
+    ...busybox().links,
+    ...Object.fromEntries(["mount", "umount"].map((name) => [`bin/${name}`, "busybox"])),
+    ...Object.fromEntries(["init", "reboot", "poweroff"].map((name) => [`sbin/${name}`, "../bin/busybox"])),
+  },
+};
+
 /** All of them. */
 export const GUESTS: readonly Guest[] = [
   debian("debian-13", "Debian 13", "trixie"),
@@ -92,6 +107,11 @@ export const GUESTS: readonly Guest[] = [
     name: "busybox",
     what: "busybox and nothing else",
     make: async ({ images }) => ({ image: await images.make("busybox", busybox()), memory: "256MiB" }),
+  },
+  {
+    name: "busybox-init",
+    what: "busybox, which is the init as well, with an inittab of its own",
+    make: async ({ images }) => ({ image: await images.make("busybox-init", BUSYBOX_INIT), memory: "256MiB" }),
   },
   {
     name: "musl",
@@ -122,6 +142,8 @@ export const GUESTS: readonly Guest[] = [
     { debian: { suite: "trixie", packages: ["systemd-ukify", "systemd-boot-efi"] } },
     UKI,
   ),
+  disk("disk-bios", "a disk image (qcow2) of Debian 12: BIOS, MBR, syslinux; its identity by cloud-init", "bios"),
+  disk("disk-uefi", "a disk image (qcow2) of Debian 12: UEFI, GPT, systemd-boot; its identity by systemd", "uefi"),
   {
     name: "arm64",
     what: "Debian 12 for arm64, emulated",
@@ -169,6 +191,16 @@ function built(name: string, what: string, from: Fields, script: string): Guest 
       const text = `FROM ${await imageOf(maker, from)}\nRUN ${JSON.stringify(["sh", "-euc", script])}\n`;
       return { image: await imageOf(maker, { containerfile: { text } }) };
     },
+  };
+}
+
+/** A disk that boots by its own loader. */
+function disk(name: string, what: string, kind: keyof BootDisks): Guest {
+  return {
+    ...{ name, what },
+    make: async ({ engine, disks }) => ({
+      image: (await engine.create("Image", { disk: (await disks())[kind] })).outs["imageName"],
+    }),
   };
 }
 

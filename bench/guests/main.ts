@@ -1,6 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
+import { openPaths } from "../../provider/host/paths";
+import { Podman } from "../../provider/host/podman";
+import { Images } from "../../provider/images/images";
+import { makeBootDisks } from "../../tests/support/boot-disks";
 import { ContainerImages } from "../../tests/support/container-images";
 import { Engine } from "../engine";
 import { describeHost } from "../host";
@@ -9,6 +13,8 @@ import { clearDeadRuns, imageNames, openRun } from "./run";
 import { tryRefusals, type Refused } from "./refusals";
 import { guestRow, guestRowsIn, guestTable, isGood, isRefusedWell, refusalTable, type Tried } from "./tables";
 import { tryGuest } from "./trial";
+
+const DISKS_MS = 900_000; // two minutes, on a host that does nothing else
 
 const FILE = join(__dirname, "..", "..", "docs", "guests.md");
 
@@ -26,7 +32,12 @@ async function main(names: readonly string[]): Promise<void> {
   await using engine = await Engine.start();
   await using workshop = openRun(engine);
   await using images = new ContainerImages(workshop);
-  const maker = { engine, workshop, images, before: await imageNames() };
+  const disks = async () => {
+    const paths = openPaths({ MAYFLY_HOME: engine.home });
+    const podman = new Podman(paths);
+    return makeBootDisks(new Images(paths, podman, () => Promise.resolve([])), podman, AbortSignal.timeout(DISKS_MS));
+  };
+  const maker = { engine, workshop, images, disks, before: await imageNames() };
   for (const guest of GUESTS.filter(({ name }) => isWanted(name))) {
     const one = { guest, result: await trial(guest, maker) };
     process.stdout.write(`${guestRow(one).join(" | ")}\n`);

@@ -54,6 +54,21 @@ const REFUSALS: readonly Refusal[] = [
     },
   },
   {
+    what: "a disk image that nothing boots from",
+    make: async ({ workshop }) => {
+      const disk = join(workshop.home, "data.qcow2");
+      await workshop.run("qemu-img", "create", "-q", "-f", "qcow2", disk, "64M");
+      return ["Image", { disk }];
+    },
+  },
+  {
+    what: "a file that is no disk image",
+    make: async ({ workshop }) => {
+      writeFileSync(join(workshop.home, "letter.qcow2"), "Dear reader\n");
+      return ["Image", { disk: join(workshop.home, "letter.qcow2") }];
+    },
+  },
+  {
     what: "a kernel without virtio",
     make: async (maker) => {
       const debian = await imageOf(maker, { debian: {} });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Podman } from "../../provider/host/podman";
 import { run } from "../../provider/host/run";
@@ -81,9 +81,10 @@ export interface BootDisks {
   readonly uefi: string;
 }
 
-const CACHE = join(__dirname, "..", "..", "node_modules", ".cache", "mayfly-boot-disks");
+/** Of this user, for all clones, as podman's store is for the images of other tests. */
+const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "mayfly-tests", "boot-disks");
 
-/** Makes the disks from Debian's packages, unless that was done in this clone: some two minutes. */
+/** Makes the disks from Debian's packages, unless that was done by the same recipe: some two minutes. */
 export async function makeBootDisks(images: Images, podman: Podman, signal: AbortSignal): Promise<BootDisks> {
   const recipe = JSON.stringify([PACKAGES, BOOTABLE, BY_CLOUD_INIT, BY_SYSTEMD, LOADERS, ROOT]);
   const folder = join(CACHE, createHash("sha256").update(recipe).digest("hex").slice(0, 16));
@@ -103,6 +104,7 @@ export async function makeBootDisks(images: Images, podman: Podman, signal: Abor
     await podman.run([...container, "sh", "-euc", LOADERS], { signal });
     for (const [kind, image] of Object.entries(guests)) await podman.script(ROOT, [image, draft, kind], { signal });
     await podman.run(["rmi", "--force", ...Object.values(guests), base], { signal });
+    await rm(CACHE, { recursive: true, force: true }); // those of former recipes
     await mkdir(CACHE, { recursive: true });
     await run("cp", ["-r", "--sparse=always", draft, `${folder}.${String(process.pid)}`], { signal });
     await rename(`${folder}.${String(process.pid)}`, folder);
