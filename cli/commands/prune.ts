@@ -12,7 +12,7 @@ interface PruneOptions {
 
 /** Something that may go. */
 interface Leftover {
-  readonly kind: "vm" | "network" | "template" | "image";
+  readonly kind: "vm" | "network" | "template" | "image" | "build";
   readonly name: string;
   readonly reason: string;
   readonly remove: () => Promise<void>;
@@ -23,7 +23,7 @@ export function prune(): Command {
   return verbWithJson(
     "prune",
     "Remove what is left behind: VMs whose maker died half-way, whose time or session is over; the command's own that have ended; " +
-      "its private networks that no VM is in.",
+      "its private networks that no VM is in; builds of images that were killed.",
     [
       "mayfly prune --dry-run",
       "mayfly prune --all --images   # also what the next VM makes anew: templates, and what images are booted from",
@@ -45,6 +45,7 @@ async function clean({ all, images, dryRun, json }: PruneOptions): Promise<void>
   const found = [
     ...(await vms(session)),
     ...(await networks(session)),
+    ...(await builds(session)),
     ...unusedTemplates,
     ...(images === true ? await artefacts(session, new Set(unusedTemplates.map(({ name }) => name))) : []),
   ];
@@ -85,6 +86,13 @@ async function networks({ machines, networks: room, signal }: Session): Promise<
     if (reason !== undefined) found.push({ kind: "network", name: id, reason, remove: () => room.remove(id, signal) });
   }
   return found;
+}
+
+async function builds({ images }: Session): Promise<Leftover[]> {
+  return (await images.killedBuilds()).map((name) => ({
+    ...{ kind: "build" as const, name, reason: "the process that built this image died" },
+    remove: () => images.removeBuild(name),
+  }));
 }
 
 async function templates({ machines }: Session): Promise<Leftover[]> {

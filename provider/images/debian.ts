@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ARCHITECTURES, hostArchitecture } from "../architectures";
 import { withLock } from "../host/locks";
@@ -10,6 +10,7 @@ import { run } from "../host/run";
 import type { Say } from "../host/progress";
 import type { ArchitectureName } from "../schema/architecture";
 import type { ImageSpec } from "../schema/image";
+import { inBuildFolder } from "./emulated-build";
 import { runEmulated } from "./emulator";
 import { findImage } from "./store";
 
@@ -141,22 +142,11 @@ async function bootstrap(
     await run("mmdebstrap", args, { signal, onLine, environment });
     return;
   }
-  // Killed, mmdebstrap leaves what it has; its files may be those of a user's sub-ids, so not in `scratch`.
-  const TMPDIR = join(paths.home, "emulated", basename(tarball, ".tar"));
-  const remove = async () => podman.script(REMOVE, [TMPDIR], { signal: AbortSignal.timeout(CLEAN_UP_MS) });
-  await remove(); // of one that was killed together with us
-  await mkdir(TMPDIR, { recursive: true, mode: 0o755 });
-  try {
-    const options = { signal, onLine, environment: { ...environment, TMPDIR } };
+  await inBuildFolder(paths, podman, basename(tarball, ".tar"), async (TMPDIR) => {
+    const options = { signal, onLine, environment: { ...environment, TMPDIR } }; // mmdebstrap that is killed leaves all there
     await runEmulated(podman, ARCHITECTURES[architecture], ["mmdebstrap", ...args], options);
-  } finally {
-    await remove();
-  }
+  });
 }
-
-/** Again where somebody who is just being killed has written there. */
-const REMOVE = 'until rm -rf "$1"; do sleep 0.2; done';
-const CLEAN_UP_MS = 60_000; // takes seconds; a host that swaps takes longer
 
 const DEFAULT_MIRROR = "http://deb.debian.org/debian";
 

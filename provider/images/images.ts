@@ -12,6 +12,7 @@ import { makeRoom, removeArtefacts, unusedArtefacts, type ImageArtefacts } from 
 import { buildContainerfile, digestContainerfile, wrongPlaces, type ContainerfileSpec } from "./containerfile";
 import { diskGone, examineDisk, findDisk, importDisk, type BootDisk, type DiskSource, type StoredDisk } from "./disk";
 import { debianSpec, makeDebianImage, type AskedDebian } from "./debian";
+import { killedBuilds, removeBuild } from "./emulated-build";
 import { askRegistry, type OfferedImage } from "./registry";
 import { listImages, removeImage, type ListedImage } from "./inventory";
 import { findReaders, type Readers } from "./readers";
@@ -160,6 +161,16 @@ export class Images {
   /** Removes the boot artefacts of an image; they are made anew when they are asked for. */
   async removeArtefacts(id: string): Promise<void> {
     await removeArtefacts(this.paths, id);
+  }
+
+  /** Builds that were killed together with us, by name: what they have put down is still there. */
+  async killedBuilds(): Promise<string[]> {
+    return killedBuilds(this.paths);
+  }
+
+  /** Removes what such a build has put down. */
+  async removeBuild(name: string): Promise<void> {
+    await removeBuild(this.paths, this.podman, name);
   }
 
   private readonly makeRoom = async (): Promise<void> => makeRoom(this.paths, await this.inUse());

@@ -1,0 +1,53 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Paths } from "../host/paths";
+import type { Podman } from "../host/podman";
+import { identifySelf, isAlive, type ProcessIdentity } from "../host/process-identity";
+import { Records } from "../host/records";
+
+/** What is on record of a build whose programs are emulated. */
+interface BuildRecord {
+  readonly madeBy: ProcessIdentity;
+}
+
+type Places = Pick<Paths, "home" | "records">;
+
+const recordsOf = ({ records }: Places) => new Records<BuildRecord>(join(records, "builds"));
+const folderOf = ({ home }: Places, name: string) => join(home, "emulated", name);
+
+/**
+ * Gives a build a folder for what its programs put down on their way, which is gone afterwards. What is in there may be
+ * those of a user's sub-ids, which only podman's namespace may remove: so it is none in `scratch`.
+ *
+ * @param name Names the build: there is one of it at a time.
+ */
+export async function inBuildFolder<T>(
+  paths: Places,
+  podman: Podman,
+  name: string,
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  for (const killed of await killedBuilds(paths)) await removeBuild(paths, podman, killed);
+  await recordsOf(paths).write(name, { madeBy: identifySelf() });
+  try {
+    await mkdir(folderOf(paths, name), { recursive: true, mode: 0o755 });
+    return await work(folderOf(paths, name));
+  } finally {
+    await removeBuild(paths, podman, name);
+  }
+}
+
+/** Names of the builds that were killed together with us, and whose folders are still there. */
+export async function killedBuilds(paths: Places): Promise<string[]> {
+  return [...(await recordsOf(paths).list())].filter(([, { madeBy }]) => !isAlive(madeBy)).map(([name]) => name);
+}
+
+/** Removes what a build has put down. Succeeds when there is nothing. */
+export async function removeBuild(paths: Places, podman: Podman, name: string): Promise<void> {
+  await podman.script(REMOVE, [folderOf(paths, name)], { signal: AbortSignal.timeout(CLEAN_UP_MS) });
+  await recordsOf(paths).remove(name);
+}
+
+/** Again where somebody who is just being killed has written there. */
+const REMOVE = 'until rm -rf "$1"; do sleep 0.2; done';
+const CLEAN_UP_MS = 60_000; // takes seconds; a host that swaps takes longer
