@@ -17,10 +17,23 @@ export function note(text: string): void {
 }
 
 let isShown = false;
+let lastLine = 0; // milliseconds since this process began
 
-/** Shows how far a command is, in one line that the next one takes the place of. Only on a terminal. */
+/** Without a terminal, how long a command may be silent: a job's log shows that it lives, and is not filled by it. */
+const SILENT_MS = 10_000;
+
+/**
+ * Shows how far a command is, in one line that the next one takes the place of. Without a terminal in a line of its own,
+ * now and then: {@link SILENT_MS}.
+ */
 export function showProgress(text: string): void {
-  if (!process.stderr.isTTY) return;
+  if (!process.stderr.isTTY) {
+    const now = performance.now();
+    if (now - lastLine < SILENT_MS) return;
+    lastLine = now;
+    process.stderr.write(`${text.trimEnd()}\n`);
+    return;
+  }
   const line = text.replaceAll(/\s+/g, " ").slice(0, Math.max(10, process.stderr.columns - 1));
   process.stderr.write(`\r\u001b[K${line}`);
   isShown = true;

@@ -6,8 +6,8 @@ import { clearProgress, note, showProgress } from "./output";
 export type Session = Omit<Context, "known"> & Disposable & { readonly paths: Paths };
 
 /**
- * Opens the rooms for one command. Ctrl-C ends it as a deadline would: what was begun is cleaned up. Progress is shown on a
- * terminal only; warnings always.
+ * Opens the rooms for one command. Ctrl-C ends it as a deadline would: what was begun is cleaned up. Warnings are
+ * shown always, progress as {@link showProgress} has it.
  *
  * @param name The command, as owner of what it makes.
  */

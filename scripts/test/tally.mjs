@@ -29,7 +29,7 @@ const HOST_LACKS = /\[host lacks: [^\]]+\]/;
 export function tallyJest(report, isFiltered) {
   const files = report.testResults;
   const tests = files.flatMap(({ assertionResults }) => assertionResults);
-  const unfit = tests.filter(({ status, fullName }) => isSkip(status) && HOST_LACKS.test(fullName));
+  const unfit = isFiltered ? [] : tests.filter(({ status, fullName }) => isSkip(status) && HOST_LACKS.test(fullName));
   const failed = tests.filter((test) => {
     if (isSkip(test.status)) return !isFiltered && !unfit.includes(test);
     return test.status !== "passed";
