@@ -56,7 +56,7 @@ const LOOK = `
 init=$(cat /proc/1/comm)
 case $init in
 systemd) init="systemd $(systemctl --version | head -n 1 | cut -d ' ' -f 2)" ;;
-init) init=$(init --version 2>/dev/null | sed -n 's/ version:.*//p') init=${init:-busybox init} ;;
+init) init=$(init --version 2>/dev/null | sed -n 's/ version:.*//p') && [ -n "$init" ] || init="busybox init" ;;
 esac
 [ ! -d /run/openrc ] || init=OpenRC
 [ "$(cat /etc/inittab 2>/dev/null | head -c 19)" != "# Written by Mayfly" ] || init=none

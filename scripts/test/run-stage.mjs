@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duration } from "../terminal/say.mjs";
+import { keptFolder } from "./kept.mjs";
 import { runGroup } from "./run-group.mjs";
 import { tallyJest } from "./tally.mjs";
 
@@ -53,6 +54,7 @@ async function runJest(host, { tests = "", jest = [], deadlineMinutes }, forJest
     const env = {
       ...host.env,
       MAYFLY_TEST_SCRATCH: scratch, // for what the tests make once for all of them
+      MAYFLY_TEST_KEPT: keptFolder(host.root), // and for what the next run may have, too
       NODE_COMPILE_CACHE: join(scratch, "compiled"), // a third of what a run of `pulumi` costs is reading the same modules
     };
     const options = { env, cwd: host.root, deadlineMs: deadlineMinutes * 60_000 };

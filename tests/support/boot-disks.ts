@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Podman } from "../../provider/host/podman";
 import { run } from "../../provider/host/run";
 import type { Images } from "../../provider/images/images";
@@ -81,8 +81,9 @@ export interface BootDisks {
   readonly uefi: string;
 }
 
-/** Of this user, for all clones, as podman's store is for the images of other tests. */
-const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "mayfly-tests", "boot-disks");
+/** Beside what else tests keep for the next run; without `npm test`, and for the bench, in the user's cache. */
+const KEPT = process.env["MAYFLY_TEST_KEPT"];
+const CACHE = join(KEPT === undefined ? join(homedir(), ".cache", "mayfly-tests") : dirname(KEPT), "boot-disks");
 
 /** Makes the disks from Debian's packages, unless that was done by the same recipe: some two minutes. */
 export async function makeBootDisks(images: Images, podman: Podman, signal: AbortSignal): Promise<BootDisks> {

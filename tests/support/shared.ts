@@ -11,15 +11,14 @@ const PARTS = ["artefacts", "templates", "locks"];
  * boots for itself.
  */
 export async function shareMachineParts(data: string, { uid, gid }: Caller = self): Promise<void> {
-  const scratch = process.env["MAYFLY_TEST_SCRATCH"];
-  if (scratch === undefined) return;
-  const shared = join(scratch, `shared-${String(uid)}`);
+  const kept = process.env["MAYFLY_TEST_KEPT"];
+  if (kept === undefined) return;
+  const shared = join(kept, `shared-${String(uid)}`);
   const makeOwn = async (folder: string, mode: number) => {
     await mkdir(folder, { recursive: true });
     await chmod(folder, mode);
     await chown(folder, uid, gid);
   };
-  await chmod(scratch, 0o711);
   await makeOwn(shared, 0o711);
   await makeOwn(data, 0o711);
   for (const part of PARTS) {
