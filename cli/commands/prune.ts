@@ -91,7 +91,7 @@ async function networks({ machines, networks: room, signal }: Session): Promise<
 async function builds({ images }: Session): Promise<Leftover[]> {
   return (await images.killedBuilds()).map((name) => ({
     ...{ kind: "build" as const, name, reason: "the process that built this image died" },
-    remove: () => images.removeBuild(name),
+    remove: () => images.removeKilledBuild(name),
   }));
 }
 

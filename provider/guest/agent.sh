@@ -157,6 +157,7 @@ settle() {
   until_true 20 door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
   rehearse
   cover_boot_id || { echo "nothing can be mounted over its boot id" >&4 && return 1; }
+  [ "$init" != systemd ] || until_udev_is_quiet || return 1
   [ "$init" != systemd ] || hold_journal || { echo "its journald does not wait for a boot id" >&4 && return 1; }
   [ "$init" = minimal ] || rm -f /etc/mayfly/begin # nobody waits there
   : >/etc/machine-id
@@ -170,7 +171,11 @@ until_systemd_is_quiet() {
   running | degraded) ;;
   *) echo "systemd was still not settled after $SETTLE_SECONDS s" >&4 && return 1 ;;
   esac
-  # No unit waits for the last drivers, such as kvm's: each clone would load them once more.
+}
+
+# No unit waits for the last drivers, such as kvm's: each clone would load them once more. Asked for late, as udev goes
+# on by itself; but journald must not be kept waiting for it.
+until_udev_is_quiet() {
   command -v udevadm >/dev/null || return 0
   udevadm settle --timeout="$SETTLE_SECONDS" || { echo "udev was still busy after $SETTLE_SECONDS s" >&4 && return 1; }
   # Its workers, idle now, would be ended some seconds later: in each clone once more.
@@ -219,12 +224,15 @@ hold_journal() {
   until_true 20 journal_waits || return
   # systemd watches its sockets until it is ready; what comes there first has systemd tell D-Bus of it, which passes it on.
   # Here rather than in each clone: journald overlooks a message with nothing in it.
-  for socket in socket dev-log; do /usr/lib/mayfly/helper knock /run/systemd/journal/$socket || :; done
-  until_true 5 sockets_are_heard || :
+  heard=
+  for socket in socket dev-log; do
+    /usr/lib/mayfly/helper knock /run/systemd/journal/$socket || continue
+    case $socket in socket) heard="$heard systemd-journald.socket" ;; *) heard="$heard systemd-journald-dev-log.socket" ;; esac
+  done
+  until_true 5 sockets_are_heard $heard || :
 }
 
-sockets_are_heard() {
-  set -- systemd-journald.socket systemd-journald-dev-log.socket
+sockets_are_heard() { # sockets_are_heard UNIT...
   [ "$(systemctl show --property SubState --value "$@" | grep -c running)" = $# ]
 }
 

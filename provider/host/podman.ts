@@ -32,8 +32,8 @@ interface PodmanVerdict {
   readonly limits: boolean;
   /** Value of `--network` that gives each container a network of its own. */
   readonly network: string;
-  /** Where podman keeps its images: `graphroot` of containers-storage.conf(5). Absent in verdicts of former versions. */
-  readonly graphRoot?: string;
+  /** Podman's list of its images, which it writes anew when one changes. Absent in verdicts of former versions. */
+  readonly imageList?: string;
 }
 
 const TRIAL_MS = 30_000; // a trial container takes 0.3 s; a cold disk or a first start of podman far more
@@ -65,13 +65,13 @@ export class Podman {
   }
 
   /**
-   * Changes whenever an image in podman's store does: which file its list of images is, which is written anew each time.
-   * `undefined` where that list is not where podman 4 and 5 have it.
+   * Changes whenever an image in podman's store does: which file its list of images is. `undefined` where there is no such
+   * list, in a store of another kind.
    */
   async imagesStamp(signal: AbortSignal): Promise<string | undefined> {
-    const { graphRoot } = await this.prove(signal);
-    if (graphRoot === undefined) return undefined;
-    const seen = await stat(join(graphRoot, "overlay-images", "images.json")).catch(() => undefined);
+    const { imageList } = await this.prove(signal);
+    if (imageList === undefined) return undefined;
+    const seen = await stat(imageList).catch(() => undefined);
     return seen && [seen.ino, seen.mtimeMs, seen.size].join(" ");
   }
 
@@ -108,7 +108,7 @@ export class Podman {
       rootless,
       limits: ["memory", "pids", "cpu"].every((name) => host.cgroupControllers.includes(name)),
       network: networkMode(rootless),
-      graphRoot: store.graphRoot,
+      imageList: join(store.graphRoot, `${store.graphDriverName}-images`, "images.json"),
     };
     const refusal = await this.trial(common.network, undefined, deadline);
     if (refusal === undefined) return common;
@@ -155,7 +155,7 @@ interface PodmanInfo {
     readonly cgroupControllers: readonly string[];
     readonly idMappings: IdMappings;
   };
-  readonly store: { readonly graphRoot: string };
+  readonly store: { readonly graphRoot: string; readonly graphDriverName: string };
 }
 
 async function podman(args: readonly string[], options: RunOptions, containersConf?: string): Promise<string> {

@@ -17,8 +17,8 @@ export class Records<T extends object> {
     await writeFileAtomic(this.file(id), spell(record));
   }
 
-  /** Writes anew what is on disk already. After a power cut it may be what it was. */
-  async change(id: string, record: T): Promise<void> {
+  /** Writes a record anew that is on disk already. After a power cut it may be what it was. */
+  async rewrite(id: string, record: T): Promise<void> {
     await replaceFile(this.file(id), spell(record));
   }
 

@@ -19,7 +19,7 @@ const folderOf = ({ home }: Places, name: string) => join(home, "emulated", name
  * Gives a build a folder for what its programs put down on their way, which is gone afterwards. What is in there may be
  * those of a user's sub-ids, which only podman's namespace may remove: so it is none in `scratch`.
  *
- * @param name Names the build: there is one of it at a time.
+ * @param name Names the build: whoever asks sees to it that there is one of it at a time.
  */
 export async function inBuildFolder<T>(
   paths: Places,
@@ -27,7 +27,7 @@ export async function inBuildFolder<T>(
   name: string,
   work: (folder: string) => Promise<T>,
 ): Promise<T> {
-  for (const killed of await killedBuilds(paths)) await removeBuild(paths, podman, killed);
+  await removeBuild(paths, podman, name); // of one that was killed together with us
   await recordsOf(paths).write(name, { madeBy: identifySelf() });
   try {
     await mkdir(folderOf(paths, name), { recursive: true, mode: 0o755 });
@@ -42,8 +42,13 @@ export async function killedBuilds(paths: Places): Promise<string[]> {
   return [...(await recordsOf(paths).list())].filter(([, { madeBy }]) => !isAlive(madeBy)).map(([name]) => name);
 }
 
-/** Removes what a build has put down. Succeeds when there is nothing. */
-export async function removeBuild(paths: Places, podman: Podman, name: string): Promise<void> {
+/** Removes what a killed build has put down; nothing of one that is under way again by now. */
+export async function removeKilledBuild(paths: Places, podman: Podman, name: string): Promise<void> {
+  if ((await killedBuilds(paths)).includes(name)) await removeBuild(paths, podman, name);
+}
+
+/** Succeeds when there is nothing. */
+async function removeBuild(paths: Places, podman: Podman, name: string): Promise<void> {
   await podman.script(REMOVE, [folderOf(paths, name)], { signal: AbortSignal.timeout(CLEAN_UP_MS) });
   await recordsOf(paths).remove(name);
 }

@@ -12,7 +12,7 @@ import { makeRoom, removeArtefacts, unusedArtefacts, type ImageArtefacts } from 
 import { buildContainerfile, digestContainerfile, wrongPlaces, type ContainerfileSpec } from "./containerfile";
 import { diskGone, examineDisk, findDisk, importDisk, type BootDisk, type DiskSource, type StoredDisk } from "./disk";
 import { debianSpec, makeDebianImage, type AskedDebian } from "./debian";
-import { killedBuilds, removeBuild } from "./emulated-build";
+import { killedBuilds, removeKilledBuild } from "./emulated-build";
 import { askRegistry, type OfferedImage } from "./registry";
 import { listImages, removeImage, type ListedImage } from "./inventory";
 import { findReaders, type Readers } from "./readers";
@@ -169,8 +169,8 @@ export class Images {
   }
 
   /** Removes what such a build has put down. */
-  async removeBuild(name: string): Promise<void> {
-    await removeBuild(this.paths, this.podman, name);
+  async removeKilledBuild(name: string): Promise<void> {
+    await removeKilledBuild(this.paths, this.podman, name);
   }
 
   private readonly makeRoom = async (): Promise<void> => makeRoom(this.paths, await this.inUse());

@@ -33,8 +33,8 @@ export async function findImage(podman: Podman, name: string, signal: AbortSigna
   const { images } = known?.stamp === stamp ? known : { images: new Map<string, Found>() };
   FOUND.set(podman, { stamp, images });
   const asked = images.get(name);
-  if (asked !== undefined) return asked.catch(ask); // it was another's deadline that ended it
-  const asking = ask();
+  // Only what is there is told again: another's failure, or that there is nothing, is no answer for this one.
+  const asking = asked === undefined ? ask() : asked.catch(() => undefined).then(async (found) => found ?? ask());
   images.set(name, asking);
   return asking;
 }

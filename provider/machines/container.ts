@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import { hostAddresses } from "../host/addresses";
+import { readFileIfExists } from "../host/files";
 import { needProgram, type Podman } from "../host/podman";
 import { identifyProcess, type ProcessIdentity } from "../host/process-identity";
 import { until } from "../host/until";
@@ -101,12 +101,19 @@ export async function startContainer(podman: Podman, spec: ContainerSpec, signal
     const ports = spec.machine.ports.map((port, index) => ({ ...port, host: others[index] ?? port.host }));
     try {
       await podman.run(await startArgs(podman, { ...spec, sshPort }, ports, signal), { signal });
-      return { qemu: identifyProcess(Number(await readFile(spec.pidFile, "utf8"))), sshPort, ports };
+      const pid = Number(await readFileIfExists(spec.pidFile));
+      return { qemu: Number.isNaN(pid) ? undefined : identifyProcess(pid), sshPort, ports };
     } catch (error) {
       if (!isInUse(error)) throw error;
-      const chosen = [sshPort, ...others].filter((_, index) => wanted[index]?.host === 0);
-      const isOurChoice = chosen.some((port) => error.evidence?.includes(String(port)));
-      if (!isOurChoice || choices === 1) throw portTaken(error, wanted);
+      const tried = [sshPort, ...others].map((port, index) => ({
+        ...wanted[index],
+        port,
+        isOurs: wanted[index]?.host === 0,
+      }));
+      const taken = tried.filter(({ port }) => new RegExp(`\\b${String(port)}\\b`).test(error.evidence ?? ""));
+      const mayMend = taken.length > 0 && taken.every(({ isOurs }) => isOurs);
+      if (!mayMend || choices === 1)
+        throw portTaken(error, taken.length > 0 ? taken : tried.filter(({ isOurs }) => !isOurs));
       await removeContainers(podman, spec.id, [], signal); // podman keeps what it could not start
     }
   }
@@ -183,20 +190,14 @@ function isInUse(error: unknown): error is MayflyError {
   return error instanceof MayflyError && IN_USE.test(error.evidence ?? "");
 }
 
-function portTaken(error: MayflyError, wanted: readonly Omit<PortSpec, "guest">[]): MayflyError {
-  const asked = wanted
-    .filter(({ host }) => host !== 0)
-    .map(({ host, hostAddress }) => `${hostAddress}:${String(host)}`);
-  return new MayflyError(
-    "PORT_TAKEN",
-    `the host port ${asked.join(" or ") || "that was chosen as free"} cannot be taken`,
-    {
-      evidence: error.evidence,
-      remedy:
-        "`ss -ltnp` shows who has it; choose another `ports[].host`, or 0 for a free one (ports below 1024 need root)",
-      cause: error,
-    },
-  );
+function portTaken(error: MayflyError, ports: readonly { hostAddress?: string; port: number }[]): MayflyError {
+  const names = ports.map(({ hostAddress = "", port }) => `${hostAddress}:${String(port)}`);
+  return new MayflyError("PORT_TAKEN", `the host port ${names.join(" or ")} cannot be taken`, {
+    evidence: error.evidence,
+    remedy:
+      "`ss -ltnp` shows who has it; choose another `ports[].host`, or 0 for a free one (ports below 1024 need root)",
+    cause: error,
+  });
 }
 
 /** What podman knows of a machine's container. */

@@ -1,12 +1,13 @@
 import { basename, join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
-import { isAlive } from "../host/process-identity";
+import { allEnded } from "../host/all-ended";
+import { isAlive, type ProcessIdentity } from "../host/process-identity";
 import { span } from "../host/trace";
 import { Agent } from "./agent";
 import { whileBooting, type Booting } from "./boot";
 import { lastConsoleLines } from "./console";
-import { containerName, startContainer, type ContainerSpec, type OnHost } from "./container";
+import { containerName, inspectContainer, startContainer, type ContainerSpec, type OnHost } from "./container";
 import { startExpiry } from "./expiry";
 import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
@@ -22,6 +23,9 @@ import type { Template } from "./templates";
 
 /** The steps by which a machine that is on record becomes one that runs. */
 export class Launcher {
+  /** Each machine's qemu, of those that this process has started. */
+  private readonly qemus = new Map<string, ProcessIdentity>();
+
   /** @param shelf Where machines are kept. */
   constructor(
     private readonly shelf: Shelf,
@@ -30,7 +34,7 @@ export class Launcher {
 
   /** What is waited for while a machine boots. */
   booting(id: string): Booting {
-    return { id, folder: this.shelf.shared(id), log: this.shelf.consoleLog(id) };
+    return { id, folder: this.shelf.shared(id), log: this.shelf.consoleLog(id), qemu: this.qemus.get(id) };
   }
 
   /** Makes the machine's folder and all files that its container needs. */
@@ -70,27 +74,26 @@ export class Launcher {
       spec.mounts.map((mount, index) => startMount(this.podman, { id, owner, folder }, mount, index, signal)),
     );
     if (start !== "warm") await mounts; // a cold qemu connects to them when it starts
-    const [onHost] = await Promise.all([this.startQemu(container, signal), mounts]);
+    const [onHost] = await allEnded([this.startQemu(container, signal), mounts]);
     return onHost;
   }
 
-  /** Starts the container that qemu runs in, and puts qemu and its ports on record. */
+  /** Starts the container that qemu runs in. */
   async startQemu(container: Omit<ContainerSpec, "log" | "pidFile">, signal: AbortSignal): Promise<OnHost> {
     const { id } = container;
     const files = { log: this.shelf.consoleLog(id), pidFile: this.shelf.file(id, "qemu.pid") };
     const onHost = await span("podman run", () => startContainer(this.podman, { ...container, ...files }, signal));
-    const { qemu, ports } = onHost;
-    await this.shelf.change(id, { ...(qemu && { qemu }), ports });
+    if (onHost.qemu !== undefined) this.qemus.set(id, onHost.qemu);
     return onHost;
   }
 
   /** Restores the template in a machine that was launched from it, and makes it a machine of its own. */
-  async handOver(id: string, plan: SeatedPlan, { qemu }: OnHost, signal: AbortSignal): Promise<void> {
+  async handOver(id: string, plan: SeatedPlan, signal: AbortSignal): Promise<void> {
     const { identity, access, seats, exits } = plan;
     const { mounts } = plan.spec;
     const disks = attachedDisks(plan.spec);
     const wait = { what: "the restored guest did not answer", seconds: plan.bootTimeout, signal };
-    await whileBooting(this.podman, { ...this.booting(id), qemu }, wait, async (qmp, during) => {
+    await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
       using agent = new Agent(this.shelf.shared(id));
       await span("restore", () => restore(qmp, during));
       const tar = await identityTar(identity, access, { mounts, disks, seats, exits });
@@ -120,7 +123,7 @@ export class Launcher {
     await whileBooting(this.podman, this.booting(id), wait, async (_, during) => work(during));
   }
 
-  /** Keeps what a running machine is started from again, and starts its lifetime. Throws `BOOT_FAILED` where it does not run. */
+  /** Puts on record what the running machine got from the host, and starts its lifetime. */
   async started(
     id: string,
     plan: SeatedPlan,
@@ -128,8 +131,8 @@ export class Launcher {
     onHost: OnHost,
     disk?: DiskStart,
   ): Promise<StartedMachine> {
-    await this.seeRunning(id, onHost);
     const { sshPort, ports } = onHost;
+    await this.noteRunning(id, onHost);
     const { spec, boot, bootTimeout, lifetime, seats } = plan;
     const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort, disk };
     await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
@@ -139,15 +142,19 @@ export class Launcher {
     return { sshPort, ports, consoleLog, addresses, warm };
   }
 
-  /** Throws `BOOT_FAILED` where qemu does not run any more. */
-  async seeRunning(id: string, { qemu }: OnHost): Promise<void> {
-    if (qemu !== undefined && isAlive(qemu)) return;
-    throw new MayflyError("BOOT_FAILED", "qemu has ended", {
+  /** Puts the running qemu on record, and its ports on the host. Throws `BOOT_FAILED` where it does not run. */
+  async noteRunning(id: string, { qemu, ports }: OnHost): Promise<void> {
+    if (qemu !== undefined && isAlive(qemu)) return this.shelf.change(id, { qemu, ports });
+    const container = await inspectContainer(this.podman, id, AbortSignal.timeout(LOOK_MS));
+    const state = container === undefined ? "gone" : `${container.status}, exit code ${String(container.exitCode)}`;
+    throw new MayflyError("BOOT_FAILED", `qemu does not run: its container is ${state}`, {
       evidence: await lastConsoleLines(this.shelf.consoleLog(id)),
       remedy: "see what qemu says above; a size or kernelArgs that this host cannot serve is the usual cause",
     });
   }
 }
+
+const LOOK_MS = 20_000; // takes a tenth of a second
 
 /** In a machine's folder, out of its container's sight: what it is started from, should it be stopped. */
 export const PLAN_FILE = "plan.json";

@@ -123,7 +123,7 @@ export class Machines {
       try {
         const how = { start: "warm", template: template.folder, slots } as const;
         const onHost = await this.launcher.launch(id, plan, how, signal);
-        await this.launcher.handOver(id, plan, onHost, signal);
+        await this.launcher.handOver(id, plan, signal);
         return await this.launcher.started(id, plan, true, onHost);
       } catch (error) {
         if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
@@ -218,7 +218,7 @@ export class Machines {
 
   /** Marks a machine as finished, and lets its guest do what it has put off until then. */
   async ready(id: string): Promise<void> {
-    await this.shelf.change(id, { phase: "ready" });
+    await this.shelf.change(id, { phase: "ready" }, "for good");
     if ((await this.shelf.records.read(id))?.agentless === true) return;
     using agent = new Agent(this.shelf.shared(id));
     await agent.tellVerified();

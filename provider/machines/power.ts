@@ -72,7 +72,7 @@ export class Power {
       const onHost = isBootDisk(from)
         ? await this.bootDisk(id, { ...launch, boot: from }, signal)
         : await this.bootImage(id, { ...launch, identity, boot: from }, signal);
-      await this.launcher.seeRunning(id, onHost);
+      await this.launcher.noteRunning(id, onHost);
     } catch (error) {
       await removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));
       throw error;

@@ -15,11 +15,16 @@ export class Shelf {
     this.records = new Records<MachineRecord>(join(paths.records, "machines"));
   }
 
-  /** Changes parts of a machine's record. Throws when there is none any more. */
-  async change(id: string, change: Partial<MachineRecord>): Promise<void> {
+  /**
+   * Changes parts of a machine's record. Throws when there is none any more.
+   *
+   * @param how `for now`: what a power cut makes void anyway, as no machine outlives it.
+   */
+  async change(id: string, change: Partial<MachineRecord>, how: "for now" | "for good" = "for now"): Promise<void> {
     const record = await this.records.read(id);
     if (record === undefined) throw new Error(`machine ${id} was removed while it was worked on`);
-    await this.records.change(id, { ...record, ...change });
+    const changed = { ...record, ...change };
+    await (how === "for good" ? this.records.write(id, changed) : this.records.rewrite(id, changed));
   }
 
   /** Folder of all that is of a machine, but for its record. */

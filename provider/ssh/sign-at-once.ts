@@ -19,16 +19,20 @@ export function signAtOnce(client: Client): void {
   if (typeof protocol?.authPK !== "function") return;
   const ask = protocol.authPK.bind(protocol);
   protocol.authPK = (user, key, algorithm, sign) => {
-    ask(user, key, algorithm, sign ?? signWith(key));
+    if (sign !== undefined || !canSign(key)) {
+      ask(user, key, algorithm, sign);
+      return;
+    }
+    ask(user, key, algorithm, (data, done) => {
+      const signature: Buffer | Error = key.sign(data);
+      if (signature instanceof Error)
+        ask(user, key, algorithm); // nothing was sent; what follows is ssh2's
+      else done(signature);
+    });
   };
 }
 
 /** Not with RSA keys, which servers take by different hashes, nor with one that only an agent has. */
-function signWith(key: ParsedKey): Sign | undefined {
-  if (typeof key.isPrivateKey !== "function" || !key.isPrivateKey() || key.type === "ssh-rsa") return undefined;
-  return (data, done) => {
-    const signature: Buffer | Error = key.sign(data);
-    if (signature instanceof Error) throw signature;
-    done(signature);
-  };
+function canSign(key: ParsedKey): boolean {
+  return typeof key.isPrivateKey === "function" && key.isPrivateKey() && key.type !== "ssh-rsa";
 }

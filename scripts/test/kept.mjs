@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Of a folder that no run has used for so long: its code is not worked on any more. */
-const OLD_MS = 2 * 86_400_000;
+/** Of how many states of the code what tests have made is kept: each takes up to some gigabytes. */
+const STATES = 3;
 
 /**
  * The folder for what tests make that depends on nothing but the product's code: templates and boot artefacts. It stays
@@ -12,25 +12,42 @@ const OLD_MS = 2 * 86_400_000;
  * that what makes a template is tested whenever it has changed.
  *
  * @param {string} root The clone, built.
- * @param {string} base Where such folders are.
+ * @param {string} place Where such folders are.
  * @returns {string} Its path; it is there.
  */
-export function keptFolder(root, base = baseFolder()) {
-  mkdirSync(base, { recursive: true, mode: 0o711 });
-  const folder = join(base, `code-${digestOf(join(root, "sdk", "dist", "provider"))}`);
-  mkdirSync(folder, { recursive: true, mode: 0o711 });
+export function keptFolder(root, place = keptPlace()) {
+  const states = join(place, "code");
+  const folder = join(states, digestOf(join(root, "sdk", "dist", "provider")));
+  mkdirSync(folder, { recursive: true });
+  for (const path of [place, states, folder]) chmodSync(path, 0o711); // the test user gets there as well
   utimesSync(folder, new Date(), new Date());
-  const others = readdirSync(base).filter((name) => name.startsWith("code-"));
-  for (const path of others.map((name) => join(base, name)))
-    if (statSync(path).mtimeMs < Date.now() - OLD_MS) rmSync(path, { recursive: true, force: true });
+  keepOnly(states, STATES);
   return folder;
 }
 
-/** Where the test user gets to as well, if that is somebody else. */
-function baseFolder() {
+/** Where tests keep, for all clones on this machine, what takes long to make. */
+export function keptPlace() {
   if (process.getuid?.() === 0) return "/var/cache/mayfly-tests";
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "mayfly-tests");
 }
+
+/**
+ * Removes folders, but for those that were used last, and those that a run may be at work in.
+ *
+ * @param {string} place Whose folders.
+ * @param {number} count How many stay.
+ */
+export function keepOnly(place, count) {
+  const folders = readdirSync(place).map((name) => ({
+    path: join(place, name),
+    usedAt: statSync(join(place, name)).mtimeMs,
+  }));
+  const old = folders.sort((a, b) => b.usedAt - a.usedAt).slice(count);
+  for (const { path, usedAt } of old)
+    if (usedAt < Date.now() - IN_USE_MS) rmSync(path, { recursive: true, force: true });
+}
+
+const IN_USE_MS = 3 * 3_600_000; // longer than any run
 
 /** @param {string} folder All of whose files count, by name and content. */
 function digestOf(folder) {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duration } from "../terminal/say.mjs";
@@ -46,6 +46,7 @@ async function runJest(host, { tests = "", jest = [], deadlineMinutes }, forJest
   const folder = join(host.root, tests);
   if (!hasTests(folder)) return { passed: 0, failures: [], notes: [`no tests in ${tests}`] };
   const scratch = mkdtempSync(join(tmpdir(), "mayfly-jest-"));
+  chmodSync(scratch, 0o711); // the test user has a clone in it
   const report = join(scratch, "report.json");
   try {
     const node = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"]; // execa is an ES module

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Podman } from "../../provider/host/podman";
 import { run } from "../../provider/host/run";
 import type { Images } from "../../provider/images/images";
@@ -81,14 +81,15 @@ export interface BootDisks {
   readonly uefi: string;
 }
 
-/** Beside what else tests keep for the next run; without `npm test`, and for the bench, in the user's cache. */
-const KEPT = process.env["MAYFLY_TEST_KEPT"];
-const CACHE = join(KEPT === undefined ? join(homedir(), ".cache", "mayfly-tests") : dirname(KEPT), "boot-disks");
+/** Of how many recipes the disks are kept on this machine. */
+const RECIPES = 2;
 
 /** Makes the disks from Debian's packages, unless that was done by the same recipe: some two minutes. */
 export async function makeBootDisks(images: Images, podman: Podman, signal: AbortSignal): Promise<BootDisks> {
   const recipe = JSON.stringify([PACKAGES, BOOTABLE, BY_CLOUD_INIT, BY_SYSTEMD, LOADERS, ROOT]);
-  const folder = join(CACHE, createHash("sha256").update(recipe).digest("hex").slice(0, 16));
+  const { keepOnly, keptPlace } = await import("../../scripts/test/kept.mjs");
+  const place = join(keptPlace(), "boot-disks");
+  const folder = join(place, createHash("sha256").update(recipe).digest("hex").slice(0, 16));
   const disks = { bios: join(folder, "bios.qcow2"), uefi: join(folder, "uefi.qcow2") };
   if (existsSync(folder)) return disks;
   const say = () => undefined;
@@ -105,10 +106,10 @@ export async function makeBootDisks(images: Images, podman: Podman, signal: Abor
     await podman.run([...container, "sh", "-euc", LOADERS], { signal });
     for (const [kind, image] of Object.entries(guests)) await podman.script(ROOT, [image, draft, kind], { signal });
     await podman.run(["rmi", "--force", ...Object.values(guests), base], { signal });
-    await rm(CACHE, { recursive: true, force: true }); // those of former recipes
-    await mkdir(CACHE, { recursive: true });
+    await mkdir(place, { recursive: true });
     await run("cp", ["-r", "--sparse=always", draft, `${folder}.${String(process.pid)}`], { signal });
     await rename(`${folder}.${String(process.pid)}`, folder);
+    keepOnly(place, RECIPES);
   } finally {
     await rm(draft, { recursive: true, force: true });
   }

@@ -26,6 +26,14 @@ test("what is written is read and listed, until it is removed", async () => {
   expect(readdirSync(join(folder, "made"))).toEqual(["one.more.json"]);
 });
 
+test("what is written anew takes the place of what was there, with nothing beside it", async () => {
+  const records = new Records<{ size: number }>(folder);
+  await records.write("a", { size: 1 });
+  await records.rewrite("a", { size: 2 });
+  expect(await records.read("a")).toEqual({ size: 2 });
+  expect(readdirSync(folder)).toEqual(["a.json"]);
+});
+
 test("what a killed writer has left of a record goes with it, and nothing of another's", async () => {
   // As writeFileAtomic, killed before it has renamed its draft.
   const names = ["one.json.0a1b2c3d.tmp", "one.json", "one.more.json.0a1b2c3d.tmp", "two.json"];

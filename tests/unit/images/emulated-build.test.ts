@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import type { Podman } from "../../../provider/host/podman";
 import { identifySelf } from "../../../provider/host/process-identity";
-import { inBuildFolder, killedBuilds, removeBuild } from "../../../provider/images/emulated-build";
+import { inBuildFolder, killedBuilds, removeKilledBuild } from "../../../provider/images/emulated-build";
 
 let home: string;
 let paths: Paths;
@@ -49,12 +49,23 @@ test("a build's folder is on record as long as there is one, and gone after a fa
   expect(existsSync(join(paths.records, "builds", "debian.json"))).toBe(false);
 });
 
-test("what a killed one has left is found, and goes with the next build or when it is asked to", async () => {
+test("what a killed one has left is found, and goes when it is asked to, or with the next build of it", async () => {
   const [one, other] = [killed("one"), killed("other")];
   expect((await killedBuilds(paths)).sort()).toEqual(["one", "other"]);
-  await removeBuild(paths, podman, "one");
+  await removeKilledBuild(paths, podman, "one");
   expect([existsSync(one), existsSync(other)]).toEqual([false, true]);
-  await inBuildFolder(paths, podman, "debian", () => Promise.resolve());
-  expect(existsSync(other)).toBe(false);
+  writeFileSync(join(other, "half"), "");
+  await inBuildFolder(paths, podman, "other", (folder) => {
+    expect(existsSync(join(folder, "half"))).toBe(false);
+    return Promise.resolve();
+  });
   expect(await killedBuilds(paths)).toEqual([]);
+});
+
+test("one that has been begun again meanwhile stays", async () => {
+  killed("debian");
+  await inBuildFolder(paths, podman, "debian", async (folder) => {
+    await removeKilledBuild(paths, podman, "debian");
+    expect(existsSync(folder)).toBe(true);
+  });
 });

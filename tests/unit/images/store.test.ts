@@ -44,3 +44,15 @@ test("a failure is nobody's answer but the one's whose it was", async () => {
   state.fails = false;
   expect(await find(podman)).toMatchObject({ id: "one" });
 });
+
+test("what is not there is asked for each time", async () => {
+  const asked: string[] = [];
+  const run = () => {
+    asked.push("");
+    if (asked.length > 1) return Promise.resolve(JSON.stringify([{ Id: "one", Digest: "sha256:d", Size: 1 }]));
+    return Promise.reject(new MayflyError("TOOL_FAILED", "", { evidence: "Error: web: no such image", remedy: "" }));
+  };
+  const podman = { run, imagesStamp: () => Promise.resolve("1") } as unknown as Podman;
+  expect(await find(podman)).toBeUndefined();
+  expect(await find(podman)).toMatchObject({ id: "one" });
+});

@@ -17,8 +17,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const base = () => join(folder, "cache");
-const open = async () => (await kept).keptFolder(join(folder, "clone"), base());
+const open = async () => (await kept).keptFolder(join(folder, "clone"), join(folder, "cache"));
 
 test("the same code finds what it has made before, changed code does not", async () => {
   const first = await open();
@@ -33,15 +32,17 @@ test("the same code finds what it has made before, changed code does not", async
   expect(await open()).not.toBe(second);
 });
 
-test("what no run has used for days goes, and nothing else there", async () => {
-  const old = await open();
-  const past = new Date(Date.now() - 3 * 86_400_000);
-  utimesSync(old, past, past);
-  mkdirSync(join(base(), "boot-disks"));
-  utimesSync(join(base(), "boot-disks"), past, past);
-  writeFileSync(join(code, "snapshot.js"), "save(all);");
-  const next = await open();
-  expect(existsSync(old)).toBe(false);
-  expect(existsSync(next)).toBe(true);
-  expect(existsSync(join(base(), "boot-disks"))).toBe(true);
+test("of former code that of the last states stays, and what a run may be at work in", async () => {
+  const { keepOnly } = await kept;
+  const place = join(folder, "states");
+  const make = (name: string, hours: number) => {
+    mkdirSync(join(place, name), { recursive: true });
+    const at = new Date(Date.now() - hours * 3_600_000);
+    utimesSync(join(place, name), at, at);
+  };
+  for (const [name, hours] of Object.entries({ now: 0, before: 1, first: 2, old: 9, older: 99 })) make(name, hours);
+  keepOnly(place, 2);
+  expect(readdirSync(place).sort()).toEqual(["before", "first", "now"]);
+  keepOnly(place, 5);
+  expect(readdirSync(place)).toHaveLength(3);
 });
