@@ -1,5 +1,6 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readFileIfExists } from "../host/files";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifySelf, isAlive } from "../host/process-identity";
@@ -10,7 +11,7 @@ import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
 import { Agent, GUEST_SSH_PORT } from "./agent";
 import { forgetTurns, withAgent } from "./agent-turn";
-import { lastConsoleLines } from "./console";
+import { consoleText, lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
 import { startFromDisk } from "./disk/launcher";
 import { settleCommand, type GuestCommand } from "./disk/settle";
@@ -37,7 +38,7 @@ import { bareSpec, type Accelerator, type Access, type Identity } from "./spec";
 import { takeSeats, type Seat } from "./seats";
 import { findOrMake, type SizedTemplatePlan, type Workshop } from "./template-maker";
 import { Templates, type ListedTemplate, type Template } from "./templates";
-import { isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
+import { isEmulatorsFault, isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
 
 /** The room of machines: one container with qemu in it each, its folder, and its record. */
 export class Machines {
@@ -129,16 +130,36 @@ export class Machines {
         if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
         say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
         await this.templates.remove(template.key);
-        await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
-        await rm(this.shelf.shared(id), { recursive: true, force: true });
-        await this.launcher.furnish(id, plan, undefined, signal);
+        await this.furnishAnew(id, plan, signal);
       }
     }
-    return step(title, async () => {
+    const boot = async () => {
       const onHost = await this.launcher.launch(id, plan, { start: "cold", slots }, signal);
       if (plan.waits) await this.launcher.waitListening(id, plan.bootTimeout, signal);
       return this.launcher.started(id, plan, false, onHost);
+    };
+    return step(title, async () => {
+      try {
+        return await boot();
+      } catch (error) {
+        if (signal.aborted || !isEmulatorsFault(plan.spec, await this.allOfConsole(id))) throw error;
+        say("boots once more: the emulator has tripped over code that the guest's kernel was changing");
+        await this.furnishAnew(id, plan, signal);
+        return boot();
+      }
     });
+  }
+
+  /** After a failed start: as before it, and without a template. */
+  private async furnishAnew(id: string, plan: ImagePlan, signal: AbortSignal): Promise<void> {
+    await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
+    await rm(this.shelf.shared(id), { recursive: true, force: true });
+    await this.launcher.furnish(id, plan, undefined, signal);
+  }
+
+  /** What the guest has said on its console, as podman has it in a file. */
+  private async allOfConsole(id: string): Promise<string> {
+    return consoleText((await readFileIfExists(this.shelf.consoleLog(id))) ?? "");
   }
 
   /**

@@ -86,9 +86,19 @@ function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec, process
   // The labels of an image's files are those of the host that built it, or none: SELinux would forbid what init and sshd do.
   // Who has labels of the guest's own asks for it; libselinux takes the first word on it, not the last.
   const selinux = own.some((arg) => arg.startsWith("enforcing=")) ? [] : ["enforcing=0"];
+  const emulated = own.some((arg) => arg.startsWith("cgroup.memory=")) ? EMULATED : [...EMULATED, UNCOUNTED];
   const common = [`console=${processor.console}`, ...KERNEL_ARGS, ...processor.kernelArgs];
-  return [...common, ...(name === "tcg" ? ["mitigations=off"] : []), ...selinux, ...own];
+  return [...common, ...(name === "tcg" ? emulated : []), ...selinux, ...own];
 }
+
+/** What an emulated CPU does not need: it has no such gaps. */
+const EMULATED = ["mitigations=off"];
+
+/**
+ * Without it the kernel, when systemd makes its first cgroup, changes the code by which it allocates memory, while its other
+ * CPUs run it: see `isEmulatorsFault`. Cgroups then count their programs' memory, and not what the kernel has for them.
+ */
+const UNCOUNTED = "cgroup.memory=nosocket,nokmem";
 
 /** The serial console, and QEMU's own control socket. */
 export function consoleArgs(): string[] {
