@@ -85,6 +85,12 @@ test("SELinux does not forbid, as no image has the guest's labels; unless the pr
   expect(command({ kernelArgs: ["enforcing=1"] })).not.toContain("enforcing=0");
 });
 
+test("an emulated kernel does not count its own memory by cgroups, unless the program has a word on it", () => {
+  expect(command()).toContain("cgroup.memory=nosocket,nokmem");
+  expect(command({ kernelArgs: ["cgroup.memory=nobpf"] })).not.toContain("nokmem");
+  expect(command({ accelerator: "kvm" })).not.toContain("cgroup.memory");
+});
+
 test("a private network is a card and a port from the start of a cold machine; a warm one gets them later", () => {
   const seat = { network: "net-1", address: "10.80.0.5", prefix: 24, mac: "52:54:00:0a:0b:0c", names: ["web"] };
   const cold = command({}, "cold", [seat]);
