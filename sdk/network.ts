@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { NetworkInputs } from "../provider/schema/network";
 import { common, isOfKind, pending, type Inputs } from "./inputs";
 import { DynamicResource } from "./dynamic-resource";

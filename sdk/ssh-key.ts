@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { SshKeyInputs } from "../provider/schema/ssh-key";
 import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
 import { DynamicResource } from "./dynamic-resource";

@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { VMInputs } from "../provider/schema/vm";
 import { Image, isOfDisk } from "./image";
 import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";

@@ -110,11 +110,15 @@ async function checkQcow2(path: string, size: number, signal: AbortSignal): Prom
   if (info.encrypted === true)
     throw noDisk(path, "it is encrypted by QEMU", "decrypt it: qemu-img convert, with --object secret");
   const { corruptions = 0, "image-end-offset": end = 0 } = (await ask("check", CHECKED)) as Check;
-  // The last cluster need not be there as a whole.
-  if (end - size >= (info["cluster-size"] ?? 1))
+  if (isCutOff(info, end, size))
     throw noDisk(path, `it is cut off: its data go to byte ${String(end)}, the file ends at ${String(size)}`, again);
   if (corruptions > 0) throw noDisk(path, `qemu-img check finds ${String(corruptions)} places that are corrupt`, again);
   return info["virtual-size"];
+}
+
+/** The last cluster need not be there as a whole. @param end Where the last part of it ends by its tables. */
+function isCutOff({ "cluster-size": cluster = 1 }: Info, end: number, size: number): boolean {
+  return end - size >= cluster;
 }
 
 /** The error for a file that no machine can boot from. */

@@ -92,31 +92,43 @@ const CHOICES = 3;
  */
 export async function startContainer(podman: Podman, spec: ContainerSpec, signal: AbortSignal): Promise<OnHost> {
   for (const program of [spec.qemu, "setpriv"]) needProgram(program);
-  const wanted = [
-    { host: spec.sshPort ?? 0, hostAddress: "127.0.0.1", protocol: "tcp" } as const,
-    ...spec.machine.ports,
-  ];
   for (let choices = CHOICES; ; choices -= 1) {
-    const [sshPort = 0, ...others] = await chooseHostPorts(wanted);
-    const ports = spec.machine.ports.map((port, index) => ({ ...port, host: others[index] ?? port.host }));
+    const chosen = await choosePorts(spec);
     try {
-      await podman.run(await startArgs(podman, { ...spec, sshPort }, ports, signal), { signal });
-      const pid = Number(await readFileIfExists(spec.pidFile));
-      return { qemu: Number.isNaN(pid) ? undefined : identifyProcess(pid), sshPort, ports };
+      return await startOnce(podman, spec, chosen, signal);
     } catch (error) {
-      if (!isInUse(error)) throw error;
-      const tried = [sshPort, ...others].map((port, index) => ({
-        ...wanted[index],
-        port,
-        isOurs: wanted[index]?.host === 0,
-      }));
-      const taken = tried.filter(({ port }) => new RegExp(`\\b${String(port)}\\b`).test(error.evidence ?? ""));
-      const mayMend = taken.length > 0 && taken.every(({ isOurs }) => isOurs);
-      if (!mayMend || choices === 1)
-        throw portTaken(error, taken.length > 0 ? taken : tried.filter(({ isOurs }) => !isOurs));
+      const taken = takenOf(chosen, error);
+      if (taken === undefined) throw error;
+      if (choices === 1 || taken.some(({ isOurs }) => !isOurs)) throw portTaken(error as MayflyError, taken);
       await removeContainers(podman, spec.id, [], signal); // podman keeps what it could not start
     }
   }
+}
+
+/** A port with its number on the host. */
+interface ChosenPort extends Omit<PortSpec, "guest"> {
+  /** Any free one would do, and this is what we have chosen. */
+  readonly isOurs: boolean;
+}
+
+/** The port that leads to the guest's sshd, and then those that the machine is to have. */
+async function choosePorts({ sshPort = 0, machine }: ContainerSpec): Promise<ChosenPort[]> {
+  const wanted = [{ host: sshPort, hostAddress: "127.0.0.1", protocol: "tcp" } as const, ...machine.ports];
+  const numbers = await chooseHostPorts(wanted);
+  return wanted.map((port, index) => ({ ...port, host: numbers[index] ?? port.host, isOurs: port.host === 0 }));
+}
+
+async function startOnce(
+  podman: Podman,
+  spec: ContainerSpec,
+  [login, ...others]: readonly ChosenPort[],
+  signal: AbortSignal,
+): Promise<OnHost> {
+  const sshPort = login?.host ?? 0;
+  const ports = spec.machine.ports.map((port, index) => ({ ...port, host: others[index]?.host ?? port.host }));
+  await podman.run(await startArgs(podman, { ...spec, sshPort }, ports, signal), { signal });
+  const pid = Number(await readFileIfExists(spec.pidFile));
+  return { qemu: Number.isNaN(pid) ? undefined : identifyProcess(pid), sshPort, ports };
 }
 
 async function startArgs(
@@ -186,12 +198,17 @@ function limitArgs(machine: MachineSpec): string[] {
 /** podman's word for a port that somebody else has; it differs with the network and the version. */
 const IN_USE = /address already in use|port is already allocated|cannot expose (?:privileged )?port/i;
 
-function isInUse(error: unknown): error is MayflyError {
-  return error instanceof MayflyError && IN_USE.test(error.evidence ?? "");
+/** Which ports podman could not have; `undefined` when that is not what went wrong. */
+function takenOf(chosen: readonly ChosenPort[], error: unknown): readonly ChosenPort[] | undefined {
+  const { evidence = "" } = error instanceof MayflyError ? error : {};
+  if (!IN_USE.test(evidence)) return undefined;
+  const named = chosen.filter(({ host }) => new RegExp(`\\b${String(host)}\\b`).test(evidence));
+  const asked = chosen.filter(({ isOurs }) => !isOurs);
+  return [named, asked, chosen].find((ports) => ports.length > 0);
 }
 
-function portTaken(error: MayflyError, ports: readonly { hostAddress?: string; port: number }[]): MayflyError {
-  const names = ports.map(({ hostAddress = "", port }) => `${hostAddress}:${String(port)}`);
+function portTaken(error: MayflyError, ports: readonly ChosenPort[]): MayflyError {
+  const names = ports.map(({ hostAddress, host }) => `${hostAddress}:${String(host)}`);
   return new MayflyError("PORT_TAKEN", `the host port ${names.join(" or ")} cannot be taken`, {
     evidence: error.evidence,
     remedy:

@@ -1,6 +1,6 @@
 import { mkdir, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { allEnded } from "../host/all-ended";
+import { bothEnded } from "../host/both-ended";
 import { copySparse } from "../host/files";
 import { namesChannel, PASSABLE, pipesOf } from "../host/paths";
 import { run } from "../host/run";
@@ -35,7 +35,7 @@ interface Contents {
 export async function makeFolder(contents: Contents, signal: AbortSignal): Promise<void> {
   const { folder } = contents;
   await mkdir(folder, { recursive: true, mode: PASSABLE });
-  await allEnded([makePipes(folder, contents.seats, signal), makeFiles(contents, signal)]);
+  await bothEnded(makePipes(folder, contents.seats, signal), makeFiles(contents, signal));
 }
 
 async function makeFiles({ folder, log, disk, spec, scratch }: Contents, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
-import { allEnded } from "../host/all-ended";
+import { bothEnded } from "../host/both-ended";
 import { isAlive, type ProcessIdentity } from "../host/process-identity";
 import { span } from "../host/trace";
 import { Agent } from "./agent";
@@ -74,7 +74,7 @@ export class Launcher {
       spec.mounts.map((mount, index) => startMount(this.podman, { id, owner, folder }, mount, index, signal)),
     );
     if (start !== "warm") await mounts; // a cold qemu connects to them when it starts
-    const [onHost] = await allEnded([this.startQemu(container, signal), mounts]);
+    const [onHost] = await bothEnded(this.startQemu(container, signal), mounts);
     return onHost;
   }
 

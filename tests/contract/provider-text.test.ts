@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { providerText } from "../../sdk/dist/sdk/dynamic-resource";
+import { providerText } from "../../sdk/dynamic-resource";
 import { Plugin } from "./support/plugin";
 import { sentBy, sentByFirst } from "./support/provider-text";
 

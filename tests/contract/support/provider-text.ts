@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { providerText } from "../../../sdk/dist/sdk/dynamic-resource";
+import { providerText } from "../../../sdk/dynamic-resource";
 
 /** The text of the first stacks: Pulumi had made it of seven functions. No state is changed for a newer one. */
 const FIRST = join(__dirname, "first-states.golden.txt");

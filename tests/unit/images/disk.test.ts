@@ -84,7 +84,11 @@ function corrupt(file: string): void {
 test.each<[string, () => string, RegExp]>([
   ["is empty", () => (writeFileSync(raw, ""), raw), /the file is empty\nTo fix: make or fetch it again/],
   ["is a text", () => (writeFileSync(raw, "hello\n"), raw), /neither code in its boot sector nor an EFI system/],
-  ["was just made", () => (qemuImg("create", "-q", "-f", "qcow2", `${raw}.new`, "16M"), `${raw}.new`), /neither code in/],
+  [
+    "was just made",
+    () => (qemuImg("create", "-q", "-f", "qcow2", `${raw}.new`, "16M"), `${raw}.new`),
+    /neither code in/,
+  ],
   ["has no loader", () => (writeRaw(raw, gpt(SECTORS, [ROOT]), 16 * MIB), raw), /neither code in its boot sector/],
   ["is packed", () => (execFileSync("gzip", [qcow2]), `${qcow2}.gz`), /packed by gzip\nTo fix: unpack it: gunzip/],
   [
