@@ -13,6 +13,9 @@ export const MAIN = join(__dirname, "..", "..", "sdk", "dist", "cli", "main.js")
 /** Seconds that a test waits for what takes a few, on a host that is busy. */
 export const PATIENCE = 120;
 
+/** What the command tells of a step that takes more than ten seconds: how slow the host is, no test shall depend on. */
+const PROGRESS = /^.*(?:…(?: [\d.]+ s)?|: done in [\d.]+ s)\n/gm;
+
 /** How a program has ended, and what it has said. */
 export interface Ended {
   readonly code: number | null;
@@ -55,7 +58,9 @@ export class CommandHome implements AsyncDisposable {
     child.stdout.on("data", (text: Buffer) => (said.out += text.toString()));
     child.stderr.on("data", (text: Buffer) => (said.err += text.toString()));
     child.stdin.end(input);
-    const ended = once(child, "close").then(([code]: (number | null)[]) => ({ code: code ?? null, ...said }));
+    const ended = once(child, "close").then(([code]: (number | null)[]) => {
+      return { code: code ?? null, out: said.out, err: said.err.replaceAll(PROGRESS, "") };
+    });
     return { process: child, ended };
   }
 
