@@ -5,6 +5,7 @@ import { measureCommand } from "./command";
 import { seconds, table, type Figure } from "./figures";
 import { measureFleet } from "./fleet";
 import { describeHost, otherLoad } from "./host";
+import { writeMarkdown } from "./page";
 import { measureReach } from "./reach/reach";
 import { measureWarmBoot } from "./warm-boot";
 
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
     load > 0.5
       ? `\n\nOther work ran beside it (load ${load.toFixed(1)} before it began): the ratios hold, the seconds are high.`
       : "";
-  writeFileSync(
+  await writeMarkdown(
     join(DOCS, "bench.md"),
     `# Measured
 

@@ -1,6 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { format, resolveConfig } from "prettier";
 import { openPaths } from "../../provider/host/paths";
 import { Podman } from "../../provider/host/podman";
 import { Images } from "../../provider/images/images";
@@ -8,6 +7,7 @@ import { makeBootDisks } from "../../tests/support/boot-disks";
 import { ContainerImages } from "../../tests/support/container-images";
 import { Engine } from "../engine";
 import { describeHost } from "../host";
+import { writeMarkdown } from "../page";
 import { GUESTS, type Guest, type Maker } from "./guests";
 import { clearDeadRuns, imageNames, openRun } from "./run";
 import { tryRefusals, type Refused } from "./refusals";
@@ -69,7 +69,7 @@ async function writePage(tried: readonly Tried[], refused: readonly Refused[] | 
   const [accelerator] = tried.flatMap(({ result }) => (result instanceof Error ? [] : [result.accelerator]));
   const host = accelerator === undefined ? HOST.exec(old)?.[0] : `On ${describeHost(accelerator)}.`;
   const text = `${HEAD}\n${host ?? ""}\n\n${guestTable(inOrder)}\n\n${REFUSED}\n\n${refusals}\n`;
-  writeFileSync(FILE, await format(text, { ...(await resolveConfig(FILE)), filepath: FILE }));
+  await writeMarkdown(FILE, text);
 }
 
 const HOST = /^On \d+ cores .*$/m;
