@@ -5,8 +5,9 @@ import * as pulumi from "@pulumi/pulumi";
  *
  * `pulumi.dynamic.Resource` would write the provider's functions into the stack's state by serialising them: the text
  * depends on the compiler, it stands twice beside each resource (2.2 kB each time), and the serialiser costs each run
- * of a program 0.7 s. So no resource of ours is an instance of that class. All that Pulumi's provider process asks for is a module with a `handler` (`getProvider` in
- * `@pulumi/pulumi/cmd/dynamic-provider`), so the text here is written by hand, once, and says where the code is.
+ * of a program 0.7 s. So no resource of ours is an instance of that class. All that Pulumi's provider process asks for is
+ * a module with a `handler` (`getProvider` in `@pulumi/pulumi/cmd/dynamic-provider`), so the text here is written by hand,
+ * once, and says where the code is.
  */
 export abstract class DynamicResource extends pulumi.CustomResource {
   /**

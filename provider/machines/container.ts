@@ -8,7 +8,7 @@ import { identifyProcess, type ProcessIdentity } from "../host/process-identity"
 import { until } from "../host/until";
 import type { Exit } from "./exits";
 import { diskFile, diskPath } from "./disks";
-import { chooseHostPorts } from "./host-ports";
+import { choosePorts, portTaken, takenOf, type ChosenPort } from "./host-ports";
 import { INSIDE } from "./inside";
 import { containerPort, overheadMiB, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachineSpec, PortSpec } from "./spec";
@@ -93,7 +93,7 @@ const CHOICES = 3;
 export async function startContainer(podman: Podman, spec: ContainerSpec, signal: AbortSignal): Promise<OnHost> {
   for (const program of [spec.qemu, "setpriv"]) needProgram(program);
   for (let choices = CHOICES; ; choices -= 1) {
-    const chosen = await choosePorts(spec);
+    const chosen = await choosePorts([loginPort(spec), ...spec.machine.ports]);
     try {
       return await startOnce(podman, spec, chosen, signal);
     } catch (error) {
@@ -105,17 +105,9 @@ export async function startContainer(podman: Podman, spec: ContainerSpec, signal
   }
 }
 
-/** A port with its number on the host. */
-interface ChosenPort extends Omit<PortSpec, "guest"> {
-  /** Any free one would do, and this is what we have chosen. */
-  readonly isOurs: boolean;
-}
-
-/** The port that leads to the guest's sshd, and then those that the machine is to have. */
-async function choosePorts({ sshPort = 0, machine }: ContainerSpec): Promise<ChosenPort[]> {
-  const wanted = [{ host: sshPort, hostAddress: "127.0.0.1", protocol: "tcp" } as const, ...machine.ports];
-  const numbers = await chooseHostPorts(wanted);
-  return wanted.map((port, index) => ({ ...port, host: numbers[index] ?? port.host, isOurs: port.host === 0 }));
+/** The port that leads to the guest's sshd. */
+function loginPort({ sshPort = 0 }: Pick<ContainerSpec, "sshPort">): Omit<PortSpec, "guest"> {
+  return { host: sshPort, hostAddress: "127.0.0.1", protocol: "tcp" };
 }
 
 async function startOnce(
@@ -138,11 +130,11 @@ async function startArgs(
   signal: AbortSignal,
 ): Promise<string[]> {
   const { network, limits } = await podman.prove(signal);
-  const { machine, sshPort } = spec;
+  const { machine } = spec;
   return [
     ...["run", "--detach", "--name", containerName(spec.id), ...labelArgs(spec.id, spec.owner, machine.labels)],
     ...["--pidfile", spec.pidFile, ...confinement(CLOSING_CAPABILITIES), "--network", network],
-    ...publish(SSH_CONTAINER_PORT, { host: sshPort, hostAddress: "127.0.0.1", protocol: "tcp" }),
+    ...publish(SSH_CONTAINER_PORT, loginPort(spec)),
     ...ports.flatMap((port, index) => publish(containerPort(index), port)),
     ...(limits ? limitArgs(machine) : []),
     ...(machine.accelerator === "kvm" ? ["--device", "/dev/kvm"] : []),
@@ -193,28 +185,6 @@ function limitArgs(machine: MachineSpec): string[] {
   const memory = `${String(machine.memoryMiB + overheadMiB(machine))}m`;
   // Threads of qemu: one a CPU, and a pool for disks of up to 64.
   return ["--memory", memory, "--memory-swap", memory, "--pids-limit", String(128 + machine.cpus)];
-}
-
-/** podman's word for a port that somebody else has; it differs with the network and the version. */
-const IN_USE = /address already in use|port is already allocated|cannot expose (?:privileged )?port/i;
-
-/** Which ports podman could not have; `undefined` when that is not what went wrong. */
-function takenOf(chosen: readonly ChosenPort[], error: unknown): readonly ChosenPort[] | undefined {
-  const { evidence = "" } = error instanceof MayflyError ? error : {};
-  if (!IN_USE.test(evidence)) return undefined;
-  const named = chosen.filter(({ host }) => new RegExp(`\\b${String(host)}\\b`).test(evidence));
-  const asked = chosen.filter(({ isOurs }) => !isOurs);
-  return [named, asked, chosen].find((ports) => ports.length > 0);
-}
-
-function portTaken(error: MayflyError, ports: readonly ChosenPort[]): MayflyError {
-  const names = ports.map(({ hostAddress, host }) => `${hostAddress}:${String(host)}`);
-  return new MayflyError("PORT_TAKEN", `the host port ${names.join(" or ")} cannot be taken`, {
-    evidence: error.evidence,
-    remedy:
-      "`ss -ltnp` shows who has it; choose another `ports[].host`, or 0 for a free one (ports below 1024 need root)",
-    cause: error,
-  });
 }
 
 /** What podman knows of a machine's container. */

@@ -1,44 +1,34 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readFileIfExists } from "../host/files";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifySelf, isAlive } from "../host/process-identity";
 import { commitSync } from "../host/records";
-import { span } from "../host/trace";
 import type { BootArtefacts } from "../images/artefacts";
 import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
 import { Agent, GUEST_SSH_PORT } from "./agent";
 import { forgetTurns, withAgent } from "./agent-turn";
-import { consoleText, lastConsoleLines } from "./console";
+import { lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
 import { startFromDisk } from "./disk/launcher";
 import { settleCommand, type GuestCommand } from "./disk/settle";
 import { startExpiry, stopExpiry } from "./expiry";
 import { IDENTITY_DISK } from "./folder";
 import { findExits } from "./exits";
+import { startFromImage } from "./image-start";
 import { bootsInUse, templatesInUse } from "./in-use";
 import { accessTar, asDisk, identityTar, newMac, newMachineId, type KeptIdentity } from "./identity";
 import { IDENTITY_FILE, Launcher } from "./launcher";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
-import { slotCount } from "./qemu-command";
-import {
-  architectureOf,
-  isBootDisk,
-  type ImagePlan,
-  type MachinePlan,
-  type Progress,
-  type StartedMachine,
-} from "./plan";
+import { architectureOf, isBootDisk, type MachinePlan, type Progress, type StartedMachine } from "./plan";
 import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
 import { Power } from "./power";
 import { Shelf } from "./shelf";
 import { bareSpec, type Accelerator, type Access, type Identity } from "./spec";
 import { takeSeats, type Seat } from "./seats";
 import { findOrMake, type SizedTemplatePlan, type Workshop } from "./template-maker";
-import { Templates, type ListedTemplate, type Template } from "./templates";
-import { isEmulatorsFault, isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
+import { Templates, type ListedTemplate } from "./templates";
 
 /** The room of machines: one container with qemu in it each, its folder, and its record. */
 export class Machines {
@@ -108,58 +98,10 @@ export class Machines {
     const exits = await findExits(asked.spec.allow, progress.signal);
     const seats = await this.begin(id, asked, progress.signal);
     const { boot } = asked;
-    const { launcher, podman } = this;
+    const { launcher, podman, shelf, workshop } = this;
     return isBootDisk(boot)
       ? startFromDisk(id, { ...asked, boot, exits, seats }, { launcher, podman }, progress)
-      : this.startFromImage(id, { ...asked, boot, exits, seats }, progress);
-  }
-
-  private async startFromImage(id: string, plan: ImagePlan, progress: Progress): Promise<StartedMachine> {
-    const { signal, step, say } = progress;
-    const template = await span("template", () => this.templateFor(plan, progress));
-    await span("folder", () => this.launcher.furnish(id, plan, template, signal));
-    const slots = plan.warmBoot === "never" ? 0 : slotCount(plan.spec);
-    const title = `Booting ${plan.owner.resource} (${plan.spec.accelerator})`;
-    if (template !== undefined) {
-      try {
-        const how = { start: "warm", template: template.folder, slots } as const;
-        const onHost = await this.launcher.launch(id, plan, how, signal);
-        await this.launcher.handOver(id, plan, signal);
-        return await this.launcher.started(id, plan, true, onHost);
-      } catch (error) {
-        if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
-        say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
-        await this.templates.remove(template.key);
-        await this.furnishAnew(id, plan, signal);
-      }
-    }
-    const boot = async () => {
-      const onHost = await this.launcher.launch(id, plan, { start: "cold", slots }, signal);
-      if (plan.waits) await this.launcher.waitListening(id, plan.bootTimeout, signal);
-      return this.launcher.started(id, plan, false, onHost);
-    };
-    return step(title, async () => {
-      try {
-        return await boot();
-      } catch (error) {
-        if (signal.aborted || !isEmulatorsFault(plan.spec, await this.allOfConsole(id))) throw error;
-        say("boots once more: the emulator has tripped over code that the guest's kernel was changing");
-        await this.furnishAnew(id, plan, signal);
-        return boot();
-      }
-    });
-  }
-
-  /** After a failed start: as before it, and without a template. */
-  private async furnishAnew(id: string, plan: ImagePlan, signal: AbortSignal): Promise<void> {
-    await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
-    await rm(this.shelf.shared(id), { recursive: true, force: true });
-    await this.launcher.furnish(id, plan, undefined, signal);
-  }
-
-  /** What the guest has said on its console, as podman has it in a file. */
-  private async allOfConsole(id: string): Promise<string> {
-    return consoleText((await readFileIfExists(this.shelf.consoleLog(id))) ?? "");
+      : startFromImage(id, { ...asked, boot, exits, seats }, { launcher, podman, shelf, workshop }, progress);
   }
 
   /**
@@ -183,18 +125,6 @@ export class Machines {
     return takeSeats(plan.spec.segments, places, signal, async (seats) =>
       this.shelf.records.write(id, firstRecord(plan, madeBy, seats)),
     );
-  }
-
-  /** The template to start from, made if need be; `undefined` when the machine is to boot through its kernel. */
-  private async templateFor(plan: ImagePlan, progress: Progress): Promise<Template | undefined> {
-    if (plan.warmBoot === "never" || !plan.waits) return undefined;
-    try {
-      return await findOrMake(this.workshop, plan, progress);
-    } catch (error) {
-      if (progress.signal.aborted || !isOnlyTheTemplates(error) || plan.warmBoot === "required") throw error;
-      progress.say(`boots through its kernel, as there is no template: ${reasonOf(error)}`);
-      return undefined;
-    }
   }
 
   /** Makes sure that there is a template for machines like this one; returns its key. See {@link findOrMake}. */

@@ -50,7 +50,8 @@ IMAGE is an OCI image as podman names it, or \`debian[:SUITE]\`, which is made f
 \`debian:12\`, with a number, is an OCI image.
 
 Results go to standard output, all else to standard error. Progress is shown on a terminal for what takes over a second,
-elsewhere a line of it every ten seconds; colours only on a terminal, unless \`NO_COLOR\` is set. \`MAYFLY_HOME\` is the data folder: VMs are those of one user and one folder.
+elsewhere a line of it every ten seconds; colours only on a terminal, unless \`NO_COLOR\` is set. \`MAYFLY_HOME\` is the data
+folder: VMs are those of one user and one folder.
 
 A VM that is made for a session (\`ssh IMAGE\`, \`run\` without \`-d\`, \`run --rm\`) goes with it, however it ends: a process
 beside it holds one end of a pipe whose other end the kernel closes with the session. All others stay until \`mayfly rm\`,

@@ -38,10 +38,10 @@ export function keptPlace() {
  * @param {number} count How many stay.
  */
 export function keepOnly(place, count) {
-  const folders = readdirSync(place).map((name) => ({
-    path: join(place, name),
-    usedAt: statSync(join(place, name)).mtimeMs,
-  }));
+  const folders = readdirSync(place).map((name) => {
+    const path = join(place, name);
+    return { path, usedAt: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }; // another run may have removed it
+  });
   const old = folders.sort((a, b) => b.usedAt - a.usedAt).slice(count);
   for (const { path, usedAt } of old)
     if (usedAt < Date.now() - IN_USE_MS) rmSync(path, { recursive: true, force: true });

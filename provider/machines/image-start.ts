@@ -1,0 +1,110 @@
+import { rm } from "node:fs/promises";
+import type { Podman } from "../host/podman";
+import { span } from "../host/trace";
+import { lastConsoleLines } from "./console";
+import { removeContainers } from "./container";
+import type { Launcher } from "./launcher";
+import type { ImagePlan, Progress, StartedMachine } from "./plan";
+import { slotCount } from "./qemu-command";
+import type { Shelf } from "./shelf";
+import { findOrMake, type Workshop } from "./template-maker";
+import type { Template } from "./templates";
+import { isEmulatorsFault, isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
+
+/** What brings it up. */
+interface Tools {
+  readonly launcher: Launcher;
+  readonly podman: Podman;
+  readonly shelf: Shelf;
+  readonly workshop: Workshop;
+}
+
+/**
+ * Brings a machine that is on record up from what was taken out of its image, until its guest's sshd can be asked: from a
+ * template where that is possible and wanted, else through its kernel.
+ *
+ * @throws {MayflyError} `BOOT_FAILED` or `BOOT_TIMEOUT` with the console's last lines, `TOOL_MISSING`, `PORT_TAKEN`.
+ */
+export async function startFromImage(
+  id: string,
+  plan: ImagePlan,
+  tools: Tools,
+  progress: Progress,
+): Promise<StartedMachine> {
+  const { launcher, workshop } = tools;
+  const { signal, say } = progress;
+  const template = await span("template", () => templateFor(plan, workshop, progress));
+  await span("folder", () => launcher.furnish(id, plan, template, signal));
+  if (template !== undefined) {
+    try {
+      return await startWarm(id, plan, template, tools, signal);
+    } catch (error) {
+      if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
+      say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
+      await workshop.templates.remove(template.key);
+      await furnishAnew(id, plan, tools, signal);
+    }
+  }
+  return startCold(id, plan, tools, progress);
+}
+
+/** The template to start from, made if need be; `undefined` when the machine is to boot through its kernel. */
+async function templateFor(plan: ImagePlan, workshop: Workshop, progress: Progress): Promise<Template | undefined> {
+  if (plan.warmBoot === "never" || !plan.waits) return undefined;
+  try {
+    return await findOrMake(workshop, plan, progress);
+  } catch (error) {
+    if (progress.signal.aborted || !isOnlyTheTemplates(error) || plan.warmBoot === "required") throw error;
+    progress.say(`boots through its kernel, as there is no template: ${reasonOf(error)}`);
+    return undefined;
+  }
+}
+
+async function startWarm(
+  id: string,
+  plan: ImagePlan,
+  { folder }: Template,
+  { launcher }: Tools,
+  signal: AbortSignal,
+): Promise<StartedMachine> {
+  const onHost = await launcher.launch(id, plan, { start: "warm", template: folder, slots: slotsOf(plan) }, signal);
+  await launcher.handOver(id, plan, signal);
+  return launcher.started(id, plan, true, onHost);
+}
+
+async function startCold(id: string, plan: ImagePlan, tools: Tools, progress: Progress): Promise<StartedMachine> {
+  const { launcher, shelf } = tools;
+  const { signal, step, say } = progress;
+  const boot = async () => {
+    const onHost = await launcher.launch(id, plan, { start: "cold", slots: slotsOf(plan) }, signal);
+    if (plan.waits) await launcher.waitListening(id, plan.bootTimeout, signal);
+    return launcher.started(id, plan, false, onHost);
+  };
+  return step(`Booting ${plan.owner.resource} (${plan.spec.accelerator})`, async () => {
+    try {
+      return await boot();
+    } catch (error) {
+      const said = await lastConsoleLines(shelf.consoleLog(id), Infinity);
+      if (signal.aborted || !isEmulatorsFault(plan.spec, said)) throw error;
+      say("boots once more: the emulator has tripped over code that the guest's kernel was changing");
+      await furnishAnew(id, plan, tools, signal);
+      return boot();
+    }
+  });
+}
+
+function slotsOf({ warmBoot, spec }: ImagePlan): number {
+  return warmBoot === "never" ? 0 : slotCount(spec);
+}
+
+/** After a failed start: as before it, and without a template. */
+async function furnishAnew(
+  id: string,
+  plan: ImagePlan,
+  { launcher, podman, shelf }: Tools,
+  signal: AbortSignal,
+): Promise<void> {
+  await removeContainers(podman, id, await shelf.parts(id), signal);
+  await rm(shelf.shared(id), { recursive: true, force: true });
+  await launcher.furnish(id, plan, undefined, signal);
+}
