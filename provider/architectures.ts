@@ -36,7 +36,9 @@ export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
     qemu: "qemu-system-x86_64",
     qemuPackage: "qemu-system-x86",
     machine: "q35",
-    emulatedCpu: "max",
+    // Without "enhanced rep movsb": a kernel that sees it copies and clears by a single instruction, which QEMU carries out
+    // byte by byte. A pipe or a file is read three times as fast without, a program starts in three quarters of the time.
+    emulatedCpu: "max,erms=off",
     console: "ttyS0",
     kernelArgs: ["no_timer_check"],
     kernelPackage: "linux-image-cloud-amd64",

@@ -9,7 +9,7 @@ import { findProgram } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
 import type { BootArtefacts } from "../images/artefacts";
 import { architectureOf } from "./plan";
-import { slotCount, TEMPLATE_FILES } from "./qemu-command";
+import { acceleratorArgs, slotCount, TEMPLATE_FILES } from "./qemu-command";
 import type { MachineSpec } from "./spec";
 
 /** The saved memory and device state of a machine that has booted and waits for its identity. */
@@ -32,6 +32,7 @@ export function shapeOf(spec: MachineSpec, boot: Pick<BootArtefacts, "version" |
     boot: boot.version,
     qemu: programVersion(architectureOf(boot).qemu),
     accelerator: spec.accelerator,
+    processor: acceleratorArgs(spec, architectureOf(boot)),
     cpus: spec.cpus,
     memoryMiB: spec.memoryMiB,
     scratchMiB: spec.scratchMiB ?? 0,

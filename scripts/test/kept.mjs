@@ -1,15 +1,18 @@
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 
 /** Of how many states of the code what tests have made is kept: each takes up to some gigabytes. */
 const STATES = 3;
 
+/** What of the product makes templates and boot artefacts. */
+const MAKERS = ["architectures.js", "guest", "images", "machines"];
+
 /**
  * The folder for what tests make that depends on nothing but the product's code: templates and boot artefacts. It stays
- * for the next run of the same code on this machine, as podman's store keeps its images; other code has another one, so
- * that what makes a template is tested whenever it has changed.
+ * for the next run on this machine, as podman's store keeps its images, as long as that code is the same: what makes a
+ * template is tested whenever it has changed.
  *
  * @param {string} root The clone, built.
  * @param {string} place Where such folders are.
@@ -17,7 +20,7 @@ const STATES = 3;
  */
 export function keptFolder(root, place = keptPlace()) {
   const states = join(place, "code");
-  const folder = join(states, digestOf(join(root, "sdk", "dist", "provider")));
+  const folder = join(states, digestOf(join(root, "sdk", "dist", "provider"), MAKERS));
   mkdirSync(folder, { recursive: true });
   for (const path of [place, states, folder]) chmodSync(path, 0o711); // the test user gets there as well
   utimesSync(folder, new Date(), new Date());
@@ -49,14 +52,18 @@ export function keepOnly(place, count) {
 
 const IN_USE_MS = 3 * 3_600_000; // longer than any run
 
-/** @param {string} folder All of whose files count, by name and content. */
-function digestOf(folder) {
+/**
+ * @param {string} folder Of which some files count, by name and content.
+ * @param {readonly string[]} parts Which: files, or folders with all that is in them.
+ */
+function digestOf(folder, parts) {
   const hash = createHash("sha256");
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  for (const path of entries.map((entry) => join(entry.parentPath, entry.name)).sort())
-    hash
-      .update(`${path.slice(folder.length)}\0`)
-      .update(readFileSync(path))
-      .update("\0");
+  for (const path of entries.map((entry) => relative(folder, join(entry.parentPath, entry.name))).sort())
+    if (parts.includes(path.split(sep)[0] ?? ""))
+      hash
+        .update(`${path}\0`)
+        .update(readFileSync(join(folder, path)))
+        .update("\0");
   return hash.digest("hex").slice(0, 16);
 }

@@ -29,7 +29,10 @@ test("the same code finds what it has made before, changed code does not", async
   expect(second).not.toBe(first);
   expect(readdirSync(second)).toEqual([]);
   writeFileSync(join(code, "other.js"), "");
-  expect(await open()).not.toBe(second);
+  const third = await open();
+  expect(third).not.toBe(second);
+  writeFileSync(join(code, "..", "index.js"), ""); // makes no template
+  expect(await open()).toBe(third);
 });
 
 test("of former code that of the last states stays, and what a run may be at work in", async () => {
