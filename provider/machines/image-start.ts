@@ -63,13 +63,13 @@ async function templateFor(plan: ImagePlan, workshop: Workshop, progress: Progre
 async function startWarm(
   id: string,
   plan: ImagePlan,
-  { folder }: Template,
+  { folder, runsCommands }: Template,
   { launcher }: Tools,
   signal: AbortSignal,
 ): Promise<StartedMachine> {
   const onHost = await launcher.launch(id, plan, { start: "warm", template: folder, slots: slotsOf(plan) }, signal);
   await launcher.handOver(id, plan, signal);
-  return launcher.started(id, plan, true, onHost);
+  return { ...(await launcher.started(id, plan, true, onHost)), runsCommands };
 }
 
 async function startCold(id: string, plan: ImagePlan, tools: Tools, progress: Progress): Promise<StartedMachine> {

@@ -167,10 +167,16 @@ export class Machines {
     }
   }
 
-  /** Marks a machine as finished, and lets its guest do what it has put off until then. */
-  async ready(id: string): Promise<void> {
+  /**
+   * Marks a machine as finished, and lets its guest do what it has put off until then.
+   *
+   * @param ranCommand Whether one of root's was seen to run: the next machine of its template need not show that.
+   */
+  async ready(id: string, ranCommand: boolean): Promise<void> {
     await this.shelf.change(id, { phase: "ready" }, "for good");
-    if ((await this.shelf.records.read(id))?.agentless === true) return;
+    const { template, agentless } = (await this.shelf.records.read(id)) ?? {};
+    if (ranCommand && template !== undefined) await this.templates.noteRunsCommands(template);
+    if (agentless === true) return;
     using agent = new Agent(this.shelf.shared(id));
     await agent.tellVerified();
   }

@@ -74,4 +74,6 @@ export interface StartedMachine {
   readonly addresses: readonly string[];
   /** Whether it started from a template. */
   readonly warm: boolean;
+  /** Whether root's commands were seen to run on another machine of that template: so they do on this one. */
+  readonly runsCommands: boolean;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, open, readFile, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readFileIfExists, writeFileAtomic } from "../host/files";
 import { withLock } from "../host/locks";
@@ -17,6 +17,8 @@ export interface Template {
   /** Name of its folder: a digest of its {@link Shape}. */
   readonly key: string;
   readonly folder: string;
+  /** Whether root's commands were seen to run on a machine made of it. */
+  readonly runsCommands: boolean;
 }
 
 /** All that a template and the machines made of it must agree on. */
@@ -86,6 +88,7 @@ interface MemoryMark {
 const RECORD = "template.json";
 const UNFIT = ".unfit.json"; // behind the key: a file instead of a folder
 const ON_DISK = "on-disk"; // the memory's pages have reached the disk: good for the host's next boot too
+const RUNS_COMMANDS = "runs-commands"; // see Template
 const CAP_BYTES = 8 * 1024 ** 3; // some fifty templates
 
 /** The templates of this host: found, made once, checked before each use, and thrown out when there are too many. */
@@ -115,7 +118,7 @@ export class Templates {
     }
     const now = new Date();
     await utimes(join(folder, RECORD), now, now); // when it was last used
-    return { key, folder };
+    return { key, folder, runsCommands: (await readFileIfExists(join(folder, RUNS_COMMANDS))) !== undefined };
   }
 
   /**
@@ -146,9 +149,14 @@ export class Templates {
         } finally {
           await rm(draft, { recursive: true, force: true });
         }
-        return { key, folder: this.folder(key) };
+        return { key, folder: this.folder(key), runsCommands: false };
       })
     );
+  }
+
+  /** Notes that root's commands run on a machine made of it. */
+  async noteRunsCommands(key: string): Promise<void> {
+    await writeFile(join(this.folder(key), RUNS_COMMANDS), "").catch(() => undefined); // it was removed meanwhile
   }
 
   /** Notes that no template can be made of this shape, so that nobody tries again before the host's next boot. */

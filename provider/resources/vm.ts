@@ -5,6 +5,7 @@ import type { MayflyError } from "../errors";
 import type { MachinePlan } from "../machines/plan";
 import type { Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { reap } from "../reap";
+import type { LoginDepth } from "../ssh/ssh";
 import { parseAllowed } from "../schema/allow";
 import { bootsFromDisk } from "../schema/disk-image";
 import { vmSchema, type VMSpec } from "../schema/vm";
@@ -150,13 +151,16 @@ async function bringUp(
   const machineId = bootsFromDisk(inputs)
     ? await step("Settling who may log in", async () => moveIn(id, inputs, plan.identity, connection, keys, context))
     : plan.identity.machineId;
+  // Who logs in as another than root, or where users are declared, may get another shell than on the template's first.
+  const isRoot = login.user === "root" && inputs.users.length === 0;
+  const proof = isRoot && started.runsCommands ? "login" : "command";
   await step("Logging in", async () =>
     diagnosed({ id, endpoint: connection, remedy: forNewOne }, context, () =>
-      waitUntilUp(id, inputs, connection, context),
+      waitUntilUp(id, inputs, { connection, proof }, context),
     ),
   );
   const sshConfig = await keepClientFiles(id, hostname, connection, keys.publicKeys, context);
-  await machines.ready(id);
+  await machines.ready(id, isRoot && proof === "command" && inputs.waitFor !== "none");
   return {
     ...{ ...login, connection, sshConfig, machineId },
     warm: started.warm,
@@ -221,13 +225,21 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], ho
   };
 }
 
+/** How a VM is tried. */
+interface Way {
+  readonly connection: VMConnection;
+  readonly proof: LoginDepth;
+}
+
 /** Waits as long as `waitFor` asks: the guest's sshd listens, a login works, systemd has settled. */
-async function waitUntilUp(id: string, inputs: VMSpec, to: VMConnection, context: Context): Promise<void> {
+async function waitUntilUp(id: string, inputs: VMSpec, way: Way, context: Context): Promise<void> {
   const { machines, ssh, say } = context;
-  const connection = { ...to, log: sessionLog(id, context) };
+  const connection = { ...way.connection, log: sessionLog(id, context) };
   if (inputs.waitFor === "none") return;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
-  await machines.whileUp(id, inputs.bootTimeout, context.signal, async (during) => ssh.loginToNew(connection, during));
+  await machines.whileUp(id, inputs.bootTimeout, context.signal, async (during) =>
+    ssh.loginToNew(connection, during, way.proof),
+  );
   await waitForCloudInit(inputs, connection, context, signal);
   if (inputs.waitFor === "ssh") return;
   const { stdout } = await ssh.exec(connection, { command: "systemctl is-system-running --wait || :" }, signal);

@@ -44,6 +44,9 @@ export type {
 const PATIENT_SECONDS = 60; // where a dial takes half a second of an emulated CPU that nobody else wants
 const LOGIN_SECONDS = 15; // for the first command, once logged in: start-up files may be slow under emulation
 
+/** How far a login is tried: until the server has let us in, or until it has run a command. */
+export type LoginDepth = "login" | "command";
+
 /** The door of this room: keys, connections, commands. Costs nothing until it is used. */
 export class Ssh {
   readonly #pool = new Pool();
@@ -81,13 +84,15 @@ export class Ssh {
   }
 
   /**
-   * Proves that a machine can be worked with: a new connection, a login, a command. The connection then stays for the
-   * commands to come. A login that is refused is tried again like a dial that failed: the machine may still boot.
+   * Proves that a machine can be worked with: a new connection, a login, a command if asked. The connection then stays for
+   * the commands to come. A login that is refused is tried again like a dial that failed: the machine may still boot.
    *
    * @throws {MayflyError} `CONNECT_FAILED`, `HOST_KEY_MISMATCH`, `BAD_KEY`; the signal's reason when that fired.
    */
-  async login(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+  async login(endpoint: Endpoint, signal: AbortSignal, depth: LoginDepth = "command"): Promise<void> {
     const connection = await this.#pool.fresh(endpoint, signal, true);
+    if (endpoint.log !== undefined) this.#logs.connected(connection, endpoint.log);
+    if (depth === "login") return;
     connection.take();
     try {
       const request = { command: "true", timeout: LOGIN_SECONDS };
@@ -112,10 +117,10 @@ export class Ssh {
    *
    * @throws {MayflyError} As {@link login}; the signal's reason when that fired.
    */
-  async loginToNew(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+  async loginToNew(endpoint: Endpoint, signal: AbortSignal, depth?: LoginDepth): Promise<void> {
     for (;;) {
       try {
-        await this.login({ perDialTimeout: PATIENT_SECONDS, ...endpoint }, signal);
+        await this.login({ perDialTimeout: PATIENT_SECONDS, ...endpoint }, signal, depth);
         return;
       } catch (error) {
         signal.throwIfAborted();

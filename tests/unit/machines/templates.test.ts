@@ -64,6 +64,17 @@ test.each(["memory", "state"] as const)("one whose %s was written to is not trus
   expect(made).toBe(2);
 });
 
+test("that commands run on its machines is known of this one, not of the next that is made", async () => {
+  const templates = new Templates(paths);
+  expect((await ensure()).runsCommands).toBe(false);
+  await templates.noteRunsCommands(key);
+  expect((await ensure()).runsCommands).toBe(true);
+  await templates.remove(key);
+  await templates.noteRunsCommands(key); // a machine that started before
+  expect((await ensure()).runsCommands).toBe(false);
+  expect((await templates.list()).map((listed) => listed.key)).toEqual([key]);
+});
+
 test("one that is not whole is not trusted", async () => {
   const template = await ensure();
   rmSync(join(template.folder, TEMPLATE_FILES.state));

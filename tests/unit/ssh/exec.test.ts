@@ -253,5 +253,6 @@ describe("login shells", () => {
     expect(failed).toMatchObject({ code: "CONNECT_FAILED" });
     expect((failed as Error).message).toContain("logs us in but runs no commands");
     await expect(ssh.login(odd.endpoint, soon())).rejects.toThrow("logs us in but runs no commands");
+    await ssh.login(odd.endpoint, soon(), "login"); // it does that
   });
 });
