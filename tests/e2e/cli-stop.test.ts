@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { CommandHome, PATIENCE } from "../support/command";
 import { eventually } from "../support/eventually";
 
-// A VM with a disk of the smallest size, which boots through its kernel: that is how all start that were stopped.
+// A VM of a template that other tests have as well; that was stopped, it boots through its kernel.
 
 let command: CommandHome;
 
@@ -30,7 +30,7 @@ async function greets(address: string): Promise<boolean> {
 }
 
 test("stop and start: the same machine, with what is on its disk; restart; what is refused meanwhile", async () => {
-  const run = ["run", "-d", "--name", "st", "--disk", "64M", "--port", "80", "--no-warm"];
+  const run = ["run", "-d", "--name", "st", "--disk", "1GiB", "--port", "80"];
   expect(await mayfly(...run)).toMatchObject({ code: 0, out: "st\n" });
   const look = async () => {
     const inspected = await mayfly("inspect", "st");

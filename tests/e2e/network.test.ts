@@ -36,7 +36,8 @@ const program = (version: string) => `
   });
   const stranger = vm("stranger", other, { address: "10.80.0.40" });
   const ask = (name, vm, ...names) => {
-    const create = ${JSON.stringify(HELLO)} + names.map((name) => "hello " + name).join("; ");
+    const asked = names.map((name) => "hello " + name + " >/run/" + name + " &").join(" ");
+    const create = ${JSON.stringify(HELLO)} + asked + " wait; cd /run; cat " + names.join(" ");
     return new mayfly.SshCommand(name, { vm, create, triggers: ["${version}"] }, { dependsOn: [web, db, stranger] });
   };
   exports.said = ask("from-web", web, "db", "primary", "10.80.0.30", "10.80.0.40").stdout;

@@ -33,6 +33,8 @@ export class Program implements AsyncDisposable {
   /** The program's folder; relative paths of mounts start here. */
   readonly folder = join(this.home, "program");
   private runs = 0;
+  /** Whether the last thing that was done to the stack was to destroy it. */
+  private isDestroyed = false;
 
   private constructor(readonly name: string) {}
 
@@ -70,6 +72,8 @@ export class Program implements AsyncDisposable {
     });
     killSignal?.addEventListener("abort", () => child.pid !== undefined && process.kill(-child.pid, "SIGKILL"));
     const { failed, all } = await child;
+    if (args[0] === "destroy") this.isDestroyed = !failed;
+    if (args[0] === "up") this.isDestroyed = false;
     return { failed, text: all, steps: await stepsIn(log) };
   }
 
@@ -119,7 +123,9 @@ export class Program implements AsyncDisposable {
 
   /** Destroys what is left of the stack, and the project. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { failed, text } = await this.try(["destroy", "--yes", "--skip-preview"]);
+    const { failed, text } = this.isDestroyed
+      ? { failed: false, text: "" }
+      : await this.try(["destroy", "--yes", "--skip-preview"]);
     if (failed) throw new Error(`destroy left ${this.home} behind:\n${text}`);
     await rm(this.home, { recursive: true, force: true });
   }

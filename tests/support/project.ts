@@ -78,7 +78,13 @@ async function open(name: string, caller: Caller, place: (home: string) => Promi
     const options = { extendEnv: false, all: true, cwd: folder } as const;
     return (await execa(file, args, { ...options, env })).all;
   };
-  const pulumi = async (...args: string[]) => run("pulumi", ...args, "--non-interactive");
+  let isDestroyed = false;
+  const pulumi = async (...args: string[]) => {
+    if (args[0] === "up") isDestroyed = false;
+    const text = await run("pulumi", ...args, "--non-interactive");
+    if (args[0] === "destroy") isDestroyed = true;
+    return text;
+  };
   await pulumi("stack", "init", "e2e");
   return {
     ...{ home, folder, run, pulumi },
@@ -89,7 +95,7 @@ async function open(name: string, caller: Caller, place: (home: string) => Promi
     processes: () => processesOf(caller, home),
     outputs: async <T>() => JSON.parse(await pulumi("stack", "output", "--json", "--show-secrets")) as T,
     async [Symbol.asyncDispose]() {
-      await pulumi("destroy", "--yes", "--skip-preview");
+      if (!isDestroyed) await pulumi("destroy", "--yes", "--skip-preview");
       await rm(home, { recursive: true, force: true });
     },
   };
