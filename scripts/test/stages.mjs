@@ -17,13 +17,14 @@ export const STAGES = [
   // Many at a time: they wait for deadlines, and for servers, as long as they work.
   { name: "unit", tests: "tests/unit", jest: ["--maxWorkers=4", "--testTimeout=60000"], deadlineMinutes: 10 },
   { name: "contract", tests: "tests/contract", jest: ["--maxWorkers=2", "--testTimeout=60000"], deadlineMinutes: 10 },
-  // Three at a time: the second half of what a test waits for, its guest, works on the same two cores.
+  // Two at a time: a test waits for its guest about as long as it works itself. With three the guests' CPUs wait for each
+  // other so long that nothing is won, and some kernels take it for a fault of their own.
   {
     name: "e2e",
     tests: "tests/e2e",
     jest: [
       "--setupFilesAfterEnv=<rootDir>/tests/support/retry-once.ts",
-      ...["--maxWorkers=3", "--testTimeout=600000"],
+      ...["--maxWorkers=2", "--testTimeout=600000"],
       ...["--testSequencer=<rootDir>/scripts/test/longest-first.cjs"],
     ],
     isAlone: true,

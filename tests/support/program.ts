@@ -66,7 +66,7 @@ export class Program implements AsyncDisposable {
     const log = join(this.home, `events-${String(this.runs++)}.json`);
     const events = ["up", "preview", "refresh", "destroy"].includes(args[0] ?? "") ? ["--event-log", log] : [];
     const child = execa("pulumi", [...args, "--non-interactive", "--color", "never", ...events], {
-      ...{ cwd: this.folder, all: true, reject: false, preferLocal: true, localDir: ROOT },
+      ...{ cwd: this.folder, all: true, reject: false },
       ...(killSignal && { detached: true }),
       env: { ...this.environment, ...env },
     });
