@@ -1,4 +1,4 @@
-import { lstatSync, type Stats } from "node:fs";
+import { lstatSync } from "node:fs";
 import { readdir, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -65,7 +65,7 @@ export async function localTree(folder: string, exclude: Exclude): Promise<Tree>
       if (index % LOOKS_AT_A_TIME === LOOKS_AT_A_TIME - 1) await nextTurn();
       const path = above === "" ? name : `${above}/${name}`;
       if (!sorter.isNamed(path)) continue; // there is no such path for lstat
-      const stats = lstatSync(join(folder, path));
+      const stats = look(join(folder, path));
       const kind = kindOf(stats);
       if (!sorter.wants(path, kind)) continue;
       sorter.add(path, entryOf(stats, kind === "link" ? await readlink(join(folder, path)) : undefined));
@@ -146,13 +146,21 @@ class Sorter {
   }
 }
 
-function entryOf(
-  stats: Pick<Stats, "mode" | "size"> & ({ mtimeMs: number } | { mtime: number }),
-  target?: string,
-): Entry {
+/** As SFTP has it: `mtime` in whole seconds since 1970. */
+type Look = Readonly<Record<"mode" | "size" | "mtime", number>>;
+
+/** Looks at something on this host; a link is a link. By nanoseconds: a number of them may be rounded to the next second. */
+function look(path: string): Look {
+  const { mode, size, mtimeNs } = lstatSync(path, { bigint: true });
+  const seconds = mtimeNs / SECOND_NS - (mtimeNs % SECOND_NS < 0n ? 1n : 0n);
+  return { mode: Number(mode), size: Number(size), mtime: Number(seconds) };
+}
+
+const SECOND_NS = 1_000_000_000n;
+
+function entryOf(stats: Look, target?: string): Entry {
   const kind = kindOf(stats) as Entry["kind"];
-  // Not by `Stats.mtime`: a Date is rounded to milliseconds, which may be up to the next second.
-  const modified = "mtimeMs" in stats ? Math.floor(stats.mtimeMs / 1_000) : stats.mtime;
+  const { mtime: modified } = stats;
   if (kind === "link") return { kind, mode: 0, size: 0, modified: 0, target };
   if (kind === "folder") return { kind, mode: stats.mode & PERMISSIONS, size: 0, modified: 0 };
   return { kind, mode: stats.mode & PERMISSIONS, size: stats.size, modified };
@@ -164,7 +172,9 @@ const NO_FOLDER = 66;
 
 /** One command lists everything. `undefined` where that does not work: another find, no shell. */
 async function byFind(remote: Remote, folder: string, exclude: Exclude): Promise<Tree | undefined> {
-  const format = ["%y", "%m", "%s", "%Ts", "%P", "%l"].map((field) => `${field}\\0`).join("");
+  // Before the point of %T@ are whole seconds, also before 1970. %Ts would do, but makes a calendar's date of each time
+  // first: with ten thousand files that takes half a second under emulation.
+  const format = ["%y", "%m", "%s", "%T@", "%P", "%l"].map((field) => `${field}\\0`).join("");
   const command = [
     `cd -- ${quote(folder)} 2>/dev/null || exit ${String(NO_FOLDER)}`,
     `command -v rsync >/dev/null 2>&1 && printf 'yes\\0' || printf 'no\\0'`,
@@ -198,7 +208,7 @@ function readFields([type = "", mode = "", bytes = "", modified = "", path = "",
   const plain = { kind: "folder", mode: Number.parseInt(mode, 8), size: 0, modified: 0 } as const;
   if (kind === "link") return { path, kind, entry: { ...plain, kind, mode: 0, target } };
   if (kind !== "file") return { path, kind, entry: plain };
-  return { path, kind, entry: { ...plain, kind, size: Number(bytes), modified: Number(modified) } };
+  return { path, kind, entry: { ...plain, kind, size: Number(bytes), modified: Number(modified.split(".", 1)[0]) } };
 }
 
 /** A folder that is yet to be made says nothing of the programs beside it; the transfer finds out. */

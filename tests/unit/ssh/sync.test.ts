@@ -100,6 +100,18 @@ describe.each(ways)("by %s", (_way, endpoint, by) => {
     expect(inode("b")).not.toBe(before[1]); // replaced in one step
   });
 
+  test("a time with a fraction is that of its second, on both sides", async () => {
+    const old = by === undefined ? {} : { old: "@-1.5", older: "@-7" }; // SFTP knows no time before 1970
+    const times = { late: "@1700000000.999999999", early: "@1700000001.000000001", ...old };
+    for (const folder of [here, there]) {
+      furnish(folder, Object.fromEntries(Object.keys(times).map((name) => [name, name])));
+      for (const [name, time] of Object.entries(times)) execFileSync("touch", ["-d", time, join(folder, name)]);
+    }
+    expect(await sync()).toMatchObject({ summary: "nothing to do", isChange: false });
+    execFileSync("touch", ["-d", "@1700000001", join(there, "late")]);
+    expect(await sync()).toMatchObject({ summary: "1 time to set" });
+  });
+
   test("what is only there stays, or goes when asked to", async () => {
     furnish(here, { a: "a" });
     furnish(join(there, "..", "outside"), { x: "x" });
