@@ -63,13 +63,18 @@ async function templateFor(plan: ImagePlan, workshop: Workshop, progress: Progre
 async function startWarm(
   id: string,
   plan: ImagePlan,
-  { folder, runsCommands }: Template,
+  template: Template,
   { launcher }: Tools,
   signal: AbortSignal,
 ): Promise<StartedMachine> {
-  const onHost = await launcher.launch(id, plan, { start: "warm", template: folder, slots: slotsOf(plan) }, signal);
+  const onHost = await launcher.launch(
+    id,
+    plan,
+    { start: "warm", template: template.folder, slots: slotsOf(plan) },
+    signal,
+  );
   await launcher.handOver(id, plan, signal);
-  return { ...(await launcher.started(id, plan, true, onHost)), runsCommands };
+  return { ...(await launcher.started(id, plan, true, onHost)), template };
 }
 
 async function startCold(id: string, plan: ImagePlan, tools: Tools, progress: Progress): Promise<StartedMachine> {

@@ -139,7 +139,7 @@ export class Launcher {
     if (lifetime !== undefined)
       await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
     const [consoleLog, addresses] = [this.shelf.consoleLog(id), seats.map(({ address }) => address)];
-    return { sshPort, ports, consoleLog, addresses, warm, runsCommands: false };
+    return { sshPort, ports, consoleLog, addresses, warm };
   }
 
   /** Puts the running qemu on record, and its ports on the host. Throws `BOOT_FAILED` where it does not run. */

@@ -28,7 +28,7 @@ import { Shelf } from "./shelf";
 import { bareSpec, type Accelerator, type Access, type Identity } from "./spec";
 import { takeSeats, type Seat } from "./seats";
 import { findOrMake, type SizedTemplatePlan, type Workshop } from "./template-maker";
-import { Templates, type ListedTemplate } from "./templates";
+import { Templates, type ListedTemplate, type Template } from "./templates";
 
 /** The room of machines: one container with qemu in it each, its folder, and its record. */
 export class Machines {
@@ -170,13 +170,13 @@ export class Machines {
   /**
    * Marks a machine as finished, and lets its guest do what it has put off until then.
    *
-   * @param ranCommand Whether one of root's was seen to run: the next machine of its template need not show that.
+   * @param proven The template that it came from, where it has shown that root's commands run on what that has: the next
+   * machine need not show that.
    */
-  async ready(id: string, ranCommand: boolean): Promise<void> {
+  async ready(id: string, proven?: Template): Promise<void> {
     await this.shelf.change(id, { phase: "ready" }, "for good");
-    const { template, agentless } = (await this.shelf.records.read(id)) ?? {};
-    if (ranCommand && template !== undefined) await this.templates.noteRunsCommands(template);
-    if (agentless === true) return;
+    if (proven !== undefined) await this.templates.noteRunsCommands(proven);
+    if ((await this.shelf.records.read(id))?.agentless === true) return;
     using agent = new Agent(this.shelf.shared(id));
     await agent.tellVerified();
   }

@@ -5,6 +5,7 @@ import type { BootDisk } from "../images/disk";
 import type { Exit } from "./exits";
 import type { Seat } from "./seats";
 import type { Access, Identity, MachineSpec, PortSpec } from "./spec";
+import type { Template } from "./templates";
 
 /** A machine to be made. */
 export interface MachinePlan {
@@ -74,6 +75,6 @@ export interface StartedMachine {
   readonly addresses: readonly string[];
   /** Whether it started from a template. */
   readonly warm: boolean;
-  /** Whether root's commands were seen to run on another machine of that template: so they do on this one. */
-  readonly runsCommands: boolean;
+  /** That template. */
+  readonly template?: Template;
 }

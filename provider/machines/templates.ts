@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { mkdir, open, readFile, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { readFileIfExists, writeFileAtomic } from "../host/files";
 import { withLock } from "../host/locks";
@@ -9,7 +9,7 @@ import { findProgram } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
 import type { BootArtefacts } from "../images/artefacts";
 import { architectureOf } from "./plan";
-import { acceleratorArgs, slotCount, TEMPLATE_FILES } from "./qemu-command";
+import { slotCount, TEMPLATE_FILES } from "./qemu-command";
 import type { MachineSpec } from "./spec";
 
 /** The saved memory and device state of a machine that has booted and waits for its identity. */
@@ -17,7 +17,9 @@ export interface Template {
   /** Name of its folder: a digest of its {@link Shape}. */
   readonly key: string;
   readonly folder: string;
-  /** Whether root's commands were seen to run on a machine made of it. */
+  /** SHA-256 of its state: tells it from one that was in its place before. */
+  readonly state: string;
+  /** Whether root's commands were seen to run on a machine that was made of it, and given no programs of its own. */
   readonly runsCommands: boolean;
 }
 
@@ -34,7 +36,7 @@ export function shapeOf(spec: MachineSpec, boot: Pick<BootArtefacts, "version" |
     boot: boot.version,
     qemu: programVersion(architectureOf(boot).qemu),
     accelerator: spec.accelerator,
-    processor: acceleratorArgs(spec, architectureOf(boot)),
+    cpu: spec.accelerator === "kvm" ? "host" : architectureOf(boot).emulatedCpu,
     cpus: spec.cpus,
     memoryMiB: spec.memoryMiB,
     scratchMiB: spec.scratchMiB ?? 0,
@@ -118,7 +120,8 @@ export class Templates {
     }
     const now = new Date();
     await utimes(join(folder, RECORD), now, now); // when it was last used
-    return { key, folder, runsCommands: (await readFileIfExists(join(folder, RUNS_COMMANDS))) !== undefined };
+    const { state } = JSON.parse(text) as TemplateRecord;
+    return { key, folder, state, runsCommands: (await readFileIfExists(join(folder, RUNS_COMMANDS))) === state };
   }
 
   /**
@@ -145,18 +148,21 @@ export class Templates {
         await mkdir(draft, { mode: PASSABLE });
         try {
           await make(draft);
-          await this.finish(key, shape, draft);
+          return await this.finish(key, shape, draft);
         } finally {
           await rm(draft, { recursive: true, force: true });
         }
-        return { key, folder: this.folder(key), runsCommands: false };
       })
     );
   }
 
-  /** Notes that root's commands run on a machine made of it. */
-  async noteRunsCommands(key: string): Promise<void> {
-    await writeFile(join(this.folder(key), RUNS_COMMANDS), "").catch(() => undefined); // it was removed meanwhile
+  /** Notes that root's commands run on a machine that was made of it. */
+  async noteRunsCommands({ folder, state }: Template): Promise<void> {
+    try {
+      await writeFileAtomic(join(folder, RUNS_COMMANDS), state); // in another's place it says nothing of that one
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // it was removed meanwhile
+    }
   }
 
   /** Notes that no template can be made of this shape, so that nobody tries again before the host's next boot. */
@@ -191,11 +197,11 @@ export class Templates {
 
   /** Removes a template. Machines that run from it keep its memory as long as they need it. */
   async remove(key: string): Promise<void> {
-    // Again, should the note that it is on the disk come into it meanwhile (see settle).
+    // Again, should a note come into it meanwhile: that it is on the disk (see settle), that commands run.
     await rm(this.folder(key), { recursive: true, force: true, maxRetries: 5 });
   }
 
-  private async finish(key: string, shape: Shape, draft: string): Promise<void> {
+  private async finish(key: string, shape: Shape, draft: string): Promise<Template> {
     const record: TemplateRecord = {
       shape,
       state: await digest(join(draft, TEMPLATE_FILES.state)),
@@ -203,10 +209,11 @@ export class Templates {
       bootId: hostBootId(),
     };
     await writeFileAtomic(join(draft, RECORD), JSON.stringify(record));
+    await this.remove(key);
     const folder = this.folder(key);
-    await rm(folder, { recursive: true, force: true });
     await rename(draft, folder);
     void settle(folder).catch(() => undefined); // then it is good for this boot of the host only
+    return { key, folder, state: record.state, runsCommands: false };
   }
 
   /** Throws out the templates that were not used for longest, until all together are below the cap. */

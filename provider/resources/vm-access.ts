@@ -10,6 +10,17 @@ export function loginUser({ rootLogin, users }: Pick<VMSpec, "rootLogin" | "user
   return rootLogin ? ROOT : (users[0]?.name ?? ROOT);
 }
 
+/**
+ * Whether the commands of who logs in to a VM are run by the same programs, and start-up files, as on any other machine of
+ * its template: it is root, and nothing is given to the VM that could change them.
+ */
+export function runsWhatItsTemplateRuns({ rootLogin, users, mounts, environment, systemdUnits }: VMSpec): boolean {
+  const isBare = [users, mounts, Object.keys(environment), Object.keys(systemdUnits)].every(
+    ({ length }) => length === 0,
+  );
+  return rootLogin && isBare;
+}
+
 /** What `connection` proves itself by: one of the two. Field names of `remote.Command` in `@pulumi/command`. */
 export interface LoginProof {
   readonly privateKey?: string;

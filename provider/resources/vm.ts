@@ -11,7 +11,16 @@ import { bootsFromDisk } from "../schema/disk-image";
 import { vmSchema, type VMSpec } from "../schema/vm";
 import { diagnosed } from "./diagnosed";
 import type { ResourceHandler } from "./resource";
-import { accessChanged, accessOf, loginChanged, loginKeys, loginUser, userIds, type LoginKeys } from "./vm-access";
+import {
+  accessChanged,
+  accessOf,
+  loginChanged,
+  loginKeys,
+  loginUser,
+  runsWhatItsTemplateRuns,
+  userIds,
+  type LoginKeys,
+} from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
 import { hasFirstBoot, needReadersIn, waitForCloudInit } from "./vm-first-boot";
 import { firstAccess, moveIn, settle } from "./vm-of-disk";
@@ -151,16 +160,15 @@ async function bringUp(
   const machineId = bootsFromDisk(inputs)
     ? await step("Settling who may log in", async () => moveIn(id, inputs, plan.identity, connection, keys, context))
     : plan.identity.machineId;
-  // Who logs in as another than root, or where users are declared, may get another shell than on the template's first.
-  const isRoot = login.user === "root" && inputs.users.length === 0;
-  const proof = isRoot && started.runsCommands ? "login" : "command";
+  const depth = runsWhatItsTemplateRuns(inputs) && started.template?.runsCommands === true ? "login" : "command";
   await step("Logging in", async () =>
     diagnosed({ id, endpoint: connection, remedy: forNewOne }, context, () =>
-      waitUntilUp(id, inputs, { connection, proof }, context),
+      waitUntilUp(id, inputs, { connection, depth }, context),
     ),
   );
   const sshConfig = await keepClientFiles(id, hostname, connection, keys.publicKeys, context);
-  await machines.ready(id, isRoot && proof === "command" && inputs.waitFor !== "none");
+  const isProof = depth === "command" && inputs.waitFor !== "none" && runsWhatItsTemplateRuns(inputs);
+  await machines.ready(id, isProof ? started.template : undefined);
   return {
     ...{ ...login, connection, sshConfig, machineId },
     warm: started.warm,
@@ -225,20 +233,20 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], ho
   };
 }
 
-/** How a VM is tried. */
-interface Way {
+/** How a VM is logged in to, to see that it is up. */
+interface FirstLogin {
   readonly connection: VMConnection;
-  readonly proof: LoginDepth;
+  readonly depth: LoginDepth;
 }
 
 /** Waits as long as `waitFor` asks: the guest's sshd listens, a login works, systemd has settled. */
-async function waitUntilUp(id: string, inputs: VMSpec, way: Way, context: Context): Promise<void> {
+async function waitUntilUp(id: string, inputs: VMSpec, first: FirstLogin, context: Context): Promise<void> {
   const { machines, ssh, say } = context;
-  const connection = { ...way.connection, log: sessionLog(id, context) };
+  const connection = { ...first.connection, log: sessionLog(id, context) };
   if (inputs.waitFor === "none") return;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
   await machines.whileUp(id, inputs.bootTimeout, context.signal, async (during) =>
-    ssh.loginToNew(connection, during, way.proof),
+    ssh.loginToNew(connection, during, first.depth),
   );
   await waitForCloudInit(inputs, connection, context, signal);
   if (inputs.waitFor === "ssh") return;

@@ -84,13 +84,15 @@ export class Ssh {
   }
 
   /**
-   * Proves that a machine can be worked with: a new connection, a login, a command if asked. The connection then stays for
+   * Proves that a machine can be worked with: a new connection, a login, and a command. The connection then stays for
    * the commands to come. A login that is refused is tried again like a dial that failed: the machine may still boot.
    *
+   * @param depth `login` leaves the command out.
    * @throws {MayflyError} `CONNECT_FAILED`, `HOST_KEY_MISMATCH`, `BAD_KEY`; the signal's reason when that fired.
    */
   async login(endpoint: Endpoint, signal: AbortSignal, depth: LoginDepth = "command"): Promise<void> {
     const connection = await this.#pool.fresh(endpoint, signal, true);
+    if (!connection.isOpen) throw unreachable(endpoint, 1, 0, new Error(connection.reason));
     if (endpoint.log !== undefined) this.#logs.connected(connection, endpoint.log);
     if (depth === "login") return;
     connection.take();
@@ -115,6 +117,7 @@ export class Ssh {
    * The same with a machine that has just come up, which may restart its server, or itself: as long as nobody is there. Each
    * attempt is patient: of many machines that start together each is slow.
    *
+   * @param depth As for {@link login}.
    * @throws {MayflyError} As {@link login}; the signal's reason when that fired.
    */
   async loginToNew(endpoint: Endpoint, signal: AbortSignal, depth?: LoginDepth): Promise<void> {

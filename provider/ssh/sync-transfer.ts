@@ -21,6 +21,7 @@ export interface Transfer {
   readonly files: readonly string[];
 }
 
+/** A small file is four journeys, one after the other. As a large one may have 4 MiB on its way, these have 64 MiB. */
 const FILES_AT_A_TIME = 16;
 
 /** Does something with each of many things, a few at a time. */
@@ -58,7 +59,8 @@ async function sendFile(sftp: Sftp, { localPath, remotePath, from }: Transfer, p
     const read = async (buffer: Buffer, length: number, position: number) =>
       (await local.read(buffer, 0, length, position)).bytesRead;
     await file.fill(read, size, 0, () => undefined);
-    await Promise.all([file.close(), sftp.set(draft, { mode, atime: modified, mtime: modified })]); // one journey
+    // One journey: a server does what concerns one file in the order in which it is asked (the SFTP draft, section 4.1).
+    await Promise.all([file.close(), sftp.set(draft, { mode, atime: modified, mtime: modified })]);
     await sftp.replace(draft, place);
   } catch (error) {
     await sftp.unlink(draft).catch(() => undefined);

@@ -146,19 +146,19 @@ class Sorter {
   }
 }
 
-/** As SFTP has it: `mtime` in whole seconds since 1970. */
-type Look = Readonly<Record<"mode" | "size" | "mtime", number>>;
+const SECOND_NS = 1_000_000_000n;
 
-/** Looks at something on this host; a link is a link. By nanoseconds: a number of them may be rounded to the next second. */
-function look(path: string): Look {
+/** What is seen of a file, as SFTP tells it: `mtime` is in whole seconds since 1970. */
+type Seen = Readonly<Record<"mode" | "size" | "mtime", number>>;
+
+/** Looks at something on this host; a link is a link. Not by `mtimeMs`: a float of it may be the next second's. */
+function look(path: string): Seen {
   const { mode, size, mtimeNs } = lstatSync(path, { bigint: true });
   const seconds = mtimeNs / SECOND_NS - (mtimeNs % SECOND_NS < 0n ? 1n : 0n);
   return { mode: Number(mode), size: Number(size), mtime: Number(seconds) };
 }
 
-const SECOND_NS = 1_000_000_000n;
-
-function entryOf(stats: Look, target?: string): Entry {
+function entryOf(stats: Seen, target?: string): Entry {
   const kind = kindOf(stats) as Entry["kind"];
   const { mtime: modified } = stats;
   if (kind === "link") return { kind, mode: 0, size: 0, modified: 0, target };

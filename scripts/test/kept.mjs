@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, relative, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 
 /** Of how many states of the code what tests have made is kept: each takes up to some gigabytes. */
 const STATES = 3;
 
-/** What of the product makes templates and boot artefacts. */
-const MAKERS = ["architectures.js", "guest", "images", "machines"];
+/** What of the product makes templates and boot artefacts, and what those parts are built on. */
+export const MAKERS = ["architectures.js", "errors.js", "guest", "host", "images", "machines", "schema"];
 
 /**
  * The folder for what tests make that depends on nothing but the product's code: templates and boot artefacts. It stays
@@ -24,9 +24,17 @@ export function keptFolder(root, place = keptPlace()) {
   mkdirSync(folder, { recursive: true });
   for (const path of [place, states, folder]) chmodSync(path, 0o711); // the test user gets there as well
   utimesSync(folder, new Date(), new Date());
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }))
+    if (basename(name) === RUNS_COMMANDS) rmSync(join(folder, name));
   keepOnly(states, STATES);
   return folder;
 }
+
+/**
+ * The product's note by a template that a machine of it has run a command: see `provider/machines/templates.ts`. It does not
+ * stay, so that in each run a first machine shows that, and the next ones need not.
+ */
+const RUNS_COMMANDS = "runs-commands";
 
 /** Where tests keep, for all clones on this machine, what takes long to make. */
 export function keptPlace() {
@@ -57,6 +65,7 @@ const IN_USE_MS = 3 * 3_600_000; // longer than any run
  * @param {readonly string[]} parts Which: files, or folders with all that is in them.
  */
 function digestOf(folder, parts) {
+  for (const part of parts) if (!existsSync(join(folder, part))) throw new Error(`there is no ${part} in ${folder}`);
   const hash = createHash("sha256");
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   for (const path of entries.map((entry) => relative(folder, join(entry.parentPath, entry.name))).sort())

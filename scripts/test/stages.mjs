@@ -6,7 +6,6 @@
  * @property {string} [script] The npm script that it runs; counts as one test.
  * @property {string} [tests] The folder whose tests jest runs.
  * @property {readonly string[]} [jest] Arguments for jest.
- * @property {boolean} [isAlone] Whether nothing else runs beside it.
  * @property {number} deadlineMinutes When it is taken for hung, ended, and counted as failed.
  */
 
@@ -14,20 +13,19 @@
 export const STAGES = [
   { name: "typecheck", script: "typecheck", deadlineMinutes: 10 },
   { name: "lint", script: "lint", deadlineMinutes: 10 },
-  // Many at a time: they wait for deadlines, and for servers, as long as they work.
+  // Four files at a time: they wait for deadlines, and for servers, as long as they work.
   { name: "unit", tests: "tests/unit", jest: ["--maxWorkers=4", "--testTimeout=60000"], deadlineMinutes: 10 },
   { name: "contract", tests: "tests/contract", jest: ["--maxWorkers=2", "--testTimeout=60000"], deadlineMinutes: 10 },
-  // Two at a time: a test waits for its guest about as long as it works itself. With three the guests' CPUs wait for each
-  // other so long that nothing is won, and some kernels take it for a fault of their own.
+  // Two at a time: a test waits for its guest about as long as it works itself. With three the guests' CPUs wait for
+  // each other so long that nothing is won.
   {
     name: "e2e",
     tests: "tests/e2e",
     jest: [
       "--setupFilesAfterEnv=<rootDir>/tests/support/retry-once.ts",
       ...["--maxWorkers=2", "--testTimeout=600000"],
-      ...["--testSequencer=<rootDir>/scripts/test/longest-first.cjs"],
+      ...["--testSequencer=<rootDir>/scripts/test/longest-first.mjs"],
     ],
-    isAlone: true,
     deadlineMinutes: 30,
   },
 ];
@@ -47,14 +45,13 @@ export function readArguments(args) {
 }
 
 /**
- * What runs at the same time: npm scripts, each of which keeps one core busy, and then the tests without VMs.
+ * What runs at the same time: npm scripts, each of which keeps one core busy. A ring of tests is alone.
  *
  * @param {readonly Stage[]} stages In order.
  * @returns {readonly (readonly Stage[])[]} One group after the other.
  */
 export function inTurn(stages) {
   const scripts = stages.filter(({ script }) => script !== undefined);
-  const rings = stages.filter(({ script, isAlone = false }) => script === undefined && !isAlone);
-  const alone = stages.filter(({ isAlone = false }) => isAlone);
-  return [scripts, rings, ...alone.map((stage) => [stage])].filter((together) => together.length > 0);
+  const rings = stages.filter(({ tests }) => tests !== undefined);
+  return [...(scripts.length > 0 ? [scripts] : []), ...rings.map((ring) => [ring])];
 }

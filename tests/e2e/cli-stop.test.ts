@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { CommandHome, PATIENCE } from "../support/command";
 import { eventually } from "../support/eventually";
 
-// A VM of a template that other tests have as well; that was stopped, it boots through its kernel.
+// A VM of a template that other tests use as well. Once it was stopped it boots through its kernel.
 
 let command: CommandHome;
 

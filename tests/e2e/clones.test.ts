@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Program } from "../support/program";
 
 // Twenty machines out of one template: whatever is random, or names a machine, must differ between any two.
 
 const SIZE = 20;
+
+/** How a machine's log has the command by which a login is tried. */
+const hashOfTrue = `"sha256":"${createHash("sha256").update("true").digest("hex").slice(0, 12)}"`;
 
 /**
  * Prints the initial sequence numbers of two TCP connections without the part that is the time of day, in which the
@@ -75,6 +81,11 @@ exports.clones = Array.from({ length: ${String(SIZE)} }, (_, index) => {
     clones: readonly Record<"hostKey" | "report" | "numbers", string>[];
   }>();
   expect(clones).toHaveLength(SIZE);
+  // A first machine shows that commands run on what the template has; the next ones are only logged in to.
+  const logs = readdirSync(join(program.data, "machines")).map((id) =>
+    readFileSync(join(program.data, "machines", id, "sessions.jsonl"), "utf8"),
+  );
+  expect(logs.filter((log) => log.includes(hashOfTrue)).length).toBeLessThan(SIZE);
 
   const reports = clones.map(({ report }) => report.split("\n\n"));
   const facts = clones.map(({ hostKey }, index) => [hostKey, ...(reports[index]?.[0]?.split("\n") ?? [])]);

@@ -43,12 +43,7 @@ interface Outputs {
 
 const LOOK = "hostname; whoami; findmnt -no FSTYPE /; cat /etc/machine-id; . /etc/environment; echo $GREETING";
 const REACH = "timeout 9 bash -c 'exec 3<>/dev/tcp/198.51.100.1/443' 2>&1";
-/** Without what nobody here needs, and an emulated CPU has to work for. */
-const CLOUD_CONFIG = `#cloud-config
-write_files: [{path: /written, content: by cloud-init}]
-cloud_config_modules: [runcmd]
-cloud_final_modules: [scripts-user]
-`;
+const CLOUD_CONFIG = "#cloud-config\nwrite_files: [{path: /written, content: by cloud-init}]\n";
 
 /** Keys of strangers, and work that is not done at once. */
 const USER_DATA = (publicKey: string) => `#cloud-config

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { ARCHITECTURES } from "../../../provider/architectures";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { TEMPLATE_FILES } from "../../../provider/machines/qemu-command";
 import type { MachineSpec } from "../../../provider/machines/spec";
@@ -10,11 +11,13 @@ import { shapeOf, Templates } from "../../../provider/machines/templates";
 let folder: string;
 let paths: Paths;
 let made: number;
+let state: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "mayfly templates "));
   paths = openPaths({ MAYFLY_HOME: folder });
   made = 0;
+  state = "state";
 });
 afterEach(() => {
   rmSync(folder, { recursive: true });
@@ -43,10 +46,15 @@ const nobody = () => Promise.resolve(new Set<string>());
 const make = (draft: string): Promise<void> => {
   made += 1;
   writeFileSync(join(draft, TEMPLATE_FILES.memory), "memory");
-  writeFileSync(join(draft, TEMPLATE_FILES.state), "state");
+  writeFileSync(join(draft, TEMPLATE_FILES.state), state);
   return Promise.resolve();
 };
 const ensure = async () => new Templates(paths).ensure(shape, AbortSignal.timeout(20_000), make, nobody);
+
+test("another emulated processor is another shape; with KVM it is the host's", () => {
+  expect(shape).toMatchObject({ accelerator: "tcg", cpu: ARCHITECTURES.amd64.emulatedCpu });
+  expect(shapeOf({ ...spec, accelerator: "kvm" }, { version: "image-1" })).toMatchObject({ cpu: "host" });
+});
 
 test("a template is made once, also when many want it at a time", async () => {
   const templates = await Promise.all([ensure(), ensure(), ensure()]);
@@ -66,12 +74,19 @@ test.each(["memory", "state"] as const)("one whose %s was written to is not trus
 
 test("that commands run on its machines is known of this one, not of the next that is made", async () => {
   const templates = new Templates(paths);
-  expect((await ensure()).runsCommands).toBe(false);
-  await templates.noteRunsCommands(key);
+  const first = await ensure();
+  expect(first.runsCommands).toBe(false);
+  await templates.noteRunsCommands(first);
   expect((await ensure()).runsCommands).toBe(true);
   await templates.remove(key);
-  await templates.noteRunsCommands(key); // a machine that started before
+  await templates.noteRunsCommands(first); // of a machine that started before
+  state = "another state";
+  const second = await ensure();
+  expect(second.runsCommands).toBe(false);
+  await templates.noteRunsCommands(first);
   expect((await ensure()).runsCommands).toBe(false);
+  await templates.noteRunsCommands(second);
+  expect((await ensure()).runsCommands).toBe(true);
   expect((await templates.list()).map((listed) => listed.key)).toEqual([key]);
 });
 

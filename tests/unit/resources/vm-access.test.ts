@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Context } from "../../../provider/context";
 import type { Access } from "../../../provider/machines/spec";
 import { vm } from "../../../provider/resources/vm";
-import { accessOf, loginKeys, loginUser } from "../../../provider/resources/vm-access";
+import { accessOf, loginKeys, loginUser, runsWhatItsTemplateRuns } from "../../../provider/resources/vm-access";
 import { vmSchema, type VMInputs, type VMSpec } from "../../../provider/schema/vm";
 import { Ssh } from "../../../provider/ssh/ssh";
 import { Sshd } from "../../support/sshd";
@@ -29,6 +29,18 @@ const spec = (fields: Partial<VMInputs>): VMSpec => vmSchema.parse({ image: "loc
 const newKey = (comment = "") => ssh.makeKey({ algorithm: "ed25519", comment });
 
 describe("who is let in", () => {
+  test.each<[boolean, Partial<VMInputs>]>([
+    [true, {}],
+    [true, { memory: "2GiB", ports: [{ guest: 80 }], authorizedKeys: [], expiresAfter: "1h" }],
+    [false, { users: [{ name: "ann" }] }],
+    [false, { users: [{ name: "ann" }], rootLogin: false }],
+    [false, { mounts: [{ source: "/srv", target: "/root" }] }],
+    [false, { environment: { BASH_ENV: "/x" } }],
+    [false, { systemdUnits: { "x.service": "[Service]\nExecStart=true\n" } }],
+  ])("one for whom the template's programs run: %s with %j", (expected, fields) => {
+    expect(runsWhatItsTemplateRuns(spec(fields))).toBe(expected);
+  });
+
   test("root and users by their keys; `connection` as root", async () => {
     const [one, two, login] = await Promise.all([newKey("one"), newKey("two"), newKey("login")]);
     const inputs = spec({

@@ -7,10 +7,10 @@ const kept = import("../../../scripts/test/kept.mjs");
 
 let folder: string;
 let code: string;
-beforeEach(() => {
+beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "mayfly kept "));
   code = join(folder, "clone", "sdk", "dist", "provider", "machines");
-  mkdirSync(code, { recursive: true });
+  for (const part of (await kept).MAKERS) mkdirSync(join(code, "..", part), { recursive: true });
   writeFileSync(join(code, "snapshot.js"), "save();");
 });
 afterEach(() => {
@@ -21,9 +21,9 @@ const open = async () => (await kept).keptFolder(join(folder, "clone"), join(fol
 
 test("the same code finds what it has made before, changed code does not", async () => {
   const first = await open();
-  writeFileSync(join(first, "template"), "");
+  for (const name of ["template", "runs-commands"]) writeFileSync(join(first, name), "");
   expect(await open()).toBe(first);
-  expect(existsSync(join(first, "template"))).toBe(true);
+  expect(readdirSync(first)).toEqual(["template"]); // and not what is shown anew in each run
   writeFileSync(join(code, "snapshot.js"), "save(all);");
   const second = await open();
   expect(second).not.toBe(first);
@@ -48,4 +48,12 @@ test("of former code that of the last states stays, and what a run may be at wor
   expect(readdirSync(place).sort()).toEqual(["before", "first", "now"]);
   keepOnly(place, 5);
   expect(readdirSync(place)).toHaveLength(3);
+});
+
+test("what makes templates is there, and so are the tests that begin first", async () => {
+  const root = join(__dirname, "..", "..", "..");
+  const { MAKERS } = await kept;
+  for (const part of MAKERS) expect(existsSync(join(root, "provider", part.replace(/\.js$/, ".ts")))).toBe(true);
+  const { LONG } = await import("../../../scripts/test/long-files.mjs");
+  for (const name of LONG) expect(existsSync(join(root, "tests", "e2e", `${name}.test.ts`))).toBe(true);
 });
