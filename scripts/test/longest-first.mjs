@@ -1,11 +1,14 @@
 import sequencing from "@jest/test-sequencer";
 import { LONG } from "./long-files.mjs";
 
-/** @typedef {Parameters<InstanceType<typeof sequencing.default>["sort"]>[0]} Tests */
+// Its types are those of CommonJS, where the class is one level deeper.
+const Sequencer = /** @type {typeof sequencing.default} */ (/** @type {unknown} */ (sequencing));
+
+/** @typedef {Parameters<InstanceType<typeof Sequencer>["sort"]>[0]} Tests */
 
 /** Jest's own order, but for what is known to be long: its option `testSequencer`. */
 // eslint-disable-next-line no-restricted-syntax -- what jest takes is a module's default
-export default class LongestFirst extends sequencing.default {
+export default class LongestFirst extends Sequencer {
   /**
    * @override
    * @param {Tests} tests In any order.
