@@ -74,7 +74,7 @@ async function startWarm(
     signal,
   );
   await launcher.handOver(id, plan, signal);
-  return { ...(await launcher.started(id, plan, true, onHost)), template };
+  return { ...(await launcher.started(id, plan, onHost)), template };
 }
 
 async function startCold(id: string, plan: ImagePlan, tools: Tools, progress: Progress): Promise<StartedMachine> {
@@ -83,7 +83,7 @@ async function startCold(id: string, plan: ImagePlan, tools: Tools, progress: Pr
   const boot = async () => {
     const onHost = await launcher.launch(id, plan, { start: "cold", slots: slotsOf(plan) }, signal);
     if (plan.waits) await launcher.waitListening(id, plan.bootTimeout, signal);
-    return launcher.started(id, plan, false, onHost);
+    return launcher.started(id, plan, onHost);
   };
   return step(`Booting ${plan.owner.resource} (${plan.spec.accelerator})`, async () => {
     try {

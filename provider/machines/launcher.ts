@@ -124,13 +124,7 @@ export class Launcher {
   }
 
   /** Puts on record what the running machine got from the host, and starts its lifetime. */
-  async started(
-    id: string,
-    plan: SeatedPlan,
-    warm: boolean,
-    onHost: OnHost,
-    disk?: DiskStart,
-  ): Promise<StartedMachine> {
+  async started(id: string, plan: SeatedPlan, onHost: OnHost, disk?: DiskStart): Promise<StartedMachine> {
     const { sshPort, ports } = onHost;
     await this.noteRunning(id, onHost);
     const { spec, boot, bootTimeout, lifetime, seats } = plan;
@@ -139,7 +133,7 @@ export class Launcher {
     if (lifetime !== undefined)
       await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
     const [consoleLog, addresses] = [this.shelf.consoleLog(id), seats.map(({ address }) => address)];
-    return { sshPort, ports, consoleLog, addresses, warm };
+    return { sshPort, ports, consoleLog, addresses };
   }
 
   /** Puts the running qemu on record, and its ports on the host. Throws `BOOT_FAILED` where it does not run. */

@@ -73,8 +73,6 @@ export interface StartedMachine {
   readonly consoleLog: string;
   /** Its address in each of its private networks. */
   readonly addresses: readonly string[];
-  /** Whether it started from a template. */
-  readonly warm: boolean;
-  /** That template. */
+  /** The template that it started from; absent where it has booted through its kernel, as one that nobody waits for does. */
   readonly template?: Template;
 }

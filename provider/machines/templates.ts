@@ -114,13 +114,14 @@ export class Templates {
     const folder = this.folder(key);
     const text = await readFileIfExists(join(folder, RECORD));
     if (text === undefined) return undefined;
-    if (!(await isSound(folder, text))) {
+    const record = await readSound(folder, text);
+    if (record === undefined) {
       await this.remove(key);
       return undefined;
     }
     const now = new Date();
     await utimes(join(folder, RECORD), now, now); // when it was last used
-    const { state } = JSON.parse(text) as TemplateRecord;
+    const { state } = record;
     return { key, folder, state, runsCommands: (await readFileIfExists(join(folder, RUNS_COMMANDS))) === state };
   }
 
@@ -240,17 +241,18 @@ export class Templates {
   }
 }
 
-async function isSound(folder: string, text: string): Promise<boolean> {
+/** Reads a template's record; `undefined` where its files are not as it says. */
+async function readSound(folder: string, text: string): Promise<TemplateRecord | undefined> {
   try {
     const record = JSON.parse(text) as TemplateRecord;
     const isKept = record.bootId === hostBootId() || (await readFileIfExists(join(folder, ON_DISK))) !== undefined;
-    return (
+    const isSound =
       isKept &&
       JSON.stringify(record.memory) === JSON.stringify(await mark(folder)) &&
-      record.state === (await digest(join(folder, TEMPLATE_FILES.state)))
-    );
+      record.state === (await digest(join(folder, TEMPLATE_FILES.state)));
+    return isSound ? record : undefined;
   } catch {
-    return false; // a file is missing, or the record is no JSON
+    return undefined; // a file is missing, or the record is no JSON
   }
 }
 

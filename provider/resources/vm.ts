@@ -5,10 +5,10 @@ import type { MayflyError } from "../errors";
 import type { MachinePlan } from "../machines/plan";
 import type { Identity, MachineSpec, PortSpec } from "../machines/spec";
 import { reap } from "../reap";
-import type { LoginDepth } from "../ssh/ssh";
 import { parseAllowed } from "../schema/allow";
 import { bootsFromDisk } from "../schema/disk-image";
 import { vmSchema, type VMSpec } from "../schema/vm";
+import type { LoginDepth } from "../ssh/ssh";
 import { diagnosed } from "./diagnosed";
 import type { ResourceHandler } from "./resource";
 import {
@@ -160,18 +160,18 @@ async function bringUp(
   const machineId = bootsFromDisk(inputs)
     ? await step("Settling who may log in", async () => moveIn(id, inputs, plan.identity, connection, keys, context))
     : plan.identity.machineId;
-  const depth = runsWhatItsTemplateRuns(inputs) && started.template?.runsCommands === true ? "login" : "command";
+  const like = runsWhatItsTemplateRuns(inputs) ? started.template : undefined;
+  const depth = like?.runsCommands === true ? "login" : "command";
   await step("Logging in", async () =>
     diagnosed({ id, endpoint: connection, remedy: forNewOne }, context, () =>
       waitUntilUp(id, inputs, { connection, depth }, context),
     ),
   );
   const sshConfig = await keepClientFiles(id, hostname, connection, keys.publicKeys, context);
-  const isProof = depth === "command" && inputs.waitFor !== "none" && runsWhatItsTemplateRuns(inputs);
-  await machines.ready(id, isProof ? started.template : undefined);
+  await machines.ready(id, depth === "command" ? like : undefined);
   return {
     ...{ ...login, connection, sshConfig, machineId },
-    warm: started.warm,
+    warm: started.template !== undefined,
     bootSeconds: Math.round(performance.now() - begun) / 1_000,
     consoleLog: started.consoleLog,
     status: "running",

@@ -116,7 +116,10 @@ export class SessionLogs {
     this.#connected(connection, place);
   }
 
-  /** The log of a connection. Its first line is written at the login that a machine is tried by, or when a session first uses it; its last when it ends. */
+  /**
+   * The log of a connection. Its first line is written at the login that a machine is tried by, or when a session first
+   * uses it; its last when it ends.
+   */
   #connected(connection: SshConnection, { file }: LogPlace): ConnectionLog {
     const known = this.#connections.get(connection);
     if (known !== undefined) return known;

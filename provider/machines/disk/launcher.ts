@@ -49,7 +49,7 @@ export async function startFromDisk(
     `Booting ${owner.resource} from its disk (${spec.accelerator}, ${boot.firmware.toUpperCase()})`,
     async () => {
       const onHost = await bootDisk(id, { ...plan, start }, tools, signal);
-      return tools.launcher.started(id, plan, false, onHost, start);
+      return tools.launcher.started(id, plan, onHost, start);
     },
   );
 }
