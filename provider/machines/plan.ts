@@ -73,6 +73,6 @@ export interface StartedMachine {
   readonly consoleLog: string;
   /** Its address in each of its private networks. */
   readonly addresses: readonly string[];
-  /** The template that it started from; absent where it has booted through its kernel, as one that nobody waits for does. */
+  /** The template that it started from; absent where it booted through its kernel, as one that nobody waits for does. */
   readonly template?: Template;
 }
