@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CopyFileInputs } from "../provider/schema/copy-file";
 import { secret, withSecrets, type Inputs } from "./inputs";
-import type { VM } from "./vm";
+import type { Connection, VM } from "./vm";
 
 /** A VM, or any other SSH host. Exactly one of the two. */
 export interface Target {
@@ -11,20 +11,41 @@ export interface Target {
    */
   vm?: VM | undefined;
   /** How to connect, if not to a `vm`. Secret: holds a private key. */
-  connection?: Inputs<Pick<CopyFileInputs, "connection">>["connection"] | undefined;
+  connection?: Inputs<{ connection: Omit<CopyFileInputs["connection"], "keyOf"> }>["connection"] | undefined;
 }
+
+/** How to reach a VM: no secret, and what logs in is that of the VM `keyOf`. */
+type Way = Pick<Connection, "host" | "port" | "user" | "hostKey" | "agentSocketPath"> & { readonly keyOf: string };
 
 /** The inputs that name the target. */
 export function targetInputs({ vm, connection }: Target): Record<string, unknown> {
-  return { connection: secret(connection ?? vm?.connection), vmId: vm?.id };
+  return { connection: vm === undefined || connection !== undefined ? secret(connection) : wayTo(vm), vmId: vm?.id };
+}
+
+/**
+ * The way to a VM without what logs in, which the provider finds in the VM's folder. So no resource but the VM has its
+ * key in the state, which Pulumi would encrypt twice for each of them.
+ */
+export function wayTo(vm: VM): pulumi.Output<Way> {
+  const open = ({ host, port, user, hostKey, agentSocketPath }: Connection) => ({
+    ...{ host, port, user, hostKey },
+    ...(agentSocketPath !== undefined && { agentSocketPath }),
+  });
+  return pulumi.unsecret(pulumi.all([vm.connection.apply(open), vm.id])).apply(([way, keyOf]) => ({ ...way, keyOf }));
+}
+
+/** The outputs of the target's that are secret. */
+export function secretsOf({ vm, connection }: Target): string[] {
+  return vm === undefined || connection !== undefined ? ["connection"] : [];
 }
 
 /** Options that tie a resource to its VM. */
 export function targetOptions(
-  { vm }: Target,
+  target: Target,
   options: pulumi.CustomResourceOptions | undefined,
   ...secrets: string[]
 ): pulumi.CustomResourceOptions {
+  const { vm } = target;
   const ties = vm === undefined ? {} : { deletedWith: vm, dependsOn: [vm] };
-  return pulumi.mergeOptions(ties, withSecrets(options, "connection", ...secrets));
+  return pulumi.mergeOptions(ties, withSecrets(options, ...secretsOf(target), ...secrets));
 }

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SshConfigInputs } from "../provider/schema/ssh-config";
-import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
-import { targetInputs, type Target } from "./on-vm";
+import { common, isOfKind, pending, withSecrets, type Inputs } from "./inputs";
+import { secretsOf, targetInputs, wayTo, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
 import type { VM } from "./vm";
 
@@ -54,7 +54,7 @@ export class SshConfig extends DynamicResource {
         ...common(name, options),
       },
       // Not gone by itself with its VM: there may be a line in a file of the user's.
-      withSecrets(options, "connection", "jumpConnection"),
+      withSecrets(options, ...secretsOf(args)),
     );
   }
 
@@ -68,7 +68,7 @@ export class SshConfig extends DynamicResource {
 function jumpInputs({ vm, proxyJump }: SshConfigArgs): Record<string, unknown> {
   if (proxyJump === undefined) return {};
   return {
-    ...{ proxyJump: networksOf(proxyJump), jumpConnection: secret(proxyJump.connection), jumpId: proxyJump.id },
+    ...{ proxyJump: networksOf(proxyJump), jumpConnection: wayTo(proxyJump), jumpId: proxyJump.id },
     ...(vm && { networks: networksOf(vm), addresses: vm.addresses }),
   };
 }

@@ -60,10 +60,10 @@ export const copyFile: ResourceHandler<typeof copyFileSchema, CopyFileState> = {
   },
 };
 
-function copy(inputs: CopyFileSpec, context: Context): Promise<CopyFileState> {
+async function copy(inputs: CopyFileSpec, context: Context): Promise<CopyFileState> {
   const { source, content, download, remotePath, fileOwner: owner, sourceHash } = inputs;
   const { ssh, signal } = context;
-  const endpoint = endpointOf(inputs, context);
+  const endpoint = await endpointOf(inputs, context);
   const mode = inputs.mode === undefined ? undefined : Number.parseInt(inputs.mode, 8);
   return context.step(`Copying ${placeOf(inputs)}`, async () => {
     if (download !== undefined)

@@ -9,6 +9,7 @@ import type { SyncRequest } from "../ssh/ssh";
 import { digestFolder, unreadableIn } from "../ssh/sync-digest";
 import { isMachineGone } from "./machine-gone";
 import type { InputFailure, ResourceHandler } from "./resource";
+import { endpointNow, endpointOf } from "./vm-connection";
 
 /** What is known of two folders that are kept in step. */
 interface DirectorySyncState {
@@ -43,7 +44,7 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
   async foresee(state, inputs, context) {
     if (await isMachineGone(inputs, context)) return undefined;
     const request = requestOf(inputs, state?.syncedAt);
-    return (await context.ssh.previewSync(inputs.connection, request, context.signal)).summary;
+    return (await context.ssh.previewSync(await endpointOf(inputs, context), request, context.signal)).summary;
   },
 
   create: (_id, inputs, context) => synchronise(inputs, undefined, context),
@@ -69,7 +70,7 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
   async delete(_id, state, context) {
     if (!state.removeOnDelete || (await isMachineGone(state, context))) return;
     try {
-      await context.ssh.removeSynced(state.connection, requestOf(state), context.signal);
+      await context.ssh.removeSynced(await endpointNow(state, context), requestOf(state), context.signal);
     } catch (error) {
       if (!(await isMachineGone(state, context))) throw error; // else it went while we tried
     }
@@ -79,12 +80,14 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
 async function synchronise(
   inputs: DirectorySyncSpec,
   lastBegun: number | undefined,
-  { ssh, signal, say, step }: Context,
+  context: Context,
 ): Promise<DirectorySyncState> {
-  const { source, sourceHash, exclude, connection, remotePath, download } = inputs;
+  const { source, sourceHash, exclude, remotePath, download } = inputs;
+  const { ssh, signal, say, step } = context;
+  const endpoint = await endpointOf(inputs, context);
   const syncedAt = Math.floor(Date.now() / 1_000);
   const { files, size } = await step(`Syncing ${download ?? remotePath}`, () =>
-    ssh.sync(connection, requestOf(inputs, lastBegun), signal),
+    ssh.sync(endpoint, requestOf(inputs, lastBegun), signal),
   );
   // A source that has changed since the check is not what the state says of it: the next `up` shall look again.
   const isAsChecked = source === undefined || (await digestFolder(resolve(source), exclude)) === sourceHash;
@@ -93,9 +96,10 @@ async function synchronise(
 }
 
 /** What differs between the two folders now, in words. */
-async function differenceOf(saved: Saved, { ssh, signal }: Context): Promise<string | undefined> {
+async function differenceOf(saved: Saved, context: Context): Promise<string | undefined> {
+  const { ssh, signal } = context;
   try {
-    const seen = await ssh.previewSync(saved.connection, requestOf(saved, saved.syncedAt), signal);
+    const seen = await ssh.previewSync(await endpointNow(saved, context), requestOf(saved, saved.syncedAt), signal);
     return seen.isChange ? seen.summary : undefined;
   } catch (error) {
     if (error instanceof MayflyError && error.code === "NOT_FOUND") return "the source is gone";

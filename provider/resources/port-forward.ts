@@ -92,7 +92,7 @@ async function folderOf({ vmId, connection }: Site, { machines, tunnels }: Conte
 async function siteOf(inputs: Site, context: Context): Promise<TunnelSite> {
   const { vmId } = inputs;
   const folder = await folderOf(inputs, context);
-  const { privateKey, ...endpoint } = endpointOf(inputs, context);
+  const { privateKey, ...endpoint } = await endpointOf(inputs, context);
   if (vmId === undefined || privateKey === undefined) return { folder, endpoint: { ...endpoint, privateKey } };
   return { folder, endpoint, privateKeyFile: context.machines.file(vmId, "id") };
 }

@@ -127,7 +127,7 @@ async function execute(
 ): Promise<SshCommandState> {
   const { stdin, interpreter, directory, timeout, maxOutputBytes } = spec;
   const isOfProgram = step === "create" || step === "update";
-  const endpoint = isOfProgram ? endpointOf(spec, context) : await endpointNow(spec, context);
+  const endpoint = await (isOfProgram ? endpointOf : endpointNow)(spec, context);
   const request = {
     ...{ command, stdin, interpreter, directory, timeout, maxOutputBytes, isSecret: spec.secretOutput },
     environment: { ...before, ...spec.environment },

@@ -1,13 +1,20 @@
 import { readFile } from "node:fs/promises";
 import type { Context } from "../context";
+import { MayflyError } from "../errors";
 import type { Endpoint, LogPlace } from "../ssh/endpoint";
 import type { LoginProof } from "./vm-access";
 
+/** A way to a host as a program gives it: with `keyOf` it is for the VM of that id to say what logs in. */
+type Way = Endpoint & { readonly keyOf?: string | undefined };
+
 /** A thing on a host; with `vmId` on a VM of ours. */
 interface OnHost {
-  readonly connection: Endpoint;
+  readonly connection: Way;
   readonly vmId?: string | undefined;
 }
+
+/** What is asked of a context here: the VMs' folders, and who wants a session. */
+type Asker = Pick<Context, "machines" | "owner">;
 
 /** The way to a VM. Field names of `remote.Command` in `@pulumi/command`. */
 export interface VMConnection extends LoginProof {
@@ -25,33 +32,41 @@ async function keepConnection(id: string, connection: Endpoint, machines: Contex
 }
 
 /** Where sessions on a VM are written down, in the name of the one who asks. */
-export function sessionLog(id: string, { machines, owner }: Pick<Context, "machines" | "owner">): LogPlace {
+export function sessionLog(id: string, { machines, owner }: Asker): LogPlace {
   return { file: machines.file(id, "sessions.jsonl"), resource: owner.resource };
 }
 
-/** The way to a host as the program gives it, for what it is to do now. */
-export function endpointOf({ connection, vmId }: OnHost, context: Pick<Context, "machines" | "owner">): Endpoint {
-  return vmId === undefined ? connection : { ...connection, log: sessionLog(vmId, context) };
+/**
+ * The way to a host as the program gives it, for what it is to do now.
+ *
+ * @throws {MayflyError} `CONNECT_FAILED` where a VM was to say what logs in, and has no folder on this host any more.
+ */
+export async function endpointOf({ connection, vmId }: OnHost, context: Asker): Promise<Endpoint> {
+  const { keyOf, ...way } = connection;
+  if (keyOf !== undefined) return (await endpointOfVM(keyOf, context)) ?? refuse(keyOf);
+  return vmId === undefined ? way : { ...way, log: sessionLog(vmId, context) };
+}
+
+function refuse(id: string): never {
+  throw new MayflyError("CONNECT_FAILED", `the VM ${id} is not on this host`, {
+    evidence: "its folder, which holds its key, is gone",
+    remedy: "bring it back: pulumi refresh, then pulumi up",
+  });
 }
 
 /**
  * The way to a host by what was saved, for `read` and `delete`, which see no program. A VM's key and user may be others
  * since then, which is no change of what is on it: so it is asked of the VM.
  */
-export async function endpointNow(saved: OnHost, context: Pick<Context, "machines" | "owner">): Promise<Endpoint> {
+export async function endpointNow(saved: OnHost, context: Asker): Promise<Endpoint> {
   const { connection, vmId } = saved;
-  if (vmId === undefined) return connection;
-  const text = await readFile(context.machines.file(vmId, FILE), "utf8").catch(() => undefined);
-  const now = text === undefined ? connection : (JSON.parse(text) as Endpoint);
-  const isSame = now.host === connection.host && now.port === connection.port && now.hostKey === connection.hostKey;
-  return endpointOf({ connection: isSame ? now : connection, vmId }, context); // else by a way of the program's own
+  const now = vmId === undefined || connection.keyOf !== undefined ? undefined : await endpointOfVM(vmId, context);
+  const isSame = now?.host === connection.host && now.port === connection.port && now.hostKey === connection.hostKey;
+  return isSame ? now : endpointOf(saved, context); // else by a way of the program's own
 }
 
 /** The way to a VM as it keeps it, for those who know nothing but its id; `undefined` where it never was reached. */
-export async function endpointOfVM(
-  id: string,
-  context: Pick<Context, "machines" | "owner">,
-): Promise<Endpoint | undefined> {
+export async function endpointOfVM(id: string, context: Asker): Promise<Endpoint | undefined> {
   const text = await readFile(context.machines.file(id, FILE), "utf8").catch(() => undefined);
   return text === undefined ? undefined : { ...(JSON.parse(text) as Endpoint), log: sessionLog(id, context) };
 }

@@ -151,8 +151,11 @@ const hop = {
 };
 
 /** A hop without anything to log in with can't work; better to hear so at preview. */
-function needsProof(server: Partial<z.output<z.ZodObject<typeof hop>>>, context: z.RefinementCtx): void {
-  if ((server.privateKey ?? server.password ?? server.agentSocketPath) !== undefined) return;
+function needsProof(
+  server: Partial<z.output<z.ZodObject<typeof hop>>> & { readonly keyOf?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  if ((server.privateKey ?? server.password ?? server.agentSocketPath ?? server.keyOf) !== undefined) return;
   const message = "is required: or else password, or agentSocketPath, to log in with";
   context.addIssue({ code: "custom", path: ["privateKey"], message });
 }
@@ -161,6 +164,11 @@ function needsProof(server: Partial<z.output<z.ZodObject<typeof hop>>>, context:
 export const connection = z
   .strictObject({
     ...hop,
+    /**
+     * The id of a VM, instead of something to log in with: its folder on this host has its key. Set by `vm`, so that no
+     * other resource's state holds that key.
+     */
+    keyOf: text.optional(),
     /** Another SSH host to go through (OpenSSH's ProxyJump). */
     proxy: z.strictObject(hop).superRefine(needsProof).optional(),
   })

@@ -4,7 +4,7 @@ import { connection, text } from "./fields";
 
 /** Where a thing that works over SSH has to go; `sdk/on-vm.ts` fills it from a VM. */
 export const target = {
-  /** Where to connect; usually `vm.connection`. Secret: holds a private key. */
+  /** Where to connect. Secret where it holds something to log in with, which with `vm` it does not. */
   connection,
   /** The VM's id, set by `vm`. */
   vmId: text.optional(),

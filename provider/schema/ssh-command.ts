@@ -1,12 +1,11 @@
 import { z } from "zod";
-import { commandText, connection, duration, environment, text } from "./fields";
+import { commandText, duration, environment, text } from "./fields";
+import { target } from "./remote-fields";
 
 /** Inputs of {@link SshCommand}: those of `remote.Command` in `@pulumi/command`, and a few more. */
 export const sshCommandSchema = z.strictObject({
-  /** Where to run; usually `vm.connection`. Secret: holds a private key. A change alone runs nothing. */
-  connection,
-  /** The VM's id, set by `vm`. A new VM means that the command runs again. */
-  vmId: text.optional(),
+  /** Where to run, and the VM. A new way to the same VM runs nothing; a new VM means that the command runs again. */
+  ...target,
   /** Runs when the resource is made, and when an input changes and there is no `update`. */
   create: commandText.optional(),
   /** Runs instead of `create` when an input changes. */

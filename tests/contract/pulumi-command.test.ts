@@ -50,5 +50,6 @@ test.each([
   ["ConnectionArgs", connection.shape],
   ["ProxyConnectionArgs", connection.shape.proxy.unwrap().shape],
 ])("a connection that was written for remote.Command has the same fields here: %s", (name, shape: z.ZodRawShape) => {
-  expect(Object.keys(shape).sort()).toEqual(bare(fieldsOf(theirs, name)).sort());
+  const ofPrograms = Object.keys(shape).filter((field) => field !== "keyOf"); // set by the SDK, for a `vm`
+  expect(ofPrograms.sort()).toEqual(bare(fieldsOf(theirs, name)).sort());
 });

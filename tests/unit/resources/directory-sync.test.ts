@@ -270,6 +270,22 @@ describe("when the resource goes", () => {
     expect(await foreseen(nowhere, nowhere)).toBeUndefined();
   });
 
+  test("with another key since, its VM is asked for that, and has the sessions in its log", async () => {
+    const machine = join(server.folder, "web-1");
+    mkdirSync(machine);
+    const own = new Ssh(); // a connection of another test's goes on in the log of that
+    fixture = new TestContext(own, (_id, name) => join(machine, name));
+    const saved = await created({ removeOnDelete: true, vmId: "web-1" });
+    write(join(machine, "connection.json"), JSON.stringify(saved.connection));
+    const { privateKey } = await ssh.makeKey({ algorithm: "ed25519" }); // as good as an old one: refused
+    const old = { ...saved, connection: { ...saved.connection, privateKey } };
+    expect(await directorySync.read?.("id", old, fixture.context)).toMatchObject({ status: "in step" });
+    await directorySync.delete("id", old, fixture.context);
+    expect(existsSync(there)).toBe(false);
+    await own.close();
+    expect(read(machine, "sessions.jsonl")).toContain('"resource":"tests"');
+  });
+
   test("a VM that goes while we try is no failure", async () => {
     const saved = await created({ removeOnDelete: true, vmId: "web-1" });
     const dead = { ...saved, connection: { ...saved.connection, port: 1, dialErrorLimit: 1 } };

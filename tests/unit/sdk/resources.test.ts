@@ -122,8 +122,14 @@ describe("an SshCommand", () => {
     const urn = await valueOf(vm.urn);
     expect(requests.get("run")?.getDeletedwith()).toBe(urn);
     expect(requests.get("run")?.getDependenciesList()).toContain(urn);
-    expect(inputs("run")).toMatchObject({ vmId: "web-1", connection: { port: 4_022 }, secretOutput: false });
+    expect(inputs("run")).toMatchObject({ vmId: "web-1", secretOutput: false });
     expect(await valueOf(command.stdout)).toBe("out");
+  });
+
+  test("on a VM is not given its key: the VM's folder has that", () => {
+    const way = { host: "127.0.0.1", port: 4_022, user: "root", hostKey: "host", keyOf: "web-1" };
+    expect(onTheWire("run")["connection"]).toEqual(way);
+    expect(requests.get("run")?.getAdditionalsecretoutputsList()).toEqual([]);
   });
 
   test("elsewhere stands alone", () => {
@@ -132,19 +138,20 @@ describe("an SshCommand", () => {
     expect(inputs("far")).not.toHaveProperty("vmId");
   });
 
-  test("hides its connection; its output, when it was given a secret", () => {
-    for (const name of ["run", "far"]) expect(isSecret(onTheWire(name)["connection"])).toBe(true);
+  test("hides the connection to a host that is not ours; its output, when it was given a secret", () => {
+    expect(isSecret(onTheWire("far")["connection"])).toBe(true);
+    expect(requests.get("far")?.getAdditionalsecretoutputsList()).toEqual(["connection"]);
     expect(inputs("hidden")["secretOutput"]).toBe(true);
   });
 });
 
 describe("a DirectorySync", () => {
-  test("on a VM goes with it, comes after it, knows it by its id, and hides its connection", async () => {
+  test("on a VM goes with it, comes after it, knows it by its id, and has no key of it", async () => {
     const urn = await valueOf(vm.urn);
     expect(requests.get("folder")?.getDeletedwith()).toBe(urn);
     expect(requests.get("folder")?.getDependenciesList()).toContain(urn);
-    expect(inputs("folder")).toMatchObject({ vmId: "web-1", connection: { port: 4_022 }, exclude: ["*~"] });
-    expect(isSecret(onTheWire("folder")["connection"])).toBe(true);
+    expect(inputs("folder")).toMatchObject({ vmId: "web-1", connection: { keyOf: "web-1" }, exclude: ["*~"] });
+    expect(onTheWire("folder")["connection"]).not.toHaveProperty("privateKey");
     expect(inputs("folder")).not.toHaveProperty("vm");
   });
 });
