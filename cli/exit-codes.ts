@@ -10,6 +10,8 @@ export const EXIT = {
   notRun: 125,
   /** Ended by Ctrl-C. */
   interrupted: 130,
+  /** Nobody reads what it prints; shells say this of a program that SIGPIPE has ended. */
+  unread: 141,
 } as const;
 
 /** The same for the manual, which `scripts/docs.mjs` makes. @public */
@@ -20,5 +22,6 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   [String(EXIT.timeout), "`wait`: time was up"],
   [String(EXIT.notRun), "`ssh`, `exec`, `run --execute`: the VM did not come up, or there is none; nothing was run"],
   [String(EXIT.interrupted), "ended by Ctrl-C; what was begun is cleaned up"],
+  [String(EXIT.unread), "nobody reads on what it prints, as with `mayfly ls | head -1`"],
   ["other", "`ssh`, `exec`, `run --execute`: the exit code of the command in the VM; 255 where the connection broke"],
 ];

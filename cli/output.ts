@@ -16,6 +16,24 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/**
+ * Ends this process when nobody reads what it prints any more (`mayfly ls | head -1`): as Ctrl-C does, without
+ * a word.
+ *
+ * @param exitCode Its own then.
+ */
+export function endWithReader(exitCode: number): void {
+  let isOver = false;
+  const end = (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (isOver) return; // what is still printed while it cleans up
+    isOver = true;
+    process.exitCode = exitCode;
+    process.emit("SIGTERM", "SIGTERM");
+  };
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", end);
+}
+
 let isShown = false;
 let lastLine = 0; // milliseconds since this process began
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CommandHome, MAIN } from "../support/command";
@@ -68,6 +69,21 @@ test("what needs no VM: versions, doctor, completion, help, and what can't be me
   expect(await mayfly("ssh", "typo")).toMatchObject({ code: 125, err: expect.stringMatching(/there is no VM typo/) });
 });
 
+test("when nobody reads on it ends, without a word", async () => {
+  for (const args of [
+    ["run", "--help"],
+    ["ls", "--json"],
+  ]) {
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.destroy();
+    const said: Buffer[] = [];
+    child.stderr.on("data", (part: Buffer) => said.push(part));
+    const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+    expect(Buffer.concat(said).toString()).toBe("");
+    expect(["141", "SIGTERM"]).toContain(String(code ?? signal));
+  }
+});
+
 test("to say its version, or to help, it loads nothing heavy", async () => {
   const hook = join(command.home, "loaded.cjs");
   await writeFile(hook, 'process.on("exit", () => console.error(Object.keys(require.cache).join("\\n")));\n');
@@ -76,7 +92,7 @@ test("to say its version, or to help, it loads nothing heavy", async () => {
     return stderr.toString().trim().split("\n");
   };
   expect(loaded("--version").map((path) => basename(path))).toEqual([
-    ...["loaded.cjs", "main.js", "output.js", "version.js"],
+    ...["loaded.cjs", "main.js", "exit-codes.js", "output.js", "version.js"],
   ]);
   const packages = loaded("run", "--help").flatMap((path) => /node_modules\/([^/]+)/.exec(path)?.[1] ?? []);
   expect([...new Set(packages)]).toEqual(["commander"]);
