@@ -1,46 +1,30 @@
-import { mkdtempSync } from "node:fs";
 import { mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { shareMachineParts } from "./shared";
+import { self } from "./callers";
+import { makeSite, Stack, type Ended, type RunOptions, type Site } from "./stack";
 
 const ROOT = join(__dirname, "..", "..");
-const STACK = "e2e";
 
 /** How a run of `pulumi` ended. */
-export interface Run {
-  readonly failed: boolean;
-  /** All that it printed. */
-  readonly text: string;
+export interface Run extends Ended {
   /** What it did (or, of a preview, would do) to each resource: `web: create`, sorted; what stays as it is left out. */
   readonly steps: readonly string[];
 }
 
-/** How `pulumi` is run. */
-interface RunOptions {
-  /** Added to the environment. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Ends the run with everything in its process group, at once. */
-  readonly killSignal?: AbortSignal;
-}
-
-/** A Pulumi project whose program is written by a test, with a stack, a backend and a data folder of its own. */
-export class Program implements AsyncDisposable {
-  /** Folder of all that the test makes on disk. */
-  readonly home = mkdtempSync(join(tmpdir(), "mayfly e2e "));
-  /** The data folder: `MAYFLY_HOME`. */
-  readonly data = join(this.home, "data");
-  /** The program's folder; relative paths of mounts start here. */
-  readonly folder = join(this.home, "program");
+/** A stack whose program is written by a test. */
+export class Program extends Stack {
   private runs = 0;
-  /** Whether the last thing that was done to the stack was to destroy it. */
-  private isDestroyed = false;
 
-  private constructor(readonly name: string) {}
+  private constructor(
+    site: Site,
+    readonly name: string,
+  ) {
+    super(site, join(site.home, "program"), { PULUMI_DEBUG_COMMANDS: "true" }); // has --event-log
+  }
 
   /** Makes the project. Its name, unlike its folder, labels the containers of its machines. */
   static async open(name: string): Promise<Program> {
-    const program = new Program(`${name}-${String(process.pid)}`);
+    const program = new Program(await makeSite(self), `${name}-${String(process.pid)}`);
     const modules = join(program.folder, "node_modules");
     await mkdir(join(modules, "@pulumi"), { recursive: true });
     await symlink(join(ROOT, "sdk"), join(modules, "pulumi-mayfly"));
@@ -49,8 +33,7 @@ export class Program implements AsyncDisposable {
     await writeFile(join(program.folder, "Pulumi.yaml"), JSON.stringify(project));
     await writeFile(join(program.folder, "package.json"), JSON.stringify({ main: "index.js" }));
     await program.write("");
-    await shareMachineParts(program.data);
-    await program.pulumi("stack", "init", STACK);
+    await program.init();
     return program;
   }
 
@@ -61,21 +44,10 @@ export class Program implements AsyncDisposable {
   }
 
   /** Runs `pulumi` on the stack; a failure is an answer. */
-  async try(args: readonly string[], { env = {}, killSignal }: RunOptions = {}): Promise<Run> {
-    const { execa } = await import("execa"); // ESM only
+  async try(args: readonly string[], options: RunOptions = {}): Promise<Run> {
     const log = join(this.home, `events-${String(this.runs++)}.json`);
     const events = ["up", "preview", "refresh", "destroy"].includes(args[0] ?? "") ? ["--event-log", log] : [];
-    if (args[0] === "up") this.isDestroyed = false;
-    // The one that the set-up has put on PATH: npm's launcher of it costs a fifth of a second each time.
-    const child = execa("pulumi", [...args, "--non-interactive", "--color", "never", ...events], {
-      ...{ cwd: this.folder, all: true, reject: false },
-      ...(killSignal && { detached: true }),
-      env: { ...this.environment, ...env },
-    });
-    killSignal?.addEventListener("abort", () => child.pid !== undefined && process.kill(-child.pid, "SIGKILL"));
-    const { failed, all } = await child;
-    if (args[0] === "destroy") this.isDestroyed = !failed;
-    return { failed, text: all, steps: await stepsIn(log) };
+    return { ...(await this.execute([...args, ...events], options)), steps: await stepsIn(log) };
   }
 
   /** Runs `pulumi` on the stack. Rejects with all that it printed when it fails. */
@@ -99,18 +71,6 @@ export class Program implements AsyncDisposable {
     return this.pulumi("up", "--yes", "--skip-preview");
   }
 
-  /** The stack's outputs, secrets in clear. */
-  async outputs<T>(): Promise<T> {
-    const { text } = await this.pulumi("stack", "output", "--json", "--show-secrets");
-    return JSON.parse(text) as T;
-  }
-
-  /** Runs another program; rejects with what it printed when it fails. */
-  async run(file: string, ...args: readonly string[]): Promise<string> {
-    const { execa } = await import("execa"); // ESM only
-    return (await execa(file, args, { cwd: this.folder, env: this.environment, all: true })).all;
-  }
-
   /** What is on this host of the project: containers, and whatever the data folder holds of machines. */
   async leftovers(): Promise<string[]> {
     const filter = `label=mayfly.project=${this.name}`;
@@ -120,25 +80,6 @@ export class Program implements AsyncDisposable {
       return names.map((name) => `${folder}/${name}`);
     });
     return [...containers.split("\n").filter(Boolean), ...(await Promise.all(folders)).flat()];
-  }
-
-  /** Destroys what is left of the stack, and the project. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.isDestroyed) {
-      const { failed, text } = await this.try(["destroy", "--yes", "--skip-preview"]);
-      if (failed) throw new Error(`destroy left ${this.home} behind:\n${text}`);
-    }
-    await rm(this.home, { recursive: true, force: true });
-  }
-
-  private get environment(): Record<string, string> {
-    return {
-      PULUMI_BACKEND_URL: `file://${this.home}`,
-      PULUMI_CONFIG_PASSPHRASE: "",
-      PULUMI_SKIP_UPDATE_CHECK: "1",
-      PULUMI_DEBUG_COMMANDS: "true", // has --event-log
-      MAYFLY_HOME: this.data,
-    };
   }
 }
 
