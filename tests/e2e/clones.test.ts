@@ -46,9 +46,11 @@ cat /etc/machine-id /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid
 head -c 16 /dev/urandom | base64
 uuidgen 2>/dev/null || cat /proc/sys/kernel/random/uuid
 ssh-keygen -q -t ecdsa -N '' -C '' -f /tmp/key && cut -d ' ' -f 2 /tmp/key.pub # OpenSSL's generator
-fresh="systemd-run --quiet --pipe" # as services are: under emulation, what a session starts has the same addresses each time
-$fresh perl -e 'printf "%x %s\\n", \\ my $x, join "", map { chr(97 + rand 26) } 1 .. 16' # its stack, and its own seed
-$fresh cut -d ' ' -f 28 /proc/self/stat # where the stack of a new process starts
+# As services are: under emulation, what a session starts has the same addresses each time.
+systemd-run --quiet --pipe sh <<'end'
+  perl -e 'printf "%x %s\\n", \\ my $x, join "", map { chr(97 + rand 26) } 1 .. 16' # its stack, and its own seed
+  cut -d ' ' -f 28 /proc/self/stat # where the stack of a new process starts
+end
 systemd-id128 new
 echo
 systemctl is-system-running; date +%s
