@@ -28,7 +28,7 @@ export interface CopyFileArgs
  * new mayfly.CopyFile("report", { vm, remotePath: "/srv/report.xml", download: "./report.xml" }, { dependsOn: [tests] });
  */
 export class CopyFile extends DynamicResource {
-  /** SHA-256 of the content, in hex. */
+  /** SHA-256 of the content, in hex. Secret where the content was given as such, and not as a file. */
   declare readonly sha256: pulumi.Output<string>;
   /** Size in bytes. */
   declare readonly size: pulumi.Output<number>;
@@ -44,7 +44,8 @@ export class CopyFile extends DynamicResource {
         ...{ ...rest, ...sourceInputs(source), ...targetInputs(args) },
         ...common(name, options),
       },
-      targetOptions(args, options),
+      // A short content could be guessed by its hash.
+      targetOptions(args, options, ...(args.content === undefined ? [] : ["sha256"])),
     );
   }
 

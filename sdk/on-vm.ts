@@ -3,7 +3,7 @@ import type { CopyFileInputs } from "../provider/schema/copy-file";
 import { secret, withSecrets, type Inputs } from "./inputs";
 import type { Connection, VM } from "./vm";
 
-/** A VM, or any other SSH host. Exactly one of the two. */
+/** A VM, or any other SSH host. With both, the connection is another way to that VM: by a proxy, as another user. */
 export interface Target {
   /**
    * The VM: fills `connection`, and ties this resource's life to the VM's. With a new VM it is made anew; with the VM

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { InputFailure } from "../resources/resource";
 import { nearest } from "./nearest";
 import { holdsUnknown, isUnknown } from "./unknowns";
@@ -20,8 +20,8 @@ interface Definition {
 }
 
 /**
- * Checks a value by a schema and fills in its defaults. An unknown part skips its own check and the rules across the
- * fields around it; every part beside it is checked all the same.
+ * Checks a value by a schema and fills in its defaults. An unknown part skips its own check, and those rules across the
+ * fields around it that look at it; every part beside it is checked all the same.
  */
 export function parse(schema: z.ZodType, value: unknown, path: Path = []): Parsed {
   if (!holdsUnknown(value)) return parseKnown(schema, value, path);
@@ -58,7 +58,37 @@ function parseObject(schema: z.ZodObject, value: unknown, path: Path): Parsed {
   });
   const strangers = Object.keys(value).filter((key) => !names.includes(key));
   const known = join(parts, (fields) => Object.fromEntries(fields.filter(([, part]) => part !== undefined)));
-  return { ...known, failures: [...known.failures, ...strangers.map((key) => strangerAt([...path, key], names))] };
+  const failures = [...known.failures, ...strangers.map((key) => strangerAt([...path, key], names))];
+  // As zod has it: what is wrong by itself is not compared with other fields.
+  return failures.length > 0
+    ? { ...known, failures }
+    : { ...known, failures: failuresAcross(schema, known.value, path) };
+}
+
+/** A rule has looked at what is not known yet. */
+class LooksAtUnknown extends Error {
+  override readonly name = "LooksAtUnknown";
+}
+
+/** What the rules across an object's fields find wrong, but for those that look at a field with something unknown. */
+function failuresAcross(schema: z.ZodObject, value: unknown, path: Path): InputFailure[] {
+  const fields = new Proxy(value as object, {
+    get(target, name) {
+      const field: unknown = Reflect.get(target, name);
+      if (holdsUnknown(field)) throw new LooksAtUnknown();
+      return field;
+    },
+  });
+  return (schema._zod.def.checks ?? []).flatMap((rule) => {
+    const payload: z.core.ParsePayload<object> = { value: fields, issues: [] };
+    try {
+      void (rule as z.core.$ZodCheck<object>)._zod.check(payload);
+    } catch (error) {
+      if (!(error instanceof LooksAtUnknown)) throw error;
+    }
+    const issues = payload.issues.map((issue) => z.core.util.finalizeIssue(issue, undefined, z.config()));
+    return issues.flatMap((issue) => failuresOf(issue, path, schema));
+  });
 }
 
 function join<Key extends PropertyKey>(
@@ -76,7 +106,21 @@ function failuresOf(issue: z.core.$ZodIssue, base: Path, schema: z.ZodType): Inp
   if (issue.code === "unrecognized_keys")
     return issue.keys.map((key) => strangerAt([...path, key], fieldsAt(schema, issue.path)));
   const reason = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
-  return [{ property: spell(path), reason }];
+  return [{ property: spell(path), reason: inOurWords(reason) }];
+}
+
+/** Kinds of values, as zod calls them. */
+const KINDS: Readonly<Record<string, string>> = {
+  ...{ string: "a text", number: "a number", boolean: "true or false", int: "a whole number", nan: "no number" },
+  ...{ array: "a list", object: "an object", record: "an object", null: "nothing" },
+};
+
+/** What zod says of a value of another kind, where the schema has no words of its own for it. */
+function inOurWords(reason: string): string {
+  const [, wanted = "", seen = ""] = /^Invalid input: expected (\w+), received (\w+)$/.exec(reason) ?? [];
+  const kind = KINDS[wanted];
+  if (kind === undefined) return reason;
+  return seen === "undefined" ? `is required: ${kind}` : `must be ${kind}, got ${KINDS[seen] ?? seen}`;
 }
 
 function strangerAt(path: Path, names: readonly string[]): InputFailure {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Paths } from "../host/paths";
@@ -230,10 +231,13 @@ export class Machines {
       await this.changeLifetime(id, Math.max(1, expiresAt - Math.floor(Date.now() / 1_000))); // the host has rebooted
   }
 
-  /** Whether the machine's qemu runs. Looks at the process, not at podman: takes microseconds. */
+  /**
+   * Whether the machine's qemu runs, and its folder, without which nobody reaches it, is there. Looks at the process, not
+   * at podman: takes microseconds.
+   */
   async isAlive(id: string): Promise<boolean> {
     const record = await this.shelf.records.read(id);
-    return record?.qemu !== undefined && isAlive(record.qemu);
+    return record?.qemu !== undefined && isAlive(record.qemu) && existsSync(this.shelf.shared(id));
   }
 
   /** A machine's record; `undefined` when there is no such machine. */

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
 import { copyFileSchema, type CopyFileSpec } from "../schema/copy-file";
 import { hashFile } from "../ssh/local-files";
+import { diagnosed } from "./diagnosed";
 import { isMachineGone } from "./machine-gone";
 import type { InputFailure, ResourceHandler } from "./resource";
 import { endpointNow, endpointOf } from "./vm-connection";
@@ -65,12 +66,13 @@ async function copy(inputs: CopyFileSpec, context: Context): Promise<CopyFileSta
   const { ssh, signal } = context;
   const endpoint = await endpointOf(inputs, context);
   const mode = inputs.mode === undefined ? undefined : Number.parseInt(inputs.mode, 8);
-  return context.step(`Copying ${placeOf(inputs)}`, async () => {
+  const work = async () => {
     if (download !== undefined)
       return ssh.download(endpoint, { remotePath, localPath: resolve(download), mode }, signal);
     const bytes = source === undefined ? Buffer.from(content ?? "") : resolve(source);
     return ssh.upload(endpoint, { source: bytes, remotePath, mode, owner, sha256: sourceHash }, signal);
-  });
+  };
+  return context.step(`Copying ${placeOf(inputs)}`, () => diagnosed({ id: inputs.vmId, endpoint }, context, work));
 }
 
 /** The hash of what lies at the copy's place now; `undefined` when there is nothing. */

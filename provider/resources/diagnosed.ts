@@ -10,9 +10,10 @@ const UNANSWERED: ReadonlySet<ErrorCode> = new Set([
 
 const LOOK_MS = 45_000; // takes a second or two; with a guest that does not answer, some fifteen
 
-/** A VM of ours. */
+/** A VM of ours, or another host. */
 interface Subject {
-  readonly id: string;
+  /** Absent: another host, of which nothing can be found out. */
+  readonly id: string | undefined;
   /** The way to it; absent: there is none yet. */
   readonly endpoint?: Endpoint | undefined;
   /** What the user is told to do. @default what the diagnosis says */
@@ -30,7 +31,8 @@ export async function diagnosed<T>(
   try {
     return await work();
   } catch (error) {
-    if (signal.aborted || !(error instanceof MayflyError) || !UNANSWERED.has(error.code)) throw error;
+    if (id === undefined || signal.aborted || !(error instanceof MayflyError) || !UNANSWERED.has(error.code))
+      throw error;
     const look = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
     // That it cannot be explained must not hide what went wrong.
     const diagnosis = await diagnose.machine({ id, endpoint }, look).catch(() => undefined);

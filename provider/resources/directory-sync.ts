@@ -7,6 +7,7 @@ import { MayflyError } from "../errors";
 import { directorySyncSchema, type DirectorySyncSpec } from "../schema/directory-sync";
 import type { SyncRequest } from "../ssh/ssh";
 import { digestFolder, unreadableIn } from "../ssh/sync-digest";
+import { diagnosed } from "./diagnosed";
 import { isMachineGone } from "./machine-gone";
 import type { InputFailure, ResourceHandler } from "./resource";
 import { endpointNow, endpointOf } from "./vm-connection";
@@ -83,11 +84,12 @@ async function synchronise(
   context: Context,
 ): Promise<DirectorySyncState> {
   const { source, sourceHash, exclude, remotePath, download } = inputs;
-  const { ssh, signal, say, step } = context;
+  const { signal, say } = context;
   const endpoint = await endpointOf(inputs, context);
   const syncedAt = Math.floor(Date.now() / 1_000);
-  const { files, size } = await step(`Syncing ${download ?? remotePath}`, () =>
-    ssh.sync(endpoint, requestOf(inputs, lastBegun), signal),
+  const work = () => context.ssh.sync(endpoint, requestOf(inputs, lastBegun), signal);
+  const { files, size } = await context.step(`Syncing ${download ?? remotePath}`, () =>
+    diagnosed({ id: inputs.vmId, endpoint }, context, work),
   );
   // A source that has changed since the check is not what the state says of it: the next `up` shall look again.
   const isAsChecked = source === undefined || (await digestFolder(resolve(source), exclude)) === sourceHash;

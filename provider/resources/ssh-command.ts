@@ -3,11 +3,11 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
 import { IncompleteError, MayflyError } from "../errors";
 import { sshCommandSchema, type SshCommandSpec } from "../schema/ssh-command";
-import type { Endpoint, ExecRequest, ExecResult } from "../ssh/ssh";
+import type { ExecResult } from "../ssh/ssh";
 import { diagnosed } from "./diagnosed";
 import { isMachineGone } from "./machine-gone";
 import type { ResourceHandler } from "./resource";
-import { endpointNow, endpointOf } from "./vm-connection";
+import { endpointNow, endpointOf, loginCommand } from "./vm-connection";
 
 /** What is known of a command that ran. */
 export interface SshCommandState {
@@ -109,10 +109,12 @@ async function run(
   const state = await execute(step, command, spec, before, context, progress);
   progress.state = state;
   if (spec.allowedExitCodes.includes(state.exitCode)) return state;
+  const login = await loginCommand(spec, context);
+  const byHand = login === undefined ? "try it by hand" : `try it by hand: ${login}`;
   throw failure(step, command, spec, context, state, {
     code: "COMMAND_FAILED",
     how: `failed with exit code ${String(state.exitCode)}`,
-    remedy: `see its output, and try it by hand: ssh -p ${String(spec.connection.port)} ${spec.connection.user}@${spec.connection.host}`,
+    remedy: spec.secretOutput ? byHand : `see its output, and ${byHand}`,
   });
 }
 
@@ -137,7 +139,8 @@ async function execute(
     },
   };
   const title = `Running ${step} of ${context.owner.resource}`;
-  const result = await context.step(title, () => runThere(spec.vmId, endpoint, request, context));
+  const work = () => context.ssh.exec(endpoint, request, context.signal);
+  const result = await context.step(title, () => diagnosed({ id: spec.vmId, endpoint }, context, work));
   const state = remember(result, spec);
   progress.state = state;
   if (result.endedBy === "timeout")
@@ -153,16 +156,6 @@ async function execute(
       remedy: "send the output to a file in the guest, or raise maxOutputBytes",
     });
   return state;
-}
-
-async function runThere(
-  vmId: string | undefined,
-  endpoint: Endpoint,
-  request: ExecRequest,
-  context: Context,
-): Promise<ExecResult> {
-  const work = () => context.ssh.exec(endpoint, request, context.signal);
-  return vmId === undefined ? work() : diagnosed({ id: vmId, endpoint }, context, work);
 }
 
 /** What is printed while a command runs; never of one whose output is secret. */

@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { Context } from "../context";
 import { sshConfigSchema, type SshConfigSpec } from "../schema/ssh-config";
-import { isMachineGone } from "./machine-gone";
 import type { NamedHost } from "../ssh/client-files";
 import type { ResourceHandler } from "./resource";
 import { logsInOtherwise } from "./vm-connection";
@@ -41,8 +40,8 @@ export const sshConfig: ResourceHandler<typeof sshConfigSchema, SshConfigState> 
 
   async read(id, state: SshConfigState & Partial<SshConfigSpec>, context) {
     const saved = state as SshConfigState & SshConfigSpec;
-    const isThere = await context.clientFiles.has(id, saved.include);
-    return isThere && !(await isMachineGone(saved, context)) ? outputsOf(saved) : undefined;
+    // It outlives its VM: there may be a line in the user's own file, and the next `up` writes it for the new one.
+    return (await context.clientFiles.has(id, saved.include)) ? outputsOf(saved) : undefined;
   },
 
   async needsUpdate(id, { include, connection, vmId, jumpConnection }, inputs, { clientFiles, say }) {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Context } from "../context";
 import { MayflyError } from "../errors";
+import { quoteIfNeeded } from "../host/shell";
 import type { Endpoint, LogPlace } from "../ssh/endpoint";
 import type { LoginProof } from "./vm-access";
 
@@ -24,7 +25,9 @@ export interface VMConnection extends LoginProof {
   readonly hostKey: string;
 }
 
-const FILE = "connection.json"; // in the VM's folder
+// In the VM's folder.
+const FILE = "connection.json";
+const CLIENT_CONFIG = "ssh_config";
 
 /** Keeps the way to a VM where those find it who were given an older one. */
 async function keepConnection(id: string, connection: Endpoint, machines: Context["machines"]): Promise<void> {
@@ -39,7 +42,7 @@ export function sessionLog(id: string, { machines, owner }: Asker): LogPlace {
 /**
  * The way to a host as the program gives it, for what it is to do now.
  *
- * @throws {MayflyError} `CONNECT_FAILED` where a VM was to say what logs in, and has no folder on this host any more.
+ * @throws {MayflyError} `CONNECT_FAILED` where a VM was to say what logs in, and this host has no key of it any more.
  */
 export async function endpointOf({ connection, vmId }: OnHost, context: Asker): Promise<Endpoint> {
   const { keyOf, ...way } = connection;
@@ -48,9 +51,9 @@ export async function endpointOf({ connection, vmId }: OnHost, context: Asker): 
 }
 
 function refuse(id: string): never {
-  throw new MayflyError("CONNECT_FAILED", `the VM ${id} is not on this host`, {
-    evidence: "its folder, which holds its key, is gone",
-    remedy: "bring it back: pulumi refresh, then pulumi up",
+  throw new MayflyError("CONNECT_FAILED", `this host has no key of the VM ${id}`, {
+    evidence: `there is no ${FILE} in its folder`,
+    remedy: "have the VM made anew: pulumi up --replace and its URN, which `pulumi stack --show-urns` tells",
   });
 }
 
@@ -69,6 +72,15 @@ export async function endpointNow(saved: OnHost, context: Asker): Promise<Endpoi
 export async function endpointOfVM(id: string, context: Asker): Promise<Endpoint | undefined> {
   const text = await readFile(context.machines.file(id, FILE), "utf8").catch(() => undefined);
   return text === undefined ? undefined : { ...(JSON.parse(text) as Endpoint), log: sessionLog(id, context) };
+}
+
+/** What a person types to log in, for an error; `undefined` for a VM that has no configuration for OpenSSH's client. */
+export async function loginCommand({ connection, vmId }: OnHost, { machines }: Asker): Promise<string | undefined> {
+  const { user, host, port = 22 } = connection;
+  if (vmId === undefined) return `ssh -p ${String(port)} ${user ?? "root"}@${host}`;
+  const path = machines.file(vmId, CLIENT_CONFIG);
+  const [, alias] = /^Host (.+)$/m.exec(await readFile(path, "utf8").catch(() => "")) ?? [];
+  return alias === undefined ? undefined : `ssh -F ${quoteIfNeeded(path)} ${alias}`;
 }
 
 /**
@@ -94,5 +106,5 @@ export async function keepClientFiles(
   const knownHostsFile = await machines.keepFile(id, "known_hosts", ssh.renderKnownHosts(hostname, hostKey));
   await keepConnection(id, connection, machines);
   const way = { alias: hostname, host, port, user, identityFile, identitiesOnly: true, agentSocket, knownHostsFile };
-  return machines.keepFile(id, "ssh_config", ssh.renderClientConfig(way));
+  return machines.keepFile(id, CLIENT_CONFIG, ssh.renderClientConfig(way));
 }

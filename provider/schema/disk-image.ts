@@ -3,13 +3,14 @@ import { parseAddress } from "./ipv4";
 
 /** The fields of a VM that tell whether it boots from a disk image. */
 interface Imaged {
-  readonly image: string;
+  /** At a check it may be missing, or anything. */
+  readonly image?: unknown;
   readonly fromDisk: boolean;
 }
 
 /** Whether a VM boots by the loader of a disk image, so that nothing of ours runs in its guest. */
 export function bootsFromDisk({ image, fromDisk }: Imaged): boolean {
-  return fromDisk || image.startsWith("localhost/mayfly/disk");
+  return fromDisk || String(image).startsWith("localhost/mayfly/disk");
 }
 
 /** The fields that such a VM cannot have, or not so. */

@@ -162,14 +162,19 @@ function needsProof(
 
 /** What an SSH client needs. The field names are those of `remote.Command` in `@pulumi/command`. */
 export const connection = z
-  .strictObject({
-    ...hop,
-    /**
-     * The id of a VM, instead of something to log in with: its folder on this host has its key. Set by `vm`, so that no
-     * other resource's state holds that key.
-     */
-    keyOf: text.optional(),
-    /** Another SSH host to go through (OpenSSH's ProxyJump). */
-    proxy: z.strictObject(hop).superRefine(needsProof).optional(),
-  })
+  .strictObject(
+    {
+      ...hop,
+      /**
+       * The id of a VM, instead of something to log in with: its folder on this host has its key. Set by `vm`, so that no
+       * other resource's state holds that key.
+       *
+       * @internal
+       */
+      keyOf: text.optional(),
+      /** Another SSH host to go through (OpenSSH's ProxyJump). */
+      proxy: z.strictObject(hop).superRefine(needsProof).optional(),
+    },
+    { error: ({ input }) => (input === undefined ? "is required, or else vm" : undefined) },
+  )
   .superRefine(needsProof);

@@ -3,8 +3,10 @@ import { size, text } from "./fields";
 
 // What a VM and the template that it starts from must agree on, beside the image.
 
+const CPUS_WANTED = "must be a whole number of CPUs, from 1 to 64";
+
 /** Number of virtual CPUs. */
-export const cpus = z.int("must be a whole number of CPUs").min(1).max(64).default(2);
+export const cpus = z.int(CPUS_WANTED).min(1, CPUS_WANTED).max(64, CPUS_WANTED).default(2);
 
 /** Memory of a guest, in MiB. */
 export const memory = size

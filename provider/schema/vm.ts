@@ -182,12 +182,15 @@ export const vmSchema = z
     /** Longest boot, in seconds or `"5m"`, before the VM is given up and removed. @default 300 */
     bootTimeout: duration.default(300),
   })
-  .superRefine((vm, context) => {
-    for (const rule of [checkBoot, checkAccess, checkMounts, checkDisks, checkPorts, checkAllow, checkFirstBoot])
-      rule(vm, (path, message) => {
-        context.addIssue({ code: "custom", path, message });
-      });
-  });
+  // Each by itself: at preview those wait that look at what is not known yet.
+  .check(
+    ...[checkBoot, checkAccess, checkMounts, checkDisks, checkPorts, checkAllow, checkFirstBoot].map(
+      (rule) =>
+        ({ value, issues }: z.core.ParsePayload<VMSpec>) => {
+          rule(value, (path, message) => issues.push({ code: "custom", path, message, input: value, continue: true }));
+        },
+    ),
+  );
 
 /** Says what is wrong with a field. */
 type Complain = (path: PropertyKey[], message: string) => void;

@@ -35,7 +35,8 @@ export function openProgram(root, sources) {
  * @returns {readonly Field[]} Its fields.
  */
 export function fieldsOf(checker, type) {
-  return inOrder(checker.getPropertiesOfType(type)).map((symbol) => {
+  const ofPrograms = checker.getPropertiesOfType(type).filter((symbol) => !isInternal(symbol, checker));
+  return inOrder(ofPrograms).map((symbol) => {
     const whole = checker.getTypeOfSymbol(symbol);
     const bare = checker.getNonNullableType(whole);
     const parts = describe(checker, bare);
@@ -48,6 +49,16 @@ export function fieldsOf(checker, type) {
       standard: tags.map(({ text }) => oneLine(text)).join(" "),
     };
   });
+}
+
+/**
+ * Whether a field is none that a program writes.
+ *
+ * @param {ts.Symbol} symbol A field.
+ * @param {ts.TypeChecker} checker Of the program that has it.
+ */
+function isInternal(symbol, checker) {
+  return symbol.getJsDocTags(checker).some(({ name }) => name === "internal");
 }
 
 /**

@@ -44,6 +44,12 @@ describe("a check", () => {
       ['nam: there is no such field: did you mean "name"?'],
     ],
     ["across fields, of which one is unknown", { name: UNKNOWN, parent: UNKNOWN }, []],
+    ["across fields, beside an unknown one", { name: "a", parent: "a", size: UNKNOWN }, ["parent: must be another"]],
+    [
+      "another kind, of which the schema says nothing",
+      { name: "a", parts: 5 },
+      ["parts: must be a list, got a number"],
+    ],
     [
       "deadlines",
       { name: "a", customTimeouts: { create: "soon" } },

@@ -119,6 +119,8 @@ test.each<[string, object, RegExp]>([
   ["a relative socket", { guestSocket: "x.sock" }, /^guestSocket: must be an absolute path of a unix socket/],
   ["a socket's path that no kernel takes", { guestSocket: `/${"x".repeat(107)}` }, /^guestSocket: .*at most 107 bytes/],
 ])("%s is refused at preview", async (_what, fields, expected) => {
-  const { failures } = await checkInputs(handler, { connection: server.endpoint, ...fields }, LOOK);
-  expect(failures.map(({ property, reason }) => `${property}: ${reason}`)).toEqual([expect.stringMatching(expected)]);
+  for (const way of [{ connection: server.endpoint }, { connection: UNKNOWN, vmId: UNKNOWN }]) {
+    const { failures } = await checkInputs(handler, { ...way, ...fields }, LOOK);
+    expect(failures.map(({ property, reason }) => `${property}: ${reason}`)).toEqual([expect.stringMatching(expected)]);
+  }
 });

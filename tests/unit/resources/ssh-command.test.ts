@@ -98,6 +98,15 @@ describe("create", () => {
     expect(message).toContain("failed with exit code 1");
   });
 
+  test("that fails on a VM tells how to log in there; a secret one does not speak of its output", async () => {
+    mkdirSync(machine);
+    writeFileSync(join(machine, "ssh_config"), "Host web\n  Port 1\n");
+    const error = await failureOf(create(spec({ create: "exit 3", vmId: "web-1" })));
+    expect(error.message).toContain(`To fix: see its output, and try it by hand: ssh -F '${machine}/ssh_config' web`);
+    const hidden = await failureOf(create(spec({ create: "exit 3", vmId: "web-1", secretOutput: true })));
+    expect(hidden.message).toContain(`To fix: try it by hand: ssh -F '${machine}/ssh_config' web`);
+  });
+
   test("that fails says what, where, how it ended and what it printed last", async () => {
     const command = `for i in $(seq 30); do echo line $i; done; echo bad >&2; exit 3 # ${"x".repeat(100)}\necho second`;
     const error = await failureOf(create(spec({ create: command, logging: "none" })));

@@ -216,6 +216,16 @@ describe("the files", () => {
   });
 });
 
+test("it outlives its VM: what it has written is known of, and written anew for the next one, or removed", async () => {
+  const fixture = new TestContext(new Ssh(), (id, name) => join(folder, id, name));
+  fixture.machinesAlive = false;
+  const gone = { ...fixture.context, clientFiles: context.clientFiles };
+  const saved = await created({ vmId: "vm-1", include: true });
+  expect(await sshConfig.read?.("web-1", saved, gone)).toMatchObject({ path: saved.path });
+  await sshConfig.delete("web-1", saved, gone);
+  expect([existsSync(saved.path), read(userFile())]).toEqual([false, undefined]);
+});
+
 test("a VM that is logged in to as another user shows in the preview; one with another key does not", async () => {
   const saved = await created({ vmId: "vm-1" });
   const needs = (connection: object) =>

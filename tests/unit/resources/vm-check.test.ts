@@ -251,3 +251,10 @@ test("units are files of systemd, labels none of Mayfly's own, a disk's name fit
     ...["disks[0].name", 'labels["mayfly.stack"]', 'systemdUnits["../x.service"]'],
   ]);
 });
+
+test.each([
+  [undefined, /^image: is required: /],
+  [5, /^image: must be the name of an OCI image, .*, got 5$/],
+])("an image that is missing, or none: %s", async (image, reason) => {
+  expect((await check({ image })).failures).toEqual([expect.stringMatching(reason)]);
+});

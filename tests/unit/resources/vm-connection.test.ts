@@ -33,11 +33,11 @@ test("a VM says what logs in: its user, its key, as they are now", async () => {
     expect(await find(ofVM("web-1"), context)).toEqual({ ...kept, log: log() });
 });
 
-test("a VM that has no folder here says nothing", async () => {
+test("a VM whose folder has no key is an error", async () => {
   for (const find of [endpointOf, endpointNow])
     expect(await failureOf(find(ofVM("web-2"), context))).toMatchObject({
       code: "CONNECT_FAILED",
-      message: expect.stringContaining("the VM web-2 is not on this host") as unknown,
+      message: expect.stringContaining("no key of the VM web-2") as unknown,
     });
 });
 
