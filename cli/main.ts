@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { EXIT } from "./exit-codes";
-import { endWithReader, print } from "./output";
+import { endWithOutput, print } from "./output";
 import { packageVersion } from "./version";
 
 const OLDEST_NODE = 22; // older ones can't load what we stand on, and say so in words that help nobody
 
-endWithReader(EXIT.unread);
+endWithOutput(EXIT);
 
 /** Without loading anything: what asks for versions asks often. */
 if (process.argv.length === 3 && /^(?:-V|--version)$/.test(process.argv[2] ?? "")) print(packageVersion());

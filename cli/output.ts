@@ -16,20 +16,29 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** What ends the command's work when what it prints comes nowhere. */
+let endWork = (): void => undefined;
+
+/** Says how to end the command's work when what it prints comes nowhere. */
+export function onNoOutput(end: () => void): void {
+  endWork = end;
+}
+
 /**
- * Ends this process when nobody reads what it prints any more (`mayfly ls | head -1`): as Ctrl-C does, without
- * a word.
+ * Ends the command when what it prints comes nowhere: without a word when nobody reads on (`mayfly ls | head -1`), with
+ * one where a disk is full.
  *
- * @param exitCode Its own then.
+ * @param unread Exit code of the former.
+ * @param failed Of the latter.
  */
-export function endWithReader(exitCode: number): void {
+export function endWithOutput({ unread, failed }: { readonly unread: number; readonly failed: number }): void {
   let isOver = false;
-  const end = (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+  const end = ({ code, message }: NodeJS.ErrnoException) => {
     if (isOver) return; // what is still printed while it cleans up
     isOver = true;
-    process.exitCode = exitCode;
-    process.emit("SIGTERM", "SIGTERM");
+    process.exitCode = code === "EPIPE" ? unread : failed;
+    if (code !== "EPIPE") note(`${colouredNote("red", "error:")} cannot print: ${message}`);
+    endWork();
   };
   for (const stream of [process.stdout, process.stderr]) stream.on("error", end);
 }

@@ -1,6 +1,6 @@
 import type { Context } from "../provider/context";
 import type { Paths } from "../provider/host/paths";
-import { clearProgress, note, showProgress } from "./output";
+import { clearProgress, note, onNoOutput, showProgress } from "./output";
 
 /** Rooms of the provider, and how a command tells of itself and is ended. */
 export type Session = Omit<Context, "known"> & Disposable & { readonly paths: Paths };
@@ -21,7 +21,8 @@ export async function openSession(name: string): Promise<Session> {
   const interrupt = () => {
     interrupted.abort(new Interrupted());
   };
-  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  for (const signal of SIGNALS) process.once(signal, interrupt);
+  onNoOutput(interrupt);
   const paths = openPaths();
   const rooms = compose();
   return {
@@ -43,10 +44,13 @@ export async function openSession(name: string): Promise<Session> {
     [Symbol.dispose]: () => {
       clearProgress();
       rooms.ssh.recordEnd();
-      process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+      for (const signal of SIGNALS) process.off(signal, interrupt);
     },
   };
 }
+
+/** Ctrl-C, an end from outside, and a terminal that is closed. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Ctrl-C, or what means the same. */
 export class Interrupted extends Error {

@@ -47,14 +47,19 @@ export function tellTrouble(error: unknown, isVerbose: boolean): number {
   }
   if (!(error instanceof Error)) return tellTrouble(new Error(String(error)), isVerbose);
   const code = codeOf(error);
-  if (error.name === "Interrupted" || error.name === "CommanderError") return code; // who did it knows; it has said so
+  if (isInterrupted(error) || error.name === "CommanderError") return code; // who did it knows; it has said so
   note(`${colouredNote("red", "error:")} ${describe(error)}`);
   if (isVerbose) note(colouredNote("dim", error.stack ?? ""));
   return code;
 }
 
+/** Whether it is Ctrl-C, also as the cause of what it has broken off. */
+function isInterrupted({ name, cause }: Error): boolean {
+  return name === "Interrupted" || (cause instanceof Error && isInterrupted(cause));
+}
+
 function codeOf(error: Error): number {
-  if (error.name === "Interrupted") return EXIT.interrupted;
+  if (isInterrupted(error)) return EXIT.interrupted;
   // Commander ends also for --help, with 0.
   if (error.name === "CommanderError") return "exitCode" in error && error.exitCode === 0 ? 0 : EXIT.usage;
   return error.name === "UsageError" ? EXIT.usage : EXIT.failed;

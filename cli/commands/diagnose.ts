@@ -20,11 +20,13 @@ export function diagnose(): Command {
 
 async function examine(name: string, { json }: { readonly json?: true }): Promise<void> {
   using session = await openSession("diagnose");
-  const [{ findVM }, { endpointOfVM }] = await Promise.all([
+  const [{ findVM, refuseStopped }, { endpointOfVM }] = await Promise.all([
     import("../vms/find.js"),
     import("../../provider/resources/vm-connection.js"),
   ]);
-  const { id } = await findVM(name, session);
+  const vm = await findVM(name, session);
+  refuseStopped(name, vm);
+  const { id } = vm;
   const endpoint = await endpointOfVM(id, session);
   const diagnosis = await session.step(`Looking at ${name}`, () =>
     session.diagnose.machine({ id, name, endpoint }, session.signal),

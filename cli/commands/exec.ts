@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { openSession } from "../rooms";
-import { beforeRun } from "../trouble";
+import { beforeRun, UsageError } from "../trouble";
 import { verb } from "../verb";
 
 interface ExecOptions {
@@ -28,12 +28,15 @@ export function exec(): Command {
     .action(execute);
 }
 
-async function execute(name: string, words: string[], { tty, workdir }: ExecOptions): Promise<void> {
+async function execute(name: string, given: string[], { tty, workdir }: ExecOptions): Promise<void> {
+  const words = given[0] === "--" ? given.slice(1) : given;
+  // The guest's shell would take it for an option of its own `exec`.
+  if (words[0]?.startsWith("-") === true)
+    throw new UsageError(`${words[0]}: must be a program; options of mayfly exec go before ${name}`);
   using session = await openSession("exec");
   const [{ findRunningVM }, { runSsh }] = await Promise.all([import("../vms/find.js"), import("../vms/openssh.js")]);
   const { id } = await beforeRun(async () => findRunningVM(name, session));
-  const line = renderLine(words[0] === "--" ? words.slice(1) : words, workdir);
-  process.exitCode = await runSsh(id, [tty === true ? "-t" : "-T"], ["--", line], session);
+  process.exitCode = await runSsh(id, [tty === true ? "-t" : "-T"], ["--", renderLine(words, workdir)], session);
 }
 
 /** A line for the guest's shell that runs exactly these words. Pure. */

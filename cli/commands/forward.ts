@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Forward, Place, TunnelSite } from "../../provider/ssh/tunnels";
 import { note, print, printJson } from "../output";
@@ -14,7 +13,6 @@ interface ForwardOptions {
 }
 
 const OWNER = "mayfly forward"; // on the tunnel's record: those of stacks have other ones
-const LOOK_MS = 500;
 const END_MS = 10_000;
 
 /** `mayfly forward`: ports of a VM on this host, through SSH. */
@@ -37,8 +35,9 @@ export function forward(): Command {
 }
 
 async function open(name: string, ports: string[], options: ForwardOptions): Promise<void> {
-  if ((ports.length === 0) !== (options.stop === true)) throw new UsageError("name ports, or say --stop");
+  checkWanted(ports, options);
   const wanted = ports.map(readForward);
+  const { untilGone } = await import("../vms/follow.js");
   using session = await openSession("forward");
   const site = await siteOf(name, session);
   if (options.stop === true) {
@@ -53,7 +52,7 @@ async function open(name: string, ports: string[], options: ForwardOptions): Pro
     for (const one of wanted)
       stand.push({ forward: one, place: await session.tunnels.open(site, one, 0, session.signal) });
     tell(name, stand, options);
-    if (options.detach !== true) await stay(name, session);
+    if (options.detach !== true) await untilGone(site.id, session);
   } finally {
     const isOver = options.detach !== true || stand.length < wanted.length;
     if (isOver)
@@ -65,17 +64,22 @@ async function open(name: string, ports: string[], options: ForwardOptions): Pro
   }
 }
 
-async function siteOf(name: string, session: Session): Promise<TunnelSite> {
+function checkWanted(ports: readonly string[], { stop }: ForwardOptions): void {
+  if (ports.length > 0 && stop === true) throw new UsageError("--stop ends all, and takes no ports");
+  if (ports.length === 0 && stop !== true) throw new UsageError("name ports, or say --stop");
+}
+
+async function siteOf(name: string, session: Session): Promise<TunnelSite & { readonly id: string }> {
   const [{ findRunningVM }, { endpointOf }] = await Promise.all([
     import("../vms/find.js"),
     import("../vms/connect.js"),
   ]);
-  const vm = await findRunningVM(name, session);
-  const { privateKey, ...endpoint } = await endpointOf(vm, session);
-  const folder = session.machines.file(vm.id, "tunnel");
+  const { id } = await findRunningVM(name, session);
+  const { privateKey, ...endpoint } = await endpointOf({ id }, session);
+  const folder = session.machines.file(id, "tunnel");
   return privateKey === undefined
-    ? { folder, endpoint }
-    : { folder, endpoint, privateKeyFile: session.machines.file(vm.id, "id") };
+    ? { id, folder, endpoint }
+    : { id, folder, endpoint, privateKeyFile: session.machines.file(id, "id") };
 }
 
 function tell(name: string, stand: readonly { forward: Forward; place: Place }[], { json }: ForwardOptions): void {
@@ -89,16 +93,6 @@ function tell(name: string, stand: readonly { forward: Forward; place: Place }[]
 
 function placeOf(place: Place): string {
   return "socket" in place ? place.socket : `${place.address}:${String(place.port)}`;
-}
-
-/** Until Ctrl-C, or the VM is gone. */
-async function stay(name: string, session: Session): Promise<void> {
-  const { lookUpVM } = await import("../vms/find.js");
-  for (;;) {
-    const vm = await lookUpVM(name, session);
-    if (vm === undefined || !(await session.machines.isAlive(vm.id))) return;
-    await sleep(LOOK_MS, undefined, { signal: session.signal });
-  }
 }
 
 async function close(forwards: readonly Forward[], { folder }: TunnelSite, { tunnels }: Session): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { print } from "../output";
+import { note, print } from "../output";
 import { openSession } from "../rooms";
 import { UsageError } from "../trouble";
 import { verb } from "../verb";
@@ -57,5 +57,13 @@ async function show(name: string, options: LogOptions): Promise<void> {
     await eachWholeLine(id, how, session, (line) => {
       print(JSON.stringify(line));
     });
-  else await eachConsoleLine(id, how, session, ({ text }) => process.stdout.write(text));
+  else {
+    let lines = 0;
+    await eachConsoleLine(id, how, session, ({ text }) => {
+      lines += 1;
+      process.stdout.write(text);
+    });
+    if (lines === 0 && kind === "console")
+      note(`nothing yet: a VM that starts from a template says nothing there; see mayfly logs --journal ${name}`);
+  }
 }

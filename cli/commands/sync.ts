@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { SyncRequest } from "../../provider/ssh/ssh";
 import { note, print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
-import { UsageError } from "../trouble";
+import { CommandError, UsageError } from "../trouble";
 import { repeated, verbWithJson } from "../verb";
 import { readPlaces } from "./cp";
 
@@ -67,7 +67,8 @@ async function work(name: string, request: SyncRequest, options: SyncOptions, se
     import("../vms/find.js"),
     import("../vms/connect.js"),
   ]);
-  const endpoint = await endpointOf(await findRunningVM(name, session), session);
+  const vm = await findRunningVM(name, session);
+  const endpoint = await endpointOf(vm, session);
   const { ssh, signal, step } = session;
   const tell = (outcome: { readonly summary: string; readonly files: number; readonly size: number }) => {
     if (options.json === true) printJson(outcome);
@@ -80,6 +81,15 @@ async function work(name: string, request: SyncRequest, options: SyncOptions, se
     return;
   }
   const { direction: _, lastBegun: __, ...watched } = request;
+  const { untilGone } = await import("../vms/follow.js");
+  const over = new AbortController();
+  const whileItRuns = AbortSignal.any([signal, over.signal]);
+  const gone = untilGone(vm.id, { ...session, signal: whileItRuns }).then(
+    () => {
+      over.abort();
+    },
+    () => undefined, // Ctrl-C
+  );
   await ssh.watch(
     endpoint,
     {
@@ -89,6 +99,8 @@ async function work(name: string, request: SyncRequest, options: SyncOptions, se
         else note(`not in step: ${outcome.error instanceof Error ? outcome.error.message : String(outcome.error)}`);
       },
     },
-    signal,
+    whileItRuns,
   );
+  await gone;
+  if (over.signal.aborted) throw new CommandError(`${name} does not run any more`, "see: mayfly ls");
 }

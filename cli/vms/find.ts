@@ -58,6 +58,11 @@ export async function findVM(name: string, session: Session): Promise<FoundVM> {
   throw await noSuchVM(name, session);
 }
 
+/** Throws for a machine that was stopped: there is nothing to work with, or to find out about. */
+export function refuseStopped(name: string, { record }: FoundVM): void {
+  if (record.stoppedAt !== undefined) throw new CommandError(`${name} is stopped`, `mayfly start ${name}`);
+}
+
 /** The machine with a name, as long as it runs. */
 export async function findRunningVM(name: string, session: Session): Promise<FoundVM> {
   const found = await findVM(name, session);
@@ -65,7 +70,7 @@ export async function findRunningVM(name: string, session: Session): Promise<Fou
   if (await session.machines.isAlive(id)) return found;
   if (record.phase === "starting")
     throw new CommandError(`${name} is not up yet`, "wait for whoever makes it, and try again");
-  if (record.stoppedAt !== undefined) throw new CommandError(`${name} is stopped`, `mayfly start ${name}`);
+  refuseStopped(name, found);
   const remedy = isOfCommand(record.owner) ? `boot it again: mayfly start ${name}` : "bring it back: pulumi up";
   throw new CommandError(`${name} does not run any more`, remedy);
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Session } from "../rooms";
 
 const LOOK_MS = 100; // at a file's size: takes microseconds
+const LOOK_FOR_END_MS = 500;
 
 /** Whether a log will not grow any more; asked before each read, so that the last lines are read. */
 export type IsOver = () => Promise<boolean>;
@@ -10,6 +11,11 @@ export type IsOver = () => Promise<boolean>;
 /** At once where nobody follows; else when the machine is gone. */
 export function goneOr(follow: boolean, id: string, { machines }: Pick<Session, "machines">): IsOver {
   return async () => !follow || !(await machines.isAlive(id));
+}
+
+/** Waits until a machine does not run any more; rejects when the signal fires. */
+export async function untilGone(id: string, { machines, signal }: Pick<Session, "machines" | "signal">): Promise<void> {
+  while (await machines.isAlive(id)) await sleep(LOOK_FOR_END_MS, undefined, { signal });
 }
 
 /**

@@ -21,16 +21,18 @@ export async function printSessions(
   if (follow) {
     const over = new AbortController();
     const signal = AbortSignal.any([session.signal, over.signal]);
+    const ours = eachLogLine(file, isOver, session, (text) => {
+      print(ownLine(text).text);
+    });
     const theirs =
       isAlive &&
       tellServer(id, { follow, signal }, session, (line) => {
         print(guestLine(line).text);
       });
-    await eachLogLine(file, isOver, session, (text) => {
-      print(ownLine(text).text);
-    });
-    over.abort();
-    await theirs;
+    const end = () => {
+      over.abort();
+    };
+    await Promise.all([ours.finally(end), theirs]);
     return;
   }
   const lines: Line[] = [];

@@ -85,6 +85,11 @@ UNIT
     [ ! -e by-socket ] || rm -f /etc/systemd/system/sockets.target.wants/ssh.socket /etc/systemd/system/sockets.target.wants/sshd.socket by-socket
     enable multi-user.target ssh.service sshd.service
   fi
+  # sshd wants /run/sshd for each login, at our door too, and the image's own takes it away when it is stopped.
+  for unit in ssh.service sshd.service; do
+    mkdir -p "/etc/systemd/system/$unit.d"
+    printf '[Service]\nRuntimeDirectoryPreserve=yes\n' >"/etc/systemd/system/$unit.d/mayfly.conf"
+  done
   # journald makes its files 8 MiB at once, and what the guest writes is in its memory. The image's own word goes first.
   if ! grep -qs '^[A-Za-z]*MaxFileSize=' /etc/systemd/journald.conf /etc/systemd/journald.conf.d/* /usr/lib/systemd/journald.conf.d/*; then
     mkdir -p /etc/systemd/journald.conf.d

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 /** Every place on the host where Mayfly keeps something. Nothing is written elsewhere. */
 export interface Paths {
@@ -34,7 +34,8 @@ export const PASSABLE = 0o711;
 
 /** Works out the paths from an environment and makes the folders. */
 export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
-  const home = environment["MAYFLY_HOME"] ?? defaultHome(environment);
+  const { MAYFLY_HOME: given = "" } = environment;
+  const home = given === "" ? defaultHome(environment) : resolve(given); // podman starts nothing at a relative path
   const paths: Paths = {
     home,
     artefacts: join(home, "artefacts"),

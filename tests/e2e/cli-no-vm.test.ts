@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CommandHome, MAIN } from "../support/command";
@@ -66,10 +67,14 @@ test("what needs no VM: versions, doctor, completion, help, and what can't be me
     err: expect.stringMatching(/^error: --bind \.\/nope:\/x: must be a directory/),
   });
   expect(await mayfly("lss")).toMatchObject({ code: 2, err: expect.stringMatching(/Did you mean ls\?/) });
+  expect(await mayfly("exec", "dev", "-w", "/tmp", "pwd")).toMatchObject({
+    code: 2,
+    err: "error: -w: must be a program; options of mayfly exec go before dev\n",
+  });
   expect(await mayfly("ssh", "typo")).toMatchObject({ code: 125, err: expect.stringMatching(/there is no VM typo/) });
 });
 
-test("when nobody reads on it ends, without a word", async () => {
+test("when nobody reads on it ends, without a word; with one where it can't print", async () => {
   for (const args of [
     ["run", "--help"],
     ["ls", "--json"],
@@ -78,10 +83,13 @@ test("when nobody reads on it ends, without a word", async () => {
     child.stdout.destroy();
     const said: Buffer[] = [];
     child.stderr.on("data", (part: Buffer) => said.push(part));
-    const [code, signal] = (await once(child, "close")) as [number | null, string | null];
-    expect(Buffer.concat(said).toString()).toBe("");
-    expect(["141", "SIGTERM"]).toContain(String(code ?? signal));
+    const [code] = (await once(child, "close")) as [number | null];
+    expect([Buffer.concat(said).toString(), code]).toEqual(["", 141]);
   }
+  const full = openSync("/dev/full", "w");
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, "ls"], { stdio: ["ignore", full, "pipe"] });
+  closeSync(full);
+  expect([status, stderr.toString()]).toEqual([1, "error: cannot print: ENOSPC: no space left on device, write\n"]);
 });
 
 test("to say its version, or to help, it loads nothing heavy", async () => {

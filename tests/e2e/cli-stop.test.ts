@@ -52,6 +52,7 @@ test("stop and start: the same machine, with what is on its disk; restart; what 
     code: 125,
     err: expect.stringMatching(/mayfly start st/),
   });
+  expect(await mayfly("diagnose", "st")).toMatchObject({ code: 1, err: expect.stringMatching(/mayfly start st/) });
   expect(await mayfly("stop", "st")).toMatchObject({ code: 0 }); // it is
   expect((await mayfly("prune", "--dry-run")).out).toBe("");
   expect(await mayfly("start", "st")).toMatchObject({ code: 0, err: "started st\n" });

@@ -100,6 +100,12 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
     err: "",
   });
 
+  // The image's own server takes with it what ours wants, too.
+  expect(await mayfly("exec", "dev", "--", "sh", "-c", "systemctl start ssh; systemctl stop ssh")).toMatchObject({
+    code: 0,
+  });
+  expect(await mayfly("exec", "dev", "echo", "still in")).toMatchObject({ code: 0, out: "still in\n" });
+
   expect(await mayfly("cp", "share/file", "dev:/root/copy")).toMatchObject({ code: 0 });
   expect(await mayfly("sync", "./share", "dev:/root/synced")).toMatchObject({
     code: 0,
