@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { printJson } from "../output";
 import { openSession } from "../rooms";
@@ -29,6 +30,9 @@ async function copy(paths: string[], { recursive, preserve, json }: CopyOptions)
   if (name === undefined) throw new UsageError("one side must be in a VM, as NAME:PATH");
   if (others.length > 0)
     throw new UsageError(`from one VM to another it goes by way of this host: ${names.join(", ")}`);
+  // scp ends with 255, as where the connection breaks.
+  const missing = places.slice(0, -1).find(({ vm, path }) => vm === undefined && !existsSync(path));
+  if (missing !== undefined) throw new UsageError(`${missing.path}: there is no such file on this host`);
   using session = await openSession("cp");
   const [{ findRunningVM }, { runScp }] = await Promise.all([import("../vms/find.js"), import("../vms/openssh.js")]);
   const { id } = await findRunningVM(name, session);

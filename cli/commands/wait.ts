@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Option, type Command } from "commander";
 import { EXIT } from "../exit-codes";
 import { openSession, type Session } from "../rooms";
-import { printJson } from "../output";
+import { note, printJson } from "../output";
 import { verbWithJson } from "../verb";
 
 interface WaitOptions {
@@ -31,7 +31,10 @@ async function waitFor(names: string[], { for: state, timeout, json }: WaitOptio
   const limit = timeout === undefined ? undefined : AbortSignal.timeout(await milliseconds(timeout));
   const { findVM } = await import("../vms/find.js");
   if (state === "ended") for (const name of names) await findVM(name, session); // else a slip would look like an end
-  if (!(await areAll(state, names, session, limit))) process.exitCode = EXIT.timeout;
+  if (!(await areAll(state, names, session, limit))) {
+    note(`time is up, and not all are ${state}: ${names.join(", ")}`);
+    process.exitCode = EXIT.timeout;
+  }
   if (json === true) printJson(await statesOf(names, session));
 }
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ARCHITECTURES, hostArchitecture } from "../architectures";
+import { MayflyError } from "../errors";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
@@ -76,7 +77,8 @@ function debianImageName(spec: DebianSpec): string {
  * Makes the image in podman's store unless it is there. Takes about a minute, and some three where its programs are
  * emulated; needs Debian's archive, no registry.
  *
- * @throws {MayflyError} `TOOL_MISSING`, `DISK_FULL`, or `TOOL_FAILED` with what apt said.
+ * @throws {MayflyError} `TOOL_MISSING`, `DISK_FULL`, `IMAGE_NOT_FOUND` where the archive has no such suite, or
+ * `TOOL_FAILED` with what apt said.
  */
 export async function makeDebianImage(
   paths: Paths,
@@ -90,7 +92,9 @@ export async function makeDebianImage(
     if ((await findImage(podman, name, signal)) !== undefined) return;
     const tarball = join(paths.scratch, `${name.replaceAll(/\W/g, "_")}.tar`);
     try {
-      await bootstrap(paths, podman, spec, tarball, signal, say);
+      await bootstrap(paths, podman, spec, tarball, signal, say).catch((error: unknown) => {
+        throw noSuchSuite(error, spec.suite) ?? error;
+      });
       const labels = ["mayfly.image=debian", `mayfly.suite=${spec.suite}`].flatMap((label) => [
         "--change",
         `LABEL ${label}`,
@@ -102,6 +106,18 @@ export async function makeDebianImage(
     }
   });
   return name;
+}
+
+/** The error for a suite that the archive does not have, by what apt says of it; `undefined` for any other failure. Pure. */
+export function noSuchSuite(error: unknown, suite: string): MayflyError | undefined {
+  if (!(error instanceof MayflyError)) return undefined;
+  const [missing] = /^.*does not have a Release file.*$/m.exec(error.evidence ?? "") ?? [];
+  if (missing === undefined) return undefined;
+  return new MayflyError("IMAGE_NOT_FOUND", `there is no Debian suite "${suite}" in the archive`, {
+    evidence: missing.replace(/^E: /, ""),
+    remedy: "name one that is there: bookworm, trixie, sid; MAYFLY_DEBIAN_MIRROR names another archive, for older ones",
+    cause: error,
+  });
 }
 
 /** mmdebstrap's own messages that tell how far it is. */

@@ -71,6 +71,14 @@ test("what needs no VM: versions, doctor, completion, help, and what can't be me
     code: 2,
     err: "error: -w: must be a program; options of mayfly exec go before dev\n",
   });
+  expect(await mayfly("cp", "nosuch", "dev:/root")).toMatchObject({
+    code: 2,
+    err: "error: ./nosuch: there is no such file on this host\n",
+  });
+  expect(await mayfly("wait", "dev", "--for", "running", "--timeout", "1s")).toMatchObject({
+    code: 124,
+    err: "time is up, and not all are running: dev\n",
+  });
   expect(await mayfly("ssh", "typo")).toMatchObject({ code: 125, err: expect.stringMatching(/there is no VM typo/) });
 });
 
