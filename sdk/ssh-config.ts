@@ -1,9 +1,9 @@
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { SshConfigInputs } from "../provider/schema/ssh-config";
 import { common, isOfKind, pending, withSecrets, type Inputs } from "./inputs";
 import { secretsOf, targetInputs, wayTo, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
-import type { VM } from "./vm";
+import { networksOf, type VM } from "./vm";
 
 /** Arguments of {@link SshConfig}. */
 export interface SshConfigArgs
@@ -71,10 +71,4 @@ function jumpInputs({ vm, proxyJump }: SshConfigArgs): Record<string, unknown> {
     ...{ proxyJump: networksOf(proxyJump), jumpConnection: wayTo(proxyJump), jumpId: proxyJump.id },
     ...(vm && { networks: networksOf(vm), addresses: vm.addresses }),
   };
-}
-
-/** Names of a VM's networks, in their order. */
-function networksOf(vm: VM): pulumi.Output<string[]> {
-  const { networks } = vm as unknown as { networks?: pulumi.Output<{ network: string }[] | undefined> };
-  return pulumi.output(networks).apply((places = []) => places.map(({ network }) => network));
 }

@@ -1,4 +1,4 @@
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { VMInputs } from "../provider/schema/vm";
 import { Image, isOfDisk } from "./image";
 import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
@@ -148,6 +148,7 @@ export class VM extends DynamicResource {
       { ...outputs, ...rest, ...named, ...places(networks), ...common(name, options) },
       withSecrets(options, "connection", "sshKey", "userData", "ignition"),
     );
+    networkNames.set(this, pulumi.all((networks ?? []).map(({ network }) => nameOf(network))));
     // On the wire this output has a name of its own beside the input `accelerator`: provider/engine/state.ts.
     this.accelerator = (this as unknown as { acceleratorOutput: pulumi.Output<"kvm" | "tcg"> }).acceleratorOutput;
   }
@@ -158,11 +159,28 @@ export class VM extends DynamicResource {
   }
 }
 
+/** The names of the networks that a VM of this program is in: of the output of that name at first no part is known. */
+const networkNames = new WeakMap<VM, pulumi.Output<string[]>>();
+
+/** The names of a VM's networks, in their order; known at preview. */
+export function networksOf(vm: VM): pulumi.Output<string[]> {
+  const known = networkNames.get(vm);
+  if (known !== undefined) return known;
+  // Of another copy of this package.
+  const { networks } = vm as unknown as { networks?: pulumi.Output<{ network: string }[] | undefined> };
+  return pulumi.output(networks).apply((memberships = []) => memberships.map(({ network }) => network));
+}
+
+/** A network's name in its program, which is known before it is made. */
+function nameOf(network: Network): pulumi.Output<string> {
+  return network.urn.apply((urn) => urn.slice(urn.lastIndexOf("::") + 2));
+}
+
 /** The wire's form of a VM's networks: what is known of them at preview, and apart from that their ids, which are not. */
 function places(networks: readonly Membership[] | undefined): Record<string, unknown> {
   return {
     networks: networks?.map(({ network, address, aliases }) => ({
-      network: network.urn.apply((urn) => urn.slice(urn.lastIndexOf("::") + 2)),
+      network: nameOf(network),
       ...{ subnet: network.subnet, address, aliases },
     })),
     networkIds: networks?.map(({ network }) => network.id),

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { nameOf } from "../../provider/ssh/endpoint";
 import type { ProgramEnd } from "../../provider/ssh/session-log";
 import { splitSshLine } from "../args/ssh";
+import { EXIT } from "../exit-codes";
 import type { Session } from "../rooms";
 import { endpointOf, sshFiles } from "./connect";
 import { LineReader } from "./follow";
@@ -96,7 +97,7 @@ async function recorded(
   const exitCode = await run;
   await lastLines?.();
   (await recording)?.({ exitCode, traffic: said.traffic });
-  return exitCode;
+  return session.signal.aborted ? EXIT.interrupted : exitCode; // OpenSSH ends with 255 then, as for a connection that broke
 }
 
 async function beginRecord(

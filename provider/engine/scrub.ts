@@ -1,5 +1,3 @@
-import { markedValue } from "./secrets";
-
 /** Fields that are secret whatever they hold. */
 const ALWAYS = new Set(["privateKey", "passphrase", "password", "privateKeyPassword"]);
 const ALWAYS_MIN_LENGTH = 4; // blanking every "a" of a message would tell the password by the holes
@@ -14,8 +12,8 @@ const LINE_MIN_LENGTH = 16; // a line of a key is 64 or 70 long; its last one ma
 const BLANK = "[secret]";
 
 /**
- * Blanks out of a text every secret that the given values hold, at any depth: what is marked, and what is secret by the
- * name of its field. Long secrets of several lines also go line by line, and as JSON would print them.
+ * Blanks out of a text every secret that the given values hold, at any depth and by the names of their fields. Long
+ * secrets of several lines also go line by line, and as JSON would print them.
  */
 export function scrub(text: string, ...holders: readonly unknown[]): string {
   const secrets = holders.flatMap((holder) => secretsIn(holder)).flatMap(spellings);
@@ -25,8 +23,6 @@ export function scrub(text: string, ...holders: readonly unknown[]): string {
 
 function secretsIn(holder: unknown): string[] {
   if (typeof holder !== "object" || holder === null) return [];
-  const marked = markedValue(holder); // by the program
-  if (marked !== undefined) return textsIn(marked, ALWAYS_MIN_LENGTH);
   const record = holder as Record<string, unknown>;
   return Object.entries(record).flatMap(([field, value]) => {
     if (ALWAYS.has(field)) return textsIn(value, ALWAYS_MIN_LENGTH);

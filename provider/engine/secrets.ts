@@ -11,17 +11,11 @@ export function wrapSecret(value: unknown): object {
   return { [SIGNATURE]: SECRET, value };
 }
 
-/** The value that a mark makes a secret; `undefined` where there is none. */
-export function markedValue(value: object): unknown {
-  const record = value as Record<string, unknown>;
-  return record[SIGNATURE] === SECRET ? record["value"] : undefined;
-}
-
-/** Takes all secret marks off, at any depth. The engine has done so but for `check`; a state file may hold some. */
+/** Takes all secret marks off, at any depth. The engine does so before it calls us; a state file may still hold some. */
 export function unwrapSecrets(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(unwrapSecrets);
-  const marked = markedValue(value);
-  if (marked !== undefined) return unwrapSecrets(marked);
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, unwrapSecrets(part)]));
+  const record = value as Record<string, unknown>;
+  if (record[SIGNATURE] === SECRET) return unwrapSecrets(record["value"]);
+  return Object.fromEntries(Object.entries(record).map(([key, part]) => [key, unwrapSecrets(part)]));
 }

@@ -29,8 +29,8 @@ export const sshConfig: ResourceHandler<typeof sshConfigSchema, SshConfigState> 
 
   check(inputs) {
     const { proxyJump, vmId, networks } = inputs;
-    if (proxyJump === undefined || vmId === undefined || sharedNetwork(inputs) !== undefined)
-      return Promise.resolve([]);
+    const isOfVM = vmId !== undefined || networks.length > 0; // a new VM's id is not known at preview
+    if (proxyJump === undefined || !isOfVM || sharedNetwork(inputs) !== undefined) return Promise.resolve([]);
     const listed = (names: readonly string[]) => names.join(", ") || "none";
     const reason = `must be a VM in a network of vm: it is in ${listed(proxyJump)}, vm in ${listed(networks)}`;
     return Promise.resolve([{ property: "proxyJump", reason }]);

@@ -105,7 +105,11 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     return undefined;
   },
 
-  lost: async (id, _state, { machines }) => ((await machines.isAlive(id)) ? undefined : "status"),
+  async lost(id, _state, { machines, say }) {
+    if (await machines.isAlive(id)) return undefined;
+    say("it does not run any more, and will be made anew"); // Pulumi shows no reason that is no input
+    return "status";
+  },
 
   async update(id, state, inputs, context) {
     const { machines, ssh, signal } = context;

@@ -167,7 +167,8 @@ describe("through another VM", () => {
     expect(await failures({})).toEqual([]);
     expect(await failures({ ...way(), vmId: undefined, networks: [] })).toEqual([]);
     const reason = "must be a VM in a network of vm: it is in none, vm in back, front";
-    expect(await failures({ ...way(), proxyJump: [] })).toEqual([{ property: "proxyJump", reason }]);
+    for (const vmId of ["vm-1", undefined])
+      expect(await failures({ ...way(), vmId, proxyJump: [] })).toEqual([{ property: "proxyJump", reason }]);
   });
 
   test("another key of it is no change; another user is", async () => {
