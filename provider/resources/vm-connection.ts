@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Context } from "../context";
 import { MayflyError } from "../errors";
-import { quoteIfNeeded } from "../host/shell";
 import type { Endpoint, LogPlace } from "../ssh/endpoint";
 import type { LoginProof } from "./vm-access";
 
@@ -75,12 +74,15 @@ export async function endpointOfVM(id: string, context: Asker): Promise<Endpoint
 }
 
 /** What a person types to log in, for an error; `undefined` for a VM that has no configuration for OpenSSH's client. */
-export async function loginCommand({ connection, vmId }: OnHost, { machines }: Asker): Promise<string | undefined> {
+export async function loginCommand(
+  { connection, vmId }: OnHost,
+  { machines, ssh }: Pick<Context, "machines" | "ssh">,
+): Promise<string | undefined> {
   const { user, host, port = 22 } = connection;
   if (vmId === undefined) return `ssh -p ${String(port)} ${user ?? "root"}@${host}`;
   const path = machines.file(vmId, CLIENT_CONFIG);
   const [, alias] = /^Host (.+)$/m.exec(await readFile(path, "utf8").catch(() => "")) ?? [];
-  return alias === undefined ? undefined : `ssh -F ${quoteIfNeeded(path)} ${alias}`;
+  return alias === undefined ? undefined : ssh.renderLogin(path, alias);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { MayflyError } from "../errors";
-import { quote } from "../host/shell";
+import { quote, quoteIfNeeded } from "../host/shell";
 import { parseHostKey } from "./host-key";
 
 /** What OpenSSH's client needs to reach one machine by name. */
@@ -67,6 +67,11 @@ export function renderClientConfig(config: ClientConfig): string {
     ["LogLevel", "ERROR"],
   ];
   return [`Host ${word("alias", alias)}`, ...options.map(([keyword, value]) => `  ${keyword} ${value}`), ""].join("\n");
+}
+
+/** What a person types to log in by a configuration that is included nowhere. */
+export function renderLogin(config: string, alias: string): string {
+  return `ssh -F ${quoteIfNeeded(config)} ${alias}`;
 }
 
 /** ProxyJump would do the same, but fails where the path of the configuration holds a percent sign (OpenSSH 9.2). */

@@ -7,8 +7,7 @@ import { readFileIfExists, writeFileAtomic } from "../host/files";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import { run } from "../host/run";
-import { quoteIfNeeded } from "../host/shell";
-import { renderClientConfig, renderKnownHosts } from "./client-config";
+import { renderClientConfig, renderKnownHosts, renderLogin } from "./client-config";
 import type { Endpoint, Hop } from "./endpoint";
 
 /** A host that OpenSSH's own programs are to know by a name. */
@@ -42,7 +41,7 @@ export class ClientFiles {
 
   /** What a person types to log in by it. */
   command(id: string, alias: string, included: boolean): string {
-    return included ? `ssh ${alias}` : `ssh -F ${quoteIfNeeded(this.path(id))} ${alias}`;
+    return included ? `ssh ${alias}` : renderLogin(this.path(id), alias);
   }
 
   /**

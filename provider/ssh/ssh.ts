@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { MayflyError } from "../errors";
 import { findInAgent } from "./agent";
 import { chooseReader, nextReader, renderProgram, type Reader } from "./bootstrap";
-import { renderClientConfig, renderKnownHosts, type ClientConfig } from "./client-config";
+import { renderClientConfig, renderKnownHosts, renderLogin, type ClientConfig } from "./client-config";
 import { download, fingerprint, removeFile, upload, type Copied, type Download, type Upload } from "./copy";
 import { NotStarted } from "./channel";
 import type { SshConnection } from "./connection";
@@ -210,6 +210,11 @@ export class Ssh {
   /** See {@link renderKnownHosts}. */
   renderKnownHosts(alias: string, hostKey: string): string {
     return renderKnownHosts(alias, hostKey);
+  }
+
+  /** See {@link renderLogin}. */
+  renderLogin(config: string, alias: string): string {
+    return renderLogin(config, alias);
   }
 
   /**
