@@ -1,0 +1,44 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { openPaths, type Paths } from "../../../provider/host/paths";
+import { Podman } from "../../../provider/host/podman";
+import { identifySelf } from "../../../provider/host/process-identity";
+import { Records } from "../../../provider/host/records";
+import { Machines } from "../../../provider/machines/machines";
+import type { MachineRecord } from "../../../provider/machines/record";
+
+let paths: Paths;
+let records: Records<MachineRecord>;
+let machines: Machines;
+
+beforeEach(async () => {
+  paths = openPaths({ MAYFLY_HOME: mkdtempSync(join(tmpdir(), "mayfly-unit-")) });
+  records = new Records<MachineRecord>(join(paths.records, "machines"));
+  machines = new Machines(paths, new Podman(paths));
+  const owner = { project: "p", stack: "s", resource: "web" };
+  const self = identifySelf(); // stands in for qemu
+  await records.write("web-1", { owner, phase: "starting", madeBy: self, createdAt: 0, agentless: true, qemu: self });
+  mkdirSync(join(paths.machines, "web-1", "shared"), { recursive: true });
+});
+afterEach(() => {
+  rmSync(paths.home, { recursive: true });
+});
+
+test("a machine is alive as long as its qemu runs and its folder is there", async () => {
+  expect(await machines.isAlive("web-1")).toBe(true);
+  expect(await machines.isAlive("web-2")).toBe(false);
+  rmSync(join(paths.machines, "web-1"), { recursive: true });
+  expect(await machines.isAlive("web-1")).toBe(false);
+});
+
+test("a machine that is ready is on record as such; one that has run a command says so of its template", async () => {
+  const template = { key: "k", folder: join(paths.templates, "k"), state: "digest", runsCommands: false };
+  mkdirSync(template.folder);
+  await machines.ready("web-1", template);
+  expect(await records.read("web-1")).toMatchObject({ phase: "ready" });
+  expect(readFileSync(join(template.folder, "runs-commands"), "utf8")).toBe("digest");
+  rmSync(template.folder, { recursive: true }); // thrown out meanwhile
+  await machines.ready("web-1", template);
+});
