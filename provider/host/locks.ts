@@ -1,5 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lock } from "proper-lockfile";
@@ -31,11 +30,11 @@ export async function withLock<T>(
 
 async function acquire(folder: string, name: string, signal: AbortSignal): Promise<() => Promise<void>> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = fileOf(folder, name);
-  writeFileSync(file, "", { flag: "a", mode: 0o600 });
+  const file = join(folder, name.replaceAll(/[^\w.-]/g, "_"));
   for (;;) {
     try {
-      return await lock(file, { stale: STALE_MS, update: STALE_MS / 3 });
+      // The file itself need not be there, so that nothing of a lock stays when it is given back.
+      return await lock(file, { realpath: false, stale: STALE_MS, update: STALE_MS / 3 });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ELOCKED") throw error;
     }
@@ -48,13 +47,4 @@ async function acquire(folder: string, name: string, signal: AbortSignal): Promi
       });
     }
   }
-}
-
-/** Removes what is on disk of a lock whose thing is gone. */
-export async function forgetLock(folder: string, name: string): Promise<void> {
-  await rm(fileOf(folder, name), { force: true });
-}
-
-function fileOf(folder: string, name: string): string {
-  return join(folder, name.replaceAll(/[^\w.-]/g, "_"));
 }

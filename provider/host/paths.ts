@@ -32,10 +32,15 @@ export interface Paths {
  */
 export const PASSABLE = 0o711;
 
+/** The data folder by an environment. Makes nothing. */
+export function dataFolder(environment: NodeJS.ProcessEnv): string {
+  const { MAYFLY_HOME: given = "" } = environment;
+  return given === "" ? defaultHome(environment) : resolve(given); // podman starts nothing at a relative path
+}
+
 /** Works out the paths from an environment and makes the folders. */
 export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
-  const { MAYFLY_HOME: given = "" } = environment;
-  const home = given === "" ? defaultHome(environment) : resolve(given); // podman starts nothing at a relative path
+  const home = dataFolder(environment);
   const paths: Paths = {
     home,
     artefacts: join(home, "artefacts"),

@@ -1,4 +1,4 @@
-import { forgetLock, withLock } from "../host/locks";
+import { withLock } from "../host/locks";
 import { Agent } from "./agent";
 import type { Shelf } from "./shelf";
 
@@ -12,17 +12,8 @@ export async function withAgent<T>(
   signal: AbortSignal,
   work: (agent: Agent) => Promise<T>,
 ): Promise<T> {
-  return withLock(shelf.paths.locks, lockOf(id), signal, async () => {
+  return withLock(shelf.paths.locks, `agent-${id}`, signal, async () => {
     using agent = new Agent(shelf.shared(id));
     return await work(agent); // before it is disposed of
   });
-}
-
-/** Removes what {@link withAgent} leaves of a machine. */
-export async function forgetTurns({ paths }: Shelf, id: string): Promise<void> {
-  await forgetLock(paths.locks, lockOf(id));
-}
-
-function lockOf(id: string): string {
-  return `agent-${id}`;
 }

@@ -9,7 +9,7 @@ import type { BootArtefacts } from "../images/artefacts";
 import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
 import { Agent, GUEST_SSH_PORT } from "./agent";
-import { forgetTurns, withAgent } from "./agent-turn";
+import { withAgent } from "./agent-turn";
 import { lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
 import { startFromDisk } from "./disk/launcher";
@@ -272,7 +272,6 @@ export class Machines {
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
     // Its tunnel ends with it, and may write its last word into a folder that is being emptied.
     await rm(this.shelf.folder(id), { recursive: true, force: true, maxRetries: 5 });
-    await forgetTurns(this.shelf, id);
     await this.shelf.records.remove(id);
   }
 
