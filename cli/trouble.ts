@@ -71,5 +71,19 @@ function describe(error: Error): string {
   const { message, evidence, remedy } = error;
   const [summary = ""] = message.split("\n");
   const seen = (evidence ?? "").split("\n").filter((line) => line.trim() !== "");
-  return [summary, ...seen.map((line) => `  ${line}`), `  to fix: ${remedy.replaceAll("\n", "\n  ")}`].join("\n");
+  const fix = inOurWords(remedy).replaceAll("\n", "\n  ");
+  return [summary, ...seen.map((line) => `  ${line}`), `  to fix: ${fix}`].join("\n");
+}
+
+/** What a Pulumi program calls otherwise than the command does. */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/\bbootTimeout\b/g, "--boot-timeout"],
+  [/\bhostPort\b/g, "port of this host"],
+  [/: pulumi up$/, ""],
+  [/`pulumi up` again/g, "the same again"],
+];
+
+/** A remedy of the rooms, which speak to a Pulumi program's author, for who has typed a command. */
+function inOurWords(remedy: string): string {
+  return WORDS.reduce((text, [theirs, ours]) => text.replace(theirs, ours), remedy);
 }

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CopyFileInputs } from "../provider/schema/copy-file";
-import { common, isOfKind, pending, type Inputs } from "./inputs";
+import { common, given, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
 
@@ -35,6 +35,7 @@ export class CopyFile extends DynamicResource {
 
   /** @param args `vm` or `connection`, what to copy, and where to. */
   constructor(name: string, args: CopyFileArgs, options?: pulumi.CustomResourceOptions) {
+    args = given(args);
     const { vm: _vm, connection: _connection, source, ...rest } = args;
     super(
       "CopyFile",

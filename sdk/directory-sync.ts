@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { DirectorySyncInputs } from "../provider/schema/directory-sync";
-import { common, isOfKind, pending, type Inputs } from "./inputs";
+import { common, given, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
 
@@ -43,6 +43,7 @@ export class DirectorySync extends DynamicResource {
 
   /** @param args `vm` or `connection`, and the two folders. */
   constructor(name: string, args: DirectorySyncArgs, options?: pulumi.CustomResourceOptions) {
+    args = given(args);
     const { vm: _vm, connection: _connection, ...rest } = args;
     super(
       "DirectorySync",

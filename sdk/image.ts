@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ImageInputs } from "../provider/schema/image";
-import { common, isOfKind, pending, type Inputs } from "./inputs";
+import { common, given, isOfKind, pending, type Inputs } from "./inputs";
 import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link Image}: exactly one source. */
@@ -47,7 +47,7 @@ export class Image extends DynamicResource {
   /** @param args Where the image comes from. */
   constructor(name: string, args: ImageArgs, options?: pulumi.CustomResourceOptions) {
     const outputs = pending("imageName", "digest", "sizeMiB", "kernel", "sourceHash");
-    super("Image", name, { ...outputs, ...args, ...common(name, options) }, options);
+    super("Image", name, { ...outputs, ...given(args), ...common(name, options) }, options);
   }
 
   /** Whether an object is an Image, also one of another copy of this package. */

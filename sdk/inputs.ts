@@ -10,6 +10,11 @@ type Deep<T> = T extends readonly (infer Item)[]
     ? { [Key in keyof T]: pulumi.Input<Deep<T[Key]>> }
     : T;
 
+/** The arguments. JavaScript lets a program forget them: what they lack is then told field by field, at preview. */
+export function given<Args extends object>(args: Args | null | undefined): Args {
+  return args ?? ({} as Args);
+}
+
 /**
  * What every resource of ours sends along: who asks for it, which labels its container, and the deadlines that the user
  * set, since Pulumi does not hand these to a dynamic resource.

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CopyFileInputs } from "../provider/schema/copy-file";
-import { secret, withSecrets, type Inputs } from "./inputs";
+import { isOfKind, secret, withSecrets, type Inputs } from "./inputs";
 import type { Connection, VM } from "./vm";
 
 /** A VM, or any other SSH host. With both, the connection is another way to that VM: by a proxy, as another user. */
@@ -19,7 +19,15 @@ type Way = Pick<Connection, "host" | "port" | "user" | "hostKey" | "agentSocketP
 
 /** The inputs that name the target. */
 export function targetInputs({ vm, connection }: Target): Record<string, unknown> {
+  refuseStranger(vm);
   return { connection: vm === undefined || connection !== undefined ? secret(connection) : wayTo(vm), vmId: vm?.id };
+}
+
+/** Refuses what TypeScript would not let pass as a VM, in words of ours. */
+function refuseStranger(vm: unknown): void {
+  if (vm === undefined || isOfKind(vm, "VM")) return;
+  const seen = vm === null ? "null" : pulumi.Output.isInstance(vm) ? "an output" : `a ${typeof vm}`;
+  throw new pulumi.RunError(`vm: must be a mayfly.VM itself, got ${seen}; for any other SSH host there is connection`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { PortForwardInputs } from "../provider/schema/port-forward";
-import { common, isOfKind, pending, type Inputs } from "./inputs";
+import { common, given, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
 
@@ -32,6 +32,7 @@ export class PortForward extends DynamicResource {
 
   /** @param args `vm` or `connection`, and both ends. */
   constructor(name: string, args: PortForwardArgs, options?: pulumi.CustomResourceOptions) {
+    args = given(args);
     const { vm: _vm, connection: _connection, ...rest } = args;
     super(
       "PortForward",

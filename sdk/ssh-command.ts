@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SshCommandInputs } from "../provider/schema/ssh-command";
-import { common, isOfKind, pending, type Inputs } from "./inputs";
+import { common, given, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
 
@@ -32,6 +32,7 @@ export class SshCommand extends DynamicResource {
 
   /** @param args `vm` or `connection`, and what to run. */
   constructor(name: string, args: SshCommandArgs, options?: pulumi.CustomResourceOptions) {
+    args = given(args);
     const { vm: _vm, connection: _connection, ...rest } = args;
     const secretOutput = args.secretOutput ?? anySecret(args.create, args.update, args.stdin, args.environment);
     super(

@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { SshConfigInputs } from "../provider/schema/ssh-config";
-import { common, isOfKind, pending, withSecrets, type Inputs } from "./inputs";
+import { common, given, isOfKind, pending, withSecrets, type Inputs } from "./inputs";
 import { secretsOf, targetInputs, wayTo, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
 import { networksOf, type VM } from "./vm";
@@ -42,6 +42,7 @@ export class SshConfig extends DynamicResource {
 
   /** @param args `vm` or `connection`. */
   constructor(name: string, args: SshConfigArgs, options?: pulumi.CustomResourceOptions) {
+    args = given(args);
     const { vm: _vm, connection: _connection, proxyJump: _jump, ...rest } = args;
     super(
       "SshConfig",

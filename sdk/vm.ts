@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { VMInputs } from "../provider/schema/vm";
 import { Image, isOfDisk } from "./image";
-import { common, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
+import { common, given, isOfKind, pending, secret, withSecrets, type Inputs } from "./inputs";
 import type { Network } from "./network";
 import { SshKey } from "./ssh-key";
 import { DynamicResource } from "./dynamic-resource";
@@ -131,7 +131,7 @@ export class VM extends DynamicResource {
 
   /** @param args At least the image. */
   constructor(name: string, args: VMArgs, options?: pulumi.CustomResourceOptions) {
-    const { image, sshKey, networks, userData, ignition, ...rest } = args;
+    const { image, sshKey, networks, userData, ignition, ...rest } = given(args);
     const outputs = pending(
       ...["host", "port", "user", "hostKey", "connection", "imageDigest", "acceleratorOutput", "warm", "bootSeconds"],
       ...["machineId", "consoleLog", "status", "publishedPorts", "addresses", "sessionLog", "sshConfig"],

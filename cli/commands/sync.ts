@@ -47,14 +47,18 @@ async function make(source: string, target: string, options: SyncOptions): Promi
     ...{ direction: isUp ? "up" : "down", localPath: resolve(here), remotePath: there.slice(name.length + 1) },
     ...{ exclude: options.exclude ?? [], removes: options.delete === true, owner: options.owner },
   };
-  await checkPaths(request, here);
+  await checkPaths(request, here, there);
   using session = await openSession("sync");
   await work(name, request, options, session);
 }
 
-async function checkPaths({ remotePath, localPath, direction }: SyncRequest, here: string): Promise<void> {
+async function checkPaths(
+  { remotePath, localPath, direction }: SyncRequest,
+  here: string,
+  there: string,
+): Promise<void> {
   if (!/^(?:\/|~\/)/.test(remotePath))
-    throw new UsageError(`${remotePath}: must be absolute in the VM, or begin with ~/`);
+    throw new UsageError(`${there}: the path in the VM must be absolute, or begin with ~/`);
   if (direction === "down") return;
   const { stat } = await import("node:fs/promises");
   const seen = await stat(localPath).catch(() => undefined);

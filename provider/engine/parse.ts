@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { InputFailure } from "../resources/resource";
+import { namesOf } from "../schema/filled-from";
 import { nearest } from "./nearest";
 import { holdsUnknown, isUnknown } from "./unknowns";
 
@@ -58,7 +59,7 @@ function parseObject(schema: z.ZodObject, value: unknown, path: Path): Parsed {
   });
   const strangers = Object.keys(value).filter((key) => !names.includes(key));
   const known = join(parts, (fields) => Object.fromEntries(fields.filter(([, part]) => part !== undefined)));
-  const failures = [...known.failures, ...strangers.map((key) => strangerAt([...path, key], names))];
+  const failures = [...known.failures, ...strangers.map((key) => strangerAt([...path, key], namesOf(schema.shape)))];
   // As zod has it: what is wrong by itself is not compared with other fields.
   return failures.length > 0
     ? { ...known, failures }
@@ -135,7 +136,7 @@ function fieldsAt(schema: z.ZodType, path: Path): string[] {
   if (innerType !== undefined) return fieldsAt(innerType, path);
   const shape = (schema as Partial<z.ZodObject>).shape;
   const [step, ...rest] = path;
-  if (step === undefined) return Object.keys(shape ?? {});
+  if (step === undefined) return namesOf(shape ?? {});
   const next = (shape?.[String(step)] as z.ZodType | undefined) ?? element ?? valueType;
   return next === undefined ? [] : fieldsAt(next, rest);
 }

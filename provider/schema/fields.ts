@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { filledFrom } from "./filled-from";
 
 /** How a value is shown in an error: short, and never a whole key. */
 function shown(value: unknown): string {
@@ -171,7 +172,7 @@ export const connection = z
        *
        * @internal
        */
-      keyOf: text.optional(),
+      keyOf: filledFrom("privateKey", text.optional()),
       /** Another SSH host to go through (OpenSSH's ProxyJump). */
       proxy: z.strictObject(hop).superRefine(needsProof).optional(),
     },

@@ -1,13 +1,14 @@
 import { posix } from "node:path";
 import { z } from "zod";
 import { connection, text } from "./fields";
+import { filledFrom } from "./filled-from";
 
 /** Where a thing that works over SSH has to go; `sdk/on-vm.ts` fills it from a VM. */
 export const target = {
   /** Where to connect. Secret where it holds something to log in with, which with `vm` it does not. */
   connection,
   /** The VM's id, set by `vm`. */
-  vmId: text.optional(),
+  vmId: filledFrom("vm", text.optional()),
 };
 
 const PATH_WANTED = 'must be a path on the VM: absolute, or "~/…" for the home of the user who logs in';

@@ -14,6 +14,7 @@ import {
   userName,
 } from "./fields";
 import { cpus, disk, kernelArgs, memory } from "./machine-shape";
+import { filledFrom } from "./filled-from";
 import { checkFirstBoot, ignition, userData } from "./first-boot";
 import { memberships } from "./network";
 
@@ -72,7 +73,7 @@ export const vmSchema = z
     /** What to boot: any OCI image by name (`localhost/x`, `quay.io/x/y:tag`), or a `mayfly.Image`. */
     image: imageName,
     /** Whether it is a disk image, which its name tells only at `up`; the SDK fills it in. @default false */
-    fromDisk: z.boolean().default(false),
+    fromDisk: filledFrom("image", z.boolean().default(false)),
     /** Virtual CPUs. @default 2 */
     cpus,
     /** Memory: `"512MiB"`, `"2GiB"`, or a number of MiB; at least 128 MiB. @default "1GiB" */
@@ -107,7 +108,7 @@ export const vmSchema = z
     /** Private networks that the VM is in, beside its way out. At most 8. @default [] */
     networks: memberships.default([]),
     /** Ids of these networks, in the same order; the SDK fills them in. @default [] */
-    networkIds: z.array(text).default([]),
+    networkIds: filledFrom("networks", z.array(text).default([])),
     /** Users beside root. Changes apply to the running VM. @default [] */
     users: z.array(user).default([]),
     /** More public keys that may log in as root, beside the VM's own. Changes apply to the running VM. @default [] */

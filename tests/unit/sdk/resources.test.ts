@@ -53,6 +53,7 @@ beforeAll(async () => {
   net = new mayfly.Network("net", { subnet: "10.81.0.0/24" });
   new mayfly.VM("member", { image, networks: [{ network: net, address: "10.81.0.5", aliases: ["db"] }] });
   sync = new mayfly.DirectorySync("folder", { vm, source: "site", remotePath: "/srv", exclude: [pulumi.output("*~")] });
+  new mayfly.VM("bare", undefined as never);
   await pulumi.runtime.disconnect(); // returns when all of them have been sent
   for (const [request] of send.mock.calls as unknown as [Request][]) requests.set(request.getName(), request);
   send.mockRestore();
@@ -191,4 +192,19 @@ test("objects are told apart by their kind", () => {
   expect(mayfly.DirectorySync.isInstance(command)).toBe(false);
   expect(mayfly.SshCommand.isInstance(undefined)).toBe(false);
   expect(mayfly.Network.isInstance(net)).toBe(true);
+});
+
+test("a program in JavaScript that forgets the arguments hears from the check what they lack", () => {
+  expect(inputs("bare")).toMatchObject({ owner: { resource: "bare" } });
+  expect(inputs("bare")).not.toHaveProperty("image");
+});
+
+test.each([
+  ["null", null],
+  ["an output", () => pulumi.output(vm)],
+  ["a string", "web"],
+])("what is no VM is refused by the field: %s", (seen, value) => {
+  const args = { vm: (typeof value === "function" ? value() : value) as never, create: "true" };
+  const make = () => new mayfly.SshCommand("lost", args);
+  expect(make).toThrow(`vm: must be a mayfly.VM itself, got ${seen}`);
 });
