@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import type { Podman } from "../host/podman";
 import { span } from "../host/trace";
+import type { BootTurns } from "./boot-turns";
 import { lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
 import type { Launcher } from "./launcher";
@@ -17,6 +18,7 @@ interface Tools {
   readonly podman: Podman;
   readonly shelf: Shelf;
   readonly workshop: Workshop;
+  readonly turns: BootTurns;
 }
 
 /**
@@ -78,14 +80,15 @@ async function startWarm(
 }
 
 async function startCold(id: string, plan: ImagePlan, tools: Tools, progress: Progress): Promise<StartedMachine> {
-  const { launcher, shelf } = tools;
+  const { launcher, shelf, turns } = tools;
   const { signal, step, say } = progress;
   const boot = async () => {
     const onHost = await launcher.launch(id, plan, { start: "cold", slots: slotsOf(plan) }, signal);
     if (plan.waits) await launcher.waitListening(id, plan.bootTimeout, signal);
     return launcher.started(id, plan, onHost);
   };
-  return step(`Booting ${plan.owner.resource} (${plan.spec.accelerator})`, async () => {
+  const title = `Booting ${plan.owner.resource} (${plan.spec.accelerator})`;
+  const bootUnlessEmulatorFails = async () => {
     try {
       return await boot();
     } catch (error) {
@@ -95,7 +98,8 @@ async function startCold(id: string, plan: ImagePlan, tools: Tools, progress: Pr
       await furnishAnew(id, plan, tools, signal);
       return boot();
     }
-  });
+  };
+  return turns.take(plan.spec, progress, () => step(title, bootUnlessEmulatorFails));
 }
 
 function slotsOf({ warmBoot, spec }: ImagePlan): number {

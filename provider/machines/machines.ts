@@ -9,6 +9,7 @@ import type { BootArtefacts } from "../images/artefacts";
 import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
 import { Agent, GUEST_SSH_PORT } from "./agent";
+import { BootTurns } from "./boot-turns";
 import { withAgent } from "./agent-turn";
 import { lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
@@ -41,6 +42,7 @@ export class Machines {
   private readonly claims: Omit<Others, "records"> = { claims: [], addressClaims: [] };
   private readonly templates: Templates;
   private readonly admission = new Admission();
+  private readonly turns = new BootTurns();
   private readonly workshop: Workshop;
   private readonly power: Power;
 
@@ -52,9 +54,9 @@ export class Machines {
     this.shelf = new Shelf(paths);
     this.launcher = new Launcher(this.shelf, podman);
     this.templates = new Templates(paths);
-    this.power = new Power(this.shelf, this.launcher, podman);
+    this.power = new Power(this.shelf, this.launcher, podman, this.turns);
     this.workshop = {
-      ...{ podman, templates: this.templates },
+      ...{ podman, templates: this.templates, turns: this.turns },
       // It becomes no VM: without the image's name none is listed, without a lifetime none ends.
       begin: async (id, { owner, spec, boot }, signal) => this.begin(id, { owner, spec, boot }, signal),
       launch: async (id, plan, how, signal) => {
@@ -99,10 +101,10 @@ export class Machines {
     const exits = await findExits(asked.spec.allow, progress.signal);
     const seats = await this.begin(id, asked, progress.signal);
     const { boot } = asked;
-    const { launcher, podman, shelf, workshop } = this;
+    const { launcher, podman, shelf, turns, workshop } = this;
     return isBootDisk(boot)
-      ? startFromDisk(id, { ...asked, boot, exits, seats }, { launcher, podman }, progress)
-      : startFromImage(id, { ...asked, boot, exits, seats }, { launcher, podman, shelf, workshop }, progress);
+      ? startFromDisk(id, { ...asked, boot, exits, seats }, { launcher, podman, turns }, progress)
+      : startFromImage(id, { ...asked, boot, exits, seats }, { launcher, podman, shelf, turns, workshop }, progress);
   }
 
   /**

@@ -8,6 +8,7 @@ import type { Podman } from "../host/podman";
 import { identifySelf, isAlive, type ProcessIdentity } from "../host/process-identity";
 import type { BootArtefacts } from "../images/artefacts";
 import { withAgent } from "./agent-turn";
+import type { BootTurns } from "./boot-turns";
 import { removeContainers, type OnHost } from "./container";
 import { IDENTITY_DISK, makePipes, SCRATCH } from "./folder";
 import type { KeptIdentity } from "./identity";
@@ -30,6 +31,7 @@ export class Power {
     private readonly shelf: Shelf,
     private readonly launcher: Launcher,
     private readonly podman: Podman,
+    private readonly turns: BootTurns,
   ) {}
 
   /**
@@ -55,7 +57,8 @@ export class Power {
    * @param boot Boot artefacts of its image; absent: those that it had.
    * @throws {MayflyError} `NOT_FOUND` where they are gone, `PORT_TAKEN`, `BOOT_FAILED`, `BOOT_TIMEOUT`, and podman's own.
    */
-  async on(id: string, boot: BootArtefacts | undefined, { signal }: Pick<Progress, "signal">): Promise<void> {
+  async on(id: string, boot: BootArtefacts | undefined, progress: Progress): Promise<void> {
+    const { signal } = progress;
     const record = await this.known(id);
     const plan = await this.keptPlan(id);
     const kept = JSON.parse((await readFileIfExists(this.shelf.file(id, IDENTITY_FILE))) ?? "{}") as KeptIdentity;
@@ -69,9 +72,11 @@ export class Power {
     await writeFile(this.shelf.consoleLog(id), ""); // else a watch would find the last boot's last words
     const launch = { ...plan, owner: record.owner, seats, exits };
     try {
-      const onHost = isBootDisk(from)
-        ? await this.bootDisk(id, { ...launch, boot: from }, signal)
-        : await this.bootImage(id, { ...launch, identity, boot: from }, signal);
+      const onHost = await this.turns.take(plan.spec, progress, async () =>
+        isBootDisk(from)
+          ? this.bootDisk(id, { ...launch, boot: from }, signal)
+          : this.bootImage(id, { ...launch, identity, boot: from }, signal),
+      );
       await this.launcher.noteRunning(id, onHost);
     } catch (error) {
       await removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));

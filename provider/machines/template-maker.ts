@@ -5,6 +5,7 @@ import { copySparse } from "../host/files";
 import type { Podman } from "../host/podman";
 import { Agent } from "./agent";
 import { whileBooting, type Booting } from "./boot";
+import type { BootTurns } from "./boot-turns";
 import { makeFolder, SCRATCH } from "./folder";
 import { templateTar } from "./identity";
 import type { ImagePlan, Progress } from "./plan";
@@ -23,6 +24,7 @@ export type SizedTemplatePlan = Omit<TemplatePlan, "spec"> & { readonly size: Ma
 export interface Workshop {
   readonly podman: Podman;
   readonly templates: Templates;
+  readonly turns: BootTurns;
   /** Puts a machine on record, before there is anything of it. */
   readonly begin: (id: string, plan: TemplatePlan, signal: AbortSignal) => Promise<unknown>;
   readonly launch: (
@@ -46,7 +48,7 @@ export interface Workshop {
 export async function findOrMake(
   workshop: Workshop,
   plan: TemplatePlan,
-  { signal, step }: Pick<Progress, "signal" | "step">,
+  progress: Pick<Progress, "signal" | "step">,
 ): Promise<Template> {
   const { templates } = workshop;
   if (plan.boot.unfit !== undefined) throw unfit(plan.boot.unfit);
@@ -56,19 +58,24 @@ export async function findOrMake(
   if (found !== undefined) return found;
   const refusal = await templates.refusal(key);
   if (refusal !== undefined) throw unfit(refusal);
-  return step("Booting once, to start this VM and later ones of its shape from there", async () =>
-    make(workshop, plan, shape, signal),
+  return progress.step("Booting once, to start this VM and later ones of its shape from there", async () =>
+    make(workshop, plan, shape, progress),
   );
 }
 
-async function make(workshop: Workshop, plan: TemplatePlan, shape: Shape, signal: AbortSignal): Promise<Template> {
-  const { templates, inUse } = workshop;
+async function make(
+  workshop: Workshop,
+  plan: TemplatePlan,
+  shape: Shape,
+  progress: Pick<Progress, "signal" | "step">,
+): Promise<Template> {
+  const { templates, inUse, turns } = workshop;
   const key = Templates.key(shape);
   try {
     return await templates.ensure(
       shape,
-      signal,
-      async (draft) => bootAndSave(workshop, key, plan, draft, signal),
+      progress.signal,
+      async (draft) => turns.take(plan.spec, progress, () => bootAndSave(workshop, key, plan, draft, progress.signal)),
       inUse,
     );
   } catch (error) {

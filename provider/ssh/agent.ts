@@ -1,6 +1,6 @@
 import type { OpenSSHAgent, ParsedKey } from "ssh2";
 import { MayflyError } from "../errors";
-import { abortable } from "./abortable";
+import { abortable } from "../host/abortable";
 import { fingerprintOf } from "./host-key";
 import type { PublicKey } from "./public-key";
 

@@ -1,5 +1,5 @@
 import type { ClientChannel, SFTPWrapper } from "ssh2";
-import { abortable } from "./abortable";
+import { abortable } from "../host/abortable";
 
 /** A session that did not come to be. Whatever was to run in it has certainly not begun. */
 export class NotStarted extends Error {

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, ConnectConfig } from "ssh2";
 import { MayflyError } from "../errors";
-import { abortable } from "./abortable";
+import { abortable } from "../host/abortable";
 import { FinalDialError, hostKeyMismatch, loginRefused, unreachable } from "./dial-error";
 import { nameOf, type Hop } from "./endpoint";
 import { parseHostKey, signatureAlgorithms, type HostKey } from "./host-key";

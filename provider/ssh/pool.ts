@@ -1,5 +1,5 @@
 import { MayflyError } from "../errors";
-import { abortable } from "./abortable";
+import { abortable } from "../host/abortable";
 import { NotStarted } from "./channel";
 import { SshConnection } from "./connection";
 import { dial, openSocket, type Carrier } from "./dial";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MayflyError } from "../errors";
-import { abortable } from "./abortable";
+import { abortable } from "../host/abortable";
 import { NotStarted } from "./channel";
 import type { SshConnection } from "./connection";
 import type { Endpoint } from "./endpoint";

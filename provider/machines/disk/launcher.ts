@@ -1,6 +1,7 @@
 import type { BootDisk } from "../../images/disk";
 import type { Podman } from "../../host/podman";
 import { whileBooting } from "../boot";
+import type { BootTurns } from "../boot-turns";
 import { containerName, type OnHost } from "../container";
 import type { Launcher } from "../launcher";
 import type { Progress, SeatedPlan, StartedMachine } from "../plan";
@@ -37,21 +38,21 @@ interface Tools {
 export async function startFromDisk(
   id: string,
   plan: DiskPlan,
-  tools: Tools,
-  { signal, step }: Progress,
+  tools: Tools & { readonly turns: BootTurns },
+  progress: Progress,
 ): Promise<StartedMachine> {
+  const { signal, step } = progress;
   const { owner, spec, identity, boot, access, userData, ignition } = plan;
   const { folder, log } = tools.launcher.booting(id);
   const contents = { folder, log, boot, diskMiB: spec.scratchMiB, identity, access, userData, ignition };
   const files = await makeDiskFolder(contents, signal);
   const start = { ...files, mac: identity.mac, machineId: identity.machineId };
-  return step(
-    `Booting ${owner.resource} from its disk (${spec.accelerator}, ${boot.firmware.toUpperCase()})`,
-    async () => {
-      const onHost = await bootDisk(id, { ...plan, start }, tools, signal);
-      return tools.launcher.started(id, plan, onHost, start);
-    },
-  );
+  const title = `Booting ${owner.resource} from its disk (${spec.accelerator}, ${boot.firmware.toUpperCase()})`;
+  const bootIt = async () => {
+    const onHost = await bootDisk(id, { ...plan, start }, tools, signal);
+    return tools.launcher.started(id, plan, onHost, start);
+  };
+  return tools.turns.take(spec, progress, () => step(title, bootIt));
 }
 
 /** Boots a machine from the disk in its folder, until its SSH server says its name. Throws as {@link startFromDisk}. */
