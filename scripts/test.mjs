@@ -6,18 +6,22 @@ import { TEST_USER_STEPS } from "./setup/test-user.mjs";
 import { main } from "./terminal/failure.mjs";
 import { say } from "./terminal/say.mjs";
 import { runStage } from "./test/run-stage.mjs";
-import { inTurn, readArguments } from "./test/stages.mjs";
+import { lanes, readArguments } from "./test/stages.mjs";
 import { summary } from "./test/tally.mjs";
 
 await main(async () => {
   const { stages, forJest } = readArguments(process.argv.slice(2));
   const asRoot = process.getuid?.() === 0 && stages.some(({ name }) => name === "e2e");
   const host = await setUp([...STEPS, testPackages, foreignPackages, ...(asRoot ? TEST_USER_STEPS : [])]);
-  const tallies = [];
-  for (const together of inTurn(stages)) {
-    say(`\n── ${together.map(({ name }) => name).join(", ")}`);
-    tallies.push(...(await Promise.all(together.map((stage) => runStage(host, stage, forJest)))));
-  }
+  const along = async (/** @type {readonly import("./test/stages.mjs").Stage[]} */ lane) => {
+    const tallies = [];
+    for (const stage of lane) {
+      say(`\n── ${stage.name}`);
+      tallies.push(await runStage(host, stage, forJest));
+    }
+    return tallies;
+  };
+  const tallies = (await Promise.all(lanes(stages).map(along))).flat();
   for (const line of summary(tallies)) say(line);
   return tallies.some(({ failures }) => failures.length > 0) ? 1 : 0;
 });

@@ -1,5 +1,5 @@
 /**
- * Files of tests that take a minute or more, the longest first. Jest goes by what it has measured, which in a new clone
+ * Files of tests that take most of a minute or more, the longest first. Jest goes by what it has measured, which in a new clone
  * is nothing, and then by the files' size: the last one would run for minutes beside an idle worker.
  */
 export const LONG = [
@@ -7,9 +7,13 @@ export const LONG = [
   "network",
   "update",
   "images",
+  "cli",
   "examples",
   "failures",
   "rootless",
+  "cli-stop",
   "core",
   "clones",
+  "diagnose",
+  "package",
 ];

@@ -50,6 +50,7 @@ const USER_DATA = (publicKey: string) => `#cloud-config
 write_files: [{path: /written, content: by cloud-init}]
 users: [{name: eve, ssh_authorized_keys: ["${publicKey}"]}]
 runcmd: [[sh, -c, "sleep 5; echo and done >>/written"]]
+cloud_init_modules: [write-files, users-groups]
 cloud_config_modules: [runcmd]
 cloud_final_modules: [scripts-user]
 `;
