@@ -20,10 +20,11 @@ export function forward(): Command {
   return verbWithJson(
     "forward",
     "Have ports of a VM on this host, through SSH. They survive a connection that drops, and end with Ctrl-C; with -d they stay " +
-      "until --stop, or until the VM is gone.",
+      "until --stop, or until the VM is gone. Without ports: print those that stand.",
     [
       "mayfly forward dev 8080:80",
       "mayfly forward -d dev 5432      # on a free port of this host, which is printed",
+      "mayfly forward dev              # those that stand",
       "mayfly forward --stop dev",
     ],
   )
@@ -37,39 +38,56 @@ export function forward(): Command {
 async function open(name: string, ports: string[], options: ForwardOptions): Promise<void> {
   checkWanted(ports, options);
   const wanted = ports.map(readForward);
-  const { untilGone } = await import("../vms/follow.js");
   using session = await openSession("forward");
   const site = await siteOf(name, session);
-  if (options.stop === true) {
-    const left = (await session.tunnels.list(site.folder)).filter(({ owner }) => owner.startsWith(OWNER));
-    await close(left, site, session);
-    note(`ended ${String(left.length)} of ${name}`);
-    if (options.json === true) printJson({ ended: left.length });
-    return;
-  }
-  const stand: { forward: Forward; place: Place }[] = [];
+  if (options.stop === true) return endAll(name, site, options, session);
+  if (wanted.length === 0) return show(name, await session.tunnels.list(site.folder), options);
+  return stand(name, wanted, site, options, session);
+}
+
+async function endAll(name: string, site: TunnelSite, { json }: ForwardOptions, session: Session): Promise<void> {
+  const left = (await session.tunnels.list(site.folder)).filter(({ owner }) => owner.startsWith(OWNER));
+  await close(left, site, session);
+  note(`ended ${String(left.length)} of ${name}`);
+  if (json === true) printJson({ ended: left.length });
+}
+
+/** Has forwards stand; without `--detach` until Ctrl-C or the VM's end, and no longer than this process lives. */
+async function stand(
+  name: string,
+  wanted: readonly Forward[],
+  site: Site,
+  options: ForwardOptions,
+  session: Session,
+): Promise<void> {
+  const [{ untilGone }, { identifySelf }] = await Promise.all([
+    import("../vms/follow.js"),
+    import("../../provider/host/process-identity.js"),
+  ]);
+  const life = options.detach === true ? {} : { endsWith: identifySelf() };
+  const standing: Forward[] = [];
   try {
-    for (const one of wanted)
-      stand.push({ forward: one, place: await session.tunnels.open(site, one, 0, session.signal) });
-    tell(name, stand, options);
+    for (const one of wanted) {
+      const place = await session.tunnels.open(site, { ...one, ...life }, 0, session.signal);
+      standing.push({ ...one, host: place });
+    }
+    show(name, standing, options);
     if (options.detach !== true) await untilGone(site.id, session);
   } finally {
-    const isOver = options.detach !== true || stand.length < wanted.length;
-    if (isOver)
-      await close(
-        stand.map(({ forward: one }) => one),
-        site,
-        session,
-      );
+    const isOver = options.detach !== true || standing.length < wanted.length;
+    if (isOver) await close(standing, site, session);
   }
 }
 
-function checkWanted(ports: readonly string[], { stop }: ForwardOptions): void {
+function checkWanted(ports: readonly string[], { stop, detach }: ForwardOptions): void {
   if (ports.length > 0 && stop === true) throw new UsageError("--stop ends all, and takes no ports");
-  if (ports.length === 0 && stop !== true) throw new UsageError("name ports, or say --stop");
+  if (ports.length === 0 && detach === true) throw new UsageError("name the ports that are to stay");
 }
 
-async function siteOf(name: string, session: Session): Promise<TunnelSite & { readonly id: string }> {
+/** A tunnel, and the VM that it leads to. */
+type Site = TunnelSite & { readonly id: string };
+
+async function siteOf(name: string, session: Session): Promise<Site> {
   const [{ findRunningVM }, { endpointOf }] = await Promise.all([
     import("../vms/find.js"),
     import("../vms/connect.js"),
@@ -82,13 +100,15 @@ async function siteOf(name: string, session: Session): Promise<TunnelSite & { re
     : { id, folder, endpoint, privateKeyFile: session.machines.file(id, "id") };
 }
 
-function tell(name: string, stand: readonly { forward: Forward; place: Place }[], { json }: ForwardOptions): void {
-  const rows = stand.map(({ forward: { guest }, place }) => ({
-    listen: placeOf(place),
-    guest: guest && placeOf(guest),
-  }));
-  if (json === true) printJson(rows);
-  else for (const { listen, guest } of rows) print(`${listen} -> ${name} ${guest ?? ""}`);
+/** Prints forwards, each with the end that listens first. */
+function show(name: string, forwards: readonly Forward[], { json }: ForwardOptions): void {
+  const rows = forwards.map(({ type, host, guest }) => {
+    const [onHost, inGuest] = [placeOf(host), guest === undefined ? undefined : placeOf(guest)];
+    return type === "remote" ? { type, listen: inGuest, host: onHost } : { type, listen: onHost, guest: inGuest };
+  });
+  if (json === true) return printJson(rows);
+  for (const { type, listen = "", host, guest } of rows)
+    print(type === "remote" ? `${name} ${listen} -> ${host ?? ""}` : `${listen} -> ${[name, guest].join(" ").trim()}`);
 }
 
 function placeOf(place: Place): string {

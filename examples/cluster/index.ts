@@ -9,6 +9,7 @@ const nodes = names.map(
   (name) =>
     new mayfly.VM(name, {
       image,
+      cpus: 1,
       network: "isolated", // no way out: it talks to the other nodes, and to nobody else
       networks: [{ network: net }],
     }),

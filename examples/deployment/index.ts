@@ -10,7 +10,7 @@ const image = new mayfly.Image("debian", { debian: {} });
 // Each release is beside the others, `current` says which one is in use; one VM after the other gets it.
 let previous: mayfly.SshCommand[] = [];
 const deployed = Array.from({ length: count }, (_, index) => {
-  const vm = new mayfly.VM(`app${index}`, { image, network: "isolated" });
+  const vm = new mayfly.VM(`app${index}`, { image, cpus: 1, network: "isolated" });
   const release = new mayfly.DirectorySync(`release${index}`, {
     vm,
     source: `releases/${version}`,

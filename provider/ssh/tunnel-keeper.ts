@@ -13,7 +13,7 @@ import { listening, listeningAt, spell, type Forward, type TunnelRecord } from "
 /** Name of a tunnel's record within its folder. */
 export const RECORD = "tunnel.json";
 
-const LOOK_MS = 2_000; // whether the record is still there, should its removal have gone unnoticed
+const LOOK_MS = 2_000; // whether the record is still there, and whom its forwards are for
 const RETRY_MS = 2_000; // a port of this host that somebody else has taken meanwhile
 const ENDING_MS = 3_000;
 const EMPTY_MS = 60_000;
@@ -121,6 +121,12 @@ export class Keeper {
     return { ends: this.#isEnding };
   }
 
+  /** Takes away the forwards of processes that were killed before they could. */
+  async #removeOrphans(): Promise<void> {
+    for (const { forward } of [...this.#kept.values()])
+      if (forward.endsWith !== undefined && !isAlive(forward.endsWith)) await this.#remove(forward.id);
+  }
+
   #open(forward: Forward, preferredPort: number): Promise<ActiveForward> {
     if (forward.type === "remote") return RemoteForward.open(forward, preferredPort, this.#link);
     return openLocal(forward, preferredPort, this.#link);
@@ -149,6 +155,7 @@ export class Keeper {
     watch(this.folder, { persistent: false }, look).on("error", look);
     this.#timers.push(setInterval(look, LOOK_MS));
     this.#timers.push(setInterval(() => void this.#inTurn(() => this.#reopen()), RETRY_MS));
+    this.#timers.push(setInterval(() => void this.#inTurn(() => this.#removeOrphans()), LOOK_MS));
     // Whoever started us may have been killed before it asked for anything.
     setTimeout(
       () => void this.#inTurn(() => (this.#kept.size === 0 ? this.#save() : Promise.resolve())),

@@ -19,6 +19,8 @@ export interface Forward {
   readonly host: Place;
   /** Its end in the guest; a dynamic one has none. */
   readonly guest?: Place | undefined;
+  /** The process that it is for: it goes when that has ended, even where nothing has taken it away. */
+  readonly endsWith?: ProcessIdentity | undefined;
 }
 
 /** What is on disk about a tunnel, from before its keeper starts until it has ended. For this user only. */

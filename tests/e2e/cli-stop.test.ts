@@ -30,7 +30,7 @@ async function greets(address: string): Promise<boolean> {
 }
 
 test("stop and start: the same machine, with what is on its disk; restart; what is refused meanwhile", async () => {
-  const run = ["run", "-d", "--name", "st", "--disk", "1GiB", "--port", "80"];
+  const run = ["run", "-d", "--name", "st", "--cpus", "1", "--disk", "1GiB", "--port", "80"];
   expect(await mayfly(...run)).toMatchObject({ code: 0, out: "st\n" });
   const look = async () => {
     const inspected = await mayfly("inspect", "st");

@@ -124,6 +124,7 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
   const { out: forwarded } = await mayfly("forward", "-d", "--json", "dev", "22");
   const [{ listen }] = JSON.parse(forwarded) as [{ listen: string }];
   const [, port = ""] = listen.split(":");
+  expect((await mayfly("forward", "dev")).out).toBe(`${listen} -> dev 127.0.0.1:22\n`);
   expect(
     execFileSync("ssh-keyscan", ["-T", "60", "-p", port, "-t", "ed25519", "127.0.0.1"], { stdio: "pipe" }).toString(),
   ).toContain("ssh-ed25519");

@@ -70,7 +70,7 @@ test(`${String(SIZE)} clones of a template have no secret and no name in common`
   await program.write(`
 const image = new mayfly.Image("debian", { debian: {} });
 exports.clones = Array.from({ length: ${String(SIZE)} }, (_, index) => {
-  const vm = new mayfly.VM("clone" + index, { image, warmBoot: "required" });
+  const vm = new mayfly.VM("clone" + index, { image, cpus: 1, warmBoot: "required" });
   const facts = new mayfly.SshCommand("facts" + index, { vm, create: ${JSON.stringify(FACTS)}, logging: "none" });
   const numbers = new mayfly.SshCommand("numbers" + index, {
     vm, create: "perl", stdin: ${JSON.stringify(SEQUENCE_NUMBERS)}, logging: "none",

@@ -43,7 +43,7 @@ beforeAll(async () => {
   await shareMachineParts(data);
   environment = { ...process.env, MAYFLY_HOME: data, NO_COLOR: "1" };
   rooms = compose(environment);
-  expect(mayfly("run", "-d", "--name", "patient")).toMatchObject({ status: 0 });
+  expect(mayfly("run", "-d", "--name", "patient", "--cpus", "1")).toMatchObject({ status: 0 });
   [id = ""] = [...(await rooms.machines.list()).keys()];
   const way = await endpointOfVM(id, { ...rooms, owner: OWNER });
   if (way === undefined) throw new Error("nobody knows the way to the VM");

@@ -87,7 +87,7 @@ for (const [name, fields] of Object.entries(${JSON.stringify(fields)})) {
   const disk = ${JSON.stringify(disks)}[name];
   const source = disk ? { disk } : { debian: { packages: ["cloud-init", "ignition"] } };
   const image = new mayfly.Image(name + "-image", source);
-  const common = { image, memory: "512MiB", environment: { GREETING: "hello" }, bootTimeout: "20m" };
+  const common = { image, cpus: 1, memory: "512MiB", environment: { GREETING: "hello" }, bootTimeout: "20m" };
   const vm = new mayfly.VM(name, { ...common, ...fields });
   const look = new mayfly.SshCommand(name + "-look", { vm, create: disk ? ${JSON.stringify(LOOK)} : ${JSON.stringify(LOOK_AT_BOTH)} });
   exports.vms[name] = { id: vm.id, config: vm.sshConfig, machineId: vm.machineId, warm: vm.warm };

@@ -31,7 +31,7 @@ type Fields = Readonly<Record<string, unknown>>;
 async function declare(vms: Readonly<Record<string, Fields>>): Promise<void> {
   const lines = Object.entries(vms).map(
     ([name, fields]) =>
-      `new mayfly.VM("${name}", { memory: "512MiB", warmBoot: "never", ...${JSON.stringify(fields)} });`,
+      `new mayfly.VM("${name}", { cpus: 1, memory: "512MiB", warmBoot: "never", ...${JSON.stringify(fields)} });`,
   );
   await program.write(['const image = new mayfly.Image("debian", { debian: {} });', ...lines].join("\n"));
 }

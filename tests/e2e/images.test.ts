@@ -136,7 +136,7 @@ for (const [name, source] of Object.entries(${JSON.stringify(sources)})) {
 const network = new mayfly.Network("net");
 for (const [name, { isIn, ...fields }] of Object.entries(${JSON.stringify(vms)})) {
   const networks = isIn ? [{ network }] : [];
-  const vm = new mayfly.VM(name, { memory: "256MiB", image: images[name], networks, ...fields });
+  const vm = new mayfly.VM(name, { cpus: 1, memory: "256MiB", image: images[name], networks, ...fields });
   if (name === "restless") { // what it is said to be is true at once
     const connection = pulumi.secret(vm.connection.apply((to) => ({ ...to, dialErrorLimit: 1 })));
     const command = { connection, create: "wc -l </var/boots; uname -s", logging: "none" };

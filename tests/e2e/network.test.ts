@@ -27,10 +27,10 @@ const program = (version: string) => `
   const image = new mayfly.Image("debian", { debian: {} });
   const [net, other] = ["net", "other"].map((name) => new mayfly.Network(name));
   const vm = (name, network, more) =>
-    new mayfly.VM(name, { image, network: "isolated", networks: [{ network, ...more }] });
+    new mayfly.VM(name, { image, cpus: 1, network: "isolated", networks: [{ network, ...more }] });
   const web = vm("web", net, { address: "10.80.0.20" });
   const db = new mayfly.VM("db", {
-    image,
+    ...{ image, cpus: 1 },
     networks: [{ network: net, address: "10.80.0.30", aliases: ["primary"] }],
     environment: { VERSION: "${version}" },
   });

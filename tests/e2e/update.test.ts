@@ -62,7 +62,7 @@ async function declare(
   { rotation = "1", report = REPORT, network = "isolated" } = {},
 ): Promise<void> {
   const fields = {
-    ...{ disk: "1GiB", network, hostname: "web-one", environment: { GREETING: "good day" } },
+    ...{ cpus: 1, disk: "1GiB", network, hostname: "web-one", environment: { GREETING: "good day" } },
     mounts: [
       { source: "./site", target: "/srv/site", readOnly: true },
       { source: "./work", target: "/srv/work", owner: "ann" },

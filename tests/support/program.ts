@@ -11,7 +11,10 @@ export interface Run extends Ended {
   readonly steps: readonly string[];
 }
 
-/** A stack whose program is written by a test. */
+/**
+ * A stack whose program is written by a test. Several VMs of one program have one CPU each: emulated CPUs of a guest that
+ * share one of the host's wait for each other, at its cost.
+ */
 export class Program extends Stack {
   private runs = 0;
 

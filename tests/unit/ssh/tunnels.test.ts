@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
-import { isAlive } from "../../../provider/host/process-identity";
+import { identifyProcess, isAlive } from "../../../provider/host/process-identity";
 import { until } from "../../../provider/host/until";
 import { spell } from "../../../provider/ssh/tunnel-spec";
 import { failureOf } from "../../support/context";
@@ -185,6 +185,18 @@ describe("one process", () => {
     expect(readdirSync(join(tunnel.home, "machine"))).toEqual([]);
     await tunnel.close("web-1");
     expect(await failureOf(say(first))).toMatchObject({ code: "ECONNREFUSED" });
+  });
+
+  test("does not outlive whom its forwards are for, when that is killed", async () => {
+    const user = spawn("sleep", ["600"]);
+    try {
+      await once(user, "spawn");
+      await tunnel.open(tunnel.local({ endsWith: identifyProcess(user.pid ?? 0) }));
+      expect(await tunnel.tunnels.has(tunnel.folder, "web-1")).toBe(true);
+    } finally {
+      user.kill("SIGKILL");
+    }
+    await tunnel.keeperEnds();
   });
 
   test("ends when the machine's folder goes", async () => {
