@@ -16,14 +16,13 @@ export const STAGES = [
   // Four files at a time: they wait for deadlines, and for servers, as long as they work.
   { name: "unit", tests: "tests/unit", jest: ["--maxWorkers=4", "--testTimeout=60000"], deadlineMinutes: 15 },
   { name: "contract", tests: "tests/contract", jest: ["--maxWorkers=2", "--testTimeout=60000"], deadlineMinutes: 15 },
-  // Two at a time: a test waits for its guest about as long as it works itself. With three the guests' CPUs wait for
-  // each other so long that nothing is won.
+  // Three at a time on two cores: a test waits, for its guest or for Pulumi, about as long as it works itself.
   {
     name: "e2e",
     tests: "tests/e2e",
     jest: [
       "--setupFilesAfterEnv=<rootDir>/tests/support/retry-once.ts",
-      ...["--maxWorkers=2", "--testTimeout=600000"],
+      ...["--maxWorkers=3", "--testTimeout=600000"],
       ...["--testSequencer=<rootDir>/scripts/test/longest-first.mjs"],
     ],
     deadlineMinutes: 30,
