@@ -40,9 +40,9 @@ async function open(name: string, ports: string[], options: ForwardOptions): Pro
   const wanted = ports.map(readForward);
   using session = await openSession("forward");
   const site = await siteOf(name, session);
-  if (options.stop === true) return endAll(name, site, options, session);
-  if (wanted.length === 0) return show(name, await session.tunnels.list(site.folder), options);
-  return stand(name, wanted, site, options, session);
+  if (options.stop === true) await endAll(name, site, options, session);
+  else if (wanted.length === 0) show(name, await session.tunnels.list(site.folder), options);
+  else await stand(name, wanted, site, options, session);
 }
 
 async function endAll(name: string, site: TunnelSite, { json }: ForwardOptions, session: Session): Promise<void> {
@@ -103,12 +103,15 @@ async function siteOf(name: string, session: Session): Promise<Site> {
 /** Prints forwards, each with the end that listens first. */
 function show(name: string, forwards: readonly Forward[], { json }: ForwardOptions): void {
   const rows = forwards.map(({ type, host, guest }) => {
-    const [onHost, inGuest] = [placeOf(host), guest === undefined ? undefined : placeOf(guest)];
+    const [onHost, inGuest] = [placeOf(host), guest && placeOf(guest)];
     return type === "remote" ? { type, listen: inGuest, host: onHost } : { type, listen: onHost, guest: inGuest };
   });
-  if (json === true) return printJson(rows);
-  for (const { type, listen = "", host, guest } of rows)
-    print(type === "remote" ? `${name} ${listen} -> ${host ?? ""}` : `${listen} -> ${[name, guest].join(" ").trim()}`);
+  const line = ({ type, host, guest }: Forward) => {
+    const [here, there] = [placeOf(host), [name, ...(guest === undefined ? [] : [placeOf(guest)])].join(" ")];
+    return type === "remote" ? `${there} -> ${here}` : `${here} -> ${there}`;
+  };
+  if (json === true) printJson(rows);
+  else for (const one of forwards) print(line(one));
 }
 
 function placeOf(place: Place): string {
