@@ -6,7 +6,7 @@ import { TEST_USER_STEPS } from "./setup/test-user.mjs";
 import { main } from "./terminal/failure.mjs";
 import { say } from "./terminal/say.mjs";
 import { runStage } from "./test/run-stage.mjs";
-import { lanes, readArguments } from "./test/stages.mjs";
+import { inTurn, readArguments } from "./test/stages.mjs";
 import { summary } from "./test/tally.mjs";
 
 await main(async () => {
@@ -14,14 +14,15 @@ await main(async () => {
   const asRoot = process.getuid?.() === 0 && stages.some(({ name }) => name === "e2e");
   const host = await setUp([...STEPS, testPackages, foreignPackages, ...(asRoot ? TEST_USER_STEPS : [])]);
   const along = async (/** @type {readonly import("./test/stages.mjs").Stage[]} */ lane) => {
-    const tallies = [];
+    const done = [];
     for (const stage of lane) {
       say(`\n── ${stage.name}`);
-      tallies.push(await runStage(host, stage, forJest));
+      done.push(await runStage(host, stage, forJest));
     }
-    return tallies;
+    return done;
   };
-  const tallies = (await Promise.all(lanes(stages).map(along))).flat();
+  const tallies = [];
+  for (const lanes of inTurn(stages)) tallies.push(...(await Promise.all(lanes.map(along))).flat());
   for (const line of summary(tallies)) say(line);
   return tallies.some(({ failures }) => failures.length > 0) ? 1 : 0;
 });

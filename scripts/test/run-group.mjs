@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { setPriority } from "node:os";
 
 const GRACE_MS = 15_000; // for jest's own clean-up, and that of the tests
 
@@ -7,12 +8,13 @@ const GRACE_MS = 15_000; // for jest's own clean-up, and that of the tests
  *
  * @param {string} file The program.
  * @param {readonly string[]} args Its arguments.
- * @param {{ env: import("../terminal/programs.mjs").Environment, cwd: string, deadlineMs: number }} options Where it
- *   runs, and how long at most.
+ * @param {{ env: import("../terminal/programs.mjs").Environment, cwd: string, deadlineMs: number, niceness?: number }}
+ *   options Where it runs, how long at most, and how far behind others: nice(1).
  * @returns {Promise<{ code: number, isLate: boolean }>} Its exit code, and whether the deadline ended it.
  */
-export async function runGroup(file, args, { env, cwd, deadlineMs }) {
+export async function runGroup(file, args, { env, cwd, deadlineMs, niceness = 0 }) {
   const child = spawn(file, args, { env, cwd, detached: true, stdio: ["ignore", "inherit", "inherit"] });
+  if (child.pid !== undefined && niceness > 0) setPriority(child.pid, niceness); // what it starts inherits that
   let isLate = false;
   /** @type {NodeJS.Timeout | undefined} */
   let killer;

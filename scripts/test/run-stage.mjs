@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { duration } from "../terminal/say.mjs";
 import { keptFolder } from "./kept.mjs";
 import { runGroup } from "./run-group.mjs";
+import { LOWEST_PRIORITY } from "./stages.mjs";
 import { tallyJest } from "./tally.mjs";
 
 /** @typedef {import("./stages.mjs").Stage} Stage */
@@ -30,7 +31,7 @@ export async function runStage(host, stage, forJest) {
  * @returns {Promise<Tally>} One test.
  */
 async function runScript(host, { script = "", deadlineMinutes }) {
-  const options = { env: host.env, cwd: host.root, deadlineMs: deadlineMinutes * 60_000 };
+  const options = { env: host.env, cwd: host.root, deadlineMs: deadlineMinutes * 60_000, niceness: LOWEST_PRIORITY };
   const { code, isLate } = await runGroup("npm", ["run", "--silent", script], options);
   if (code === 0) return { passed: 1, failures: [], notes: [] };
   return { passed: 0, failures: [`npm run ${script}${late(isLate, deadlineMinutes)}`], notes: [] };

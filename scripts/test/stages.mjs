@@ -44,13 +44,21 @@ export function readArguments(args) {
 }
 
 /**
- * What runs at the same time: the ring with the VMs, which waits for a fifth of its time, and all else beside it.
+ * What runs when: npm scripts beside the short rings of tests, which wait for half of their time, and then the ring with
+ * the VMs alone. (Beside those the same work costs more than it saves: an emulated CPU that has to wait for one of the
+ * host's keeps others busy with waiting for it.)
  *
  * @param {readonly Stage[]} stages In order.
- * @returns {readonly (readonly Stage[])[]} Lanes, side by side, in each of which one stage runs after the other.
+ * @returns {readonly (readonly (readonly Stage[])[])[]} One group after the other; of each its lanes, side by side; in each
+ *   lane one stage after the other.
  */
-export function lanes(stages) {
-  const isLong = (/** @type {Stage} */ { name }) => name === "e2e";
-  const all = [stages.filter((stage) => !isLong(stage)), stages.filter(isLong)];
-  return all.filter((lane) => lane.length > 0);
+export function inTurn(stages) {
+  const scripts = stages.filter(({ script }) => script !== undefined);
+  const short = stages.filter(({ tests, name }) => tests !== undefined && name !== "e2e");
+  const long = stages.filter(({ name }) => name === "e2e");
+  const groups = [[scripts, short], [long]].map((lanes) => lanes.filter((lane) => lane.length > 0));
+  return groups.filter((lanes) => lanes.length > 0);
 }
+
+/** Of npm scripts, so that they only get what the tests beside them leave of the host: nice(1). */
+export const LOWEST_PRIORITY = 19;

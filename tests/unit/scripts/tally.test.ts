@@ -71,14 +71,19 @@ test.each([
   expect(read.forJest).toEqual(forJest);
 });
 
-test("all else runs beside the ring with the VMs, one after the other; what is not chosen does not run", async () => {
-  const { STAGES, lanes } = await stages;
+test("scripts run beside the short rings, then the ring with the VMs; what is not chosen does not run", async () => {
+  const { STAGES, inTurn } = await stages;
   const names = (chosen: readonly string[]) =>
-    lanes(STAGES.filter(({ name }) => chosen.includes(name))).map((lane) => lane.map(({ name }) => name));
+    inTurn(STAGES.filter(({ name }) => chosen.includes(name))).map((lanes) =>
+      lanes.map((lane) => lane.map(({ name }) => name)),
+    );
   expect(names(["typecheck", "lint", "unit", "contract", "e2e"])).toEqual([
-    ["typecheck", "lint", "unit", "contract"],
-    ["e2e"],
+    [
+      ["typecheck", "lint"],
+      ["unit", "contract"],
+    ],
+    [["e2e"]],
   ]);
-  expect(names(["lint", "e2e"])).toEqual([["lint"], ["e2e"]]);
-  expect(names(["unit"])).toEqual([["unit"]]);
+  expect(names(["lint", "e2e"])).toEqual([[["lint"]], [["e2e"]]]);
+  expect(names(["unit"])).toEqual([[["unit"]]]);
 });
