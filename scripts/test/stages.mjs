@@ -44,9 +44,9 @@ export function readArguments(args) {
 }
 
 /**
- * What runs when: npm scripts beside the short rings of tests, which wait for half of their time, and then the ring with
- * the VMs alone. (Beside those the same work costs more than it saves: an emulated CPU that has to wait for one of the
- * host's keeps others busy with waiting for it.)
+ * What runs when: the short rings of tests first, and then the ring with the VMs, with npm scripts in what it leaves of the
+ * host. (Tests beside it would cost more than they save: an emulated CPU that has to wait for one of the host's keeps
+ * others busy with waiting for it.)
  *
  * @param {readonly Stage[]} stages In order.
  * @returns {readonly (readonly (readonly Stage[])[])[]} One group after the other; of each its lanes, side by side; in each
@@ -56,7 +56,7 @@ export function inTurn(stages) {
   const scripts = stages.filter(({ script }) => script !== undefined);
   const short = stages.filter(({ tests, name }) => tests !== undefined && name !== "e2e");
   const long = stages.filter(({ name }) => name === "e2e");
-  const groups = [[scripts, short], [long]].map((lanes) => lanes.filter((lane) => lane.length > 0));
+  const groups = [[short], [long, scripts]].map((lanes) => lanes.filter((lane) => lane.length > 0));
   return groups.filter((lanes) => lanes.length > 0);
 }
 
