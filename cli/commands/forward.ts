@@ -41,7 +41,7 @@ async function open(name: string, ports: string[], options: ForwardOptions): Pro
   using session = await openSession("forward");
   const site = await siteOf(name, session);
   if (options.stop === true) await endAll(name, site, options, session);
-  else if (wanted.length === 0) show(name, await session.tunnels.list(site.folder), options);
+  else if (wanted.length === 0) show(name, await standing(site, session), options);
   else await stand(name, wanted, site, options, session);
 }
 
@@ -50,6 +50,13 @@ async function endAll(name: string, site: TunnelSite, { json }: ForwardOptions, 
   await close(left, site, session);
   note(`ended ${String(left.length)} of ${name}`);
   if (json === true) printJson({ ended: left.length });
+}
+
+/** The forwards that stand: of a keeper that was killed, none does. */
+async function standing({ folder }: Site, { tunnels }: Session): Promise<Forward[]> {
+  const known = await tunnels.list(folder);
+  const doStand = await Promise.all(known.map(async ({ id }) => tunnels.has(folder, id)));
+  return known.filter((_, index) => doStand[index] === true);
 }
 
 /** Has forwards stand; without `--detach` until Ctrl-C or the VM's end, and no longer than this process lives. */
@@ -65,17 +72,17 @@ async function stand(
     import("../../provider/host/process-identity.js"),
   ]);
   const life = options.detach === true ? {} : { endsWith: identifySelf() };
-  const standing: Forward[] = [];
+  const opened: Forward[] = [];
   try {
     for (const one of wanted) {
       const place = await session.tunnels.open(site, { ...one, ...life }, 0, session.signal);
-      standing.push({ ...one, host: place });
+      opened.push({ ...one, host: place });
     }
-    show(name, standing, options);
+    show(name, opened, options);
     if (options.detach !== true) await untilGone(site.id, session);
   } finally {
-    const isOver = options.detach !== true || standing.length < wanted.length;
-    if (isOver) await close(standing, site, session);
+    const isOver = options.detach !== true || opened.length < wanted.length;
+    if (isOver) await close(opened, site, session);
   }
 }
 

@@ -58,7 +58,7 @@ async function checkPaths(
   there: string,
 ): Promise<void> {
   if (!/^(?:\/|~\/)/.test(remotePath))
-    throw new UsageError(`${there}: the path in the VM must be absolute, or begin with ~/`);
+    throw new UsageError(`the path in the VM must be absolute, or begin with ~/, in "${there}"`);
   if (direction === "down") return;
   const { stat } = await import("node:fs/promises");
   const seen = await stat(localPath).catch(() => undefined);
