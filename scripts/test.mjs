@@ -11,7 +11,7 @@ import { summary } from "./test/tally.mjs";
 
 await main(async () => {
   const { stages, forJest } = readArguments(process.argv.slice(2));
-  const asRoot = process.getuid?.() === 0 && stages.some(({ name }) => name === "e2e");
+  const asRoot = process.getuid?.() === 0 && stages.some(({ hasVMs }) => hasVMs === true);
   const host = await setUp([...STEPS, testPackages, foreignPackages, ...(asRoot ? TEST_USER_STEPS : [])]);
   const along = async (/** @type {readonly import("./test/stages.mjs").Stage[]} */ lane) => {
     const done = [];

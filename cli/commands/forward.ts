@@ -41,7 +41,7 @@ async function open(name: string, ports: string[], options: ForwardOptions): Pro
   using session = await openSession("forward");
   const site = await siteOf(name, session);
   if (options.stop === true) await endAll(name, site, options, session);
-  else if (wanted.length === 0) show(name, await standing(site, session), options);
+  else if (wanted.length === 0) show(name, await session.tunnels.standing(site.folder), options);
   else await stand(name, wanted, site, options, session);
 }
 
@@ -50,13 +50,6 @@ async function endAll(name: string, site: TunnelSite, { json }: ForwardOptions, 
   await close(left, site, session);
   note(`ended ${String(left.length)} of ${name}`);
   if (json === true) printJson({ ended: left.length });
-}
-
-/** The forwards that stand: of a keeper that was killed, none does. */
-async function standing({ folder }: Site, { tunnels }: Session): Promise<Forward[]> {
-  const known = await tunnels.list(folder);
-  const doStand = await Promise.all(known.map(async ({ id }) => tunnels.has(folder, id)));
-  return known.filter((_, index) => doStand[index] === true);
 }
 
 /** Has forwards stand; without `--detach` until Ctrl-C or the VM's end, and no longer than this process lives. */
@@ -110,15 +103,14 @@ async function siteOf(name: string, session: Session): Promise<Site> {
 /** Prints forwards, each with the end that listens first. */
 function show(name: string, forwards: readonly Forward[], { json }: ForwardOptions): void {
   const rows = forwards.map(({ type, host, guest }) => {
-    const [onHost, inGuest] = [placeOf(host), guest && placeOf(guest)];
-    return type === "remote" ? { type, listen: inGuest, host: onHost } : { type, listen: onHost, guest: inGuest };
+    const [here, there] = [placeOf(host), guest && placeOf(guest)];
+    const ends = [here, [name, there ?? ""].join(" ").trimEnd()];
+    return type === "remote"
+      ? { json: { type, listen: there, host: here }, line: ends.toReversed().join(" -> ") }
+      : { json: { type, listen: here, guest: there }, line: ends.join(" -> ") };
   });
-  const line = ({ type, host, guest }: Forward) => {
-    const [here, there] = [placeOf(host), [name, ...(guest === undefined ? [] : [placeOf(guest)])].join(" ")];
-    return type === "remote" ? `${there} -> ${here}` : `${here} -> ${there}`;
-  };
-  if (json === true) printJson(rows);
-  else for (const one of forwards) print(line(one));
+  if (json === true) printJson(rows.map((row) => row.json));
+  else for (const { line } of rows) print(line);
 }
 
 function placeOf(place: Place): string {

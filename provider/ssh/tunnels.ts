@@ -58,11 +58,16 @@ export class Tunnels {
 
   /** Whether a forward stands; not whether its guest does. Takes microseconds. */
   async has(folder: string, id: string): Promise<boolean> {
-    const record = await read(folder);
-    return record?.keeper !== undefined && isAlive(record.keeper) && record.forwards.some((one) => one.id === id);
+    return (await this.standing(folder)).some((one) => one.id === id);
   }
 
-  /** The forwards of a tunnel, with the ports that they have. */
+  /** The forwards of a tunnel that stand: none does whose keeper has ended. */
+  async standing(folder: string): Promise<readonly Forward[]> {
+    const record = await read(folder);
+    return record?.keeper !== undefined && isAlive(record.keeper) ? record.forwards : [];
+  }
+
+  /** The forwards that a tunnel is to have, standing or not, with the ports that they have. */
   async list(folder: string): Promise<readonly Forward[]> {
     return (await read(folder))?.forwards ?? [];
   }

@@ -43,8 +43,7 @@ async function runScript(host, { script = "", deadlineMinutes }) {
  * @param {readonly string[]} forJest More arguments for jest.
  * @returns {Promise<Tally>} Its tests.
  */
-async function runJest(host, stage, forJest) {
-  const { tests = "", jest = [], deadlineMinutes } = stage;
+async function runJest(host, { tests = "", jest = [], hasVMs = false, deadlineMinutes }, forJest) {
   const folder = join(host.root, tests);
   if (!hasTests(folder)) return { passed: 0, failures: [], notes: [`no tests in ${tests}`] };
   const scratch = mkdtempSync(join(tmpdir(), "mayfly-jest-"));
@@ -57,7 +56,7 @@ async function runJest(host, stage, forJest) {
     const env = {
       ...host.env,
       MAYFLY_TEST_SCRATCH: scratch, // for what the tests make once for all of them
-      ...(stage.name === "e2e" && { MAYFLY_TEST_KEPT: keptFolder(host.root) }), // and for what the next run may have, too
+      ...(hasVMs && { MAYFLY_TEST_KEPT: keptFolder(host.root) }), // and for what the next run may have, too
       NODE_COMPILE_CACHE: join(scratch, "compiled"), // a third of what a run of `pulumi` costs is reading the same modules
     };
     const options = { env, cwd: host.root, deadlineMs: deadlineMinutes * 60_000 };

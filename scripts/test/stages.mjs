@@ -6,19 +6,20 @@
  * @property {string} [script] The npm script that it runs; counts as one test.
  * @property {string} [tests] The folder whose tests jest runs.
  * @property {readonly string[]} [jest] Arguments for jest.
+ * @property {boolean} [hasVMs] Its tests have real VMs.
  * @property {number} deadlineMinutes When it is taken for hung, ended, and counted as failed.
  */
 
-/** All of them, in order: of what runs one after the other, what fails in seconds comes first. @type {readonly Stage[]} */
+/** All of them; when which one runs: {@link inTurn}. @type {readonly Stage[]} */
 export const STAGES = [
-  { name: "typecheck", script: "typecheck", deadlineMinutes: 15 },
-  { name: "lint", script: "lint", deadlineMinutes: 15 },
+  { name: "typecheck", script: "typecheck", deadlineMinutes: 10 },
+  { name: "lint", script: "lint", deadlineMinutes: 10 },
   // Four files at a time: they wait for deadlines, and for servers, as long as they work.
-  { name: "unit", tests: "tests/unit", jest: ["--maxWorkers=4", "--testTimeout=60000"], deadlineMinutes: 15 },
-  { name: "contract", tests: "tests/contract", jest: ["--maxWorkers=2", "--testTimeout=60000"], deadlineMinutes: 15 },
+  { name: "unit", tests: "tests/unit", jest: ["--maxWorkers=4", "--testTimeout=60000"], deadlineMinutes: 10 },
+  { name: "contract", tests: "tests/contract", jest: ["--maxWorkers=2", "--testTimeout=60000"], deadlineMinutes: 10 },
   // Three at a time on two cores: a test waits, for its guest or for Pulumi, about as long as it works itself.
   {
-    name: "e2e",
+    ...{ name: "e2e", hasVMs: true },
     tests: "tests/e2e",
     jest: [
       "--setupFilesAfterEnv=<rootDir>/tests/support/retry-once.ts",
@@ -54,8 +55,8 @@ export function readArguments(args) {
  */
 export function inTurn(stages) {
   const scripts = stages.filter(({ script }) => script !== undefined);
-  const short = stages.filter(({ tests, name }) => tests !== undefined && name !== "e2e");
-  const long = stages.filter(({ name }) => name === "e2e");
+  const short = stages.filter(({ tests, hasVMs }) => tests !== undefined && hasVMs !== true);
+  const long = stages.filter(({ hasVMs }) => hasVMs === true);
   const groups = [[short], [long, scripts]].map((lanes) => lanes.filter((lane) => lane.length > 0));
   return groups.filter((lanes) => lanes.length > 0);
 }

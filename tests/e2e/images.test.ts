@@ -29,22 +29,24 @@ exit 3
 `;
 
 /**
- * An init that restarts the machine in its first minute; then starts the SSH server late, and ends all there are, for a
- * while, when the one that users reach has just begun to listen, at 64022 (hexadecimal FA16), whichever comes first.
+ * An init that restarts the machine in its first minute; then starts the SSH server late, after the one that users reach
+ * (at 64022, hexadecimal FA16), and ends all there are, for a while, when somebody has just begun to log in.
  */
 const RESTLESS = `#!/usr/lib/mayfly/busybox sh
 PATH=/usr/lib/mayfly/bin
 mount -t tmpfs run /run
 echo boot >>/var/boots
 if [ "$(wc -l </var/boots)" = 1 ]; then sync; reboot -f; fi
-(sleep 3; mkdir -p /run/sshd; /usr/sbin/sshd) &
+has() { grep -q ":FA16 [0-9A-F]*:[0-9A-F]* $1" /proc/net/tcp; } # a socket at 64022 in a state: proc_net_tcp
+mkdir /run/sshd
 (
-  until grep -q ':FA16 ' /proc/net/tcp; do :; done
+  until has 0A; do :; done # the door of users listens
+  until /usr/sbin/sshd; do sleep 0.1; done # once it has its keys
+  until has 01; do :; done # somebody comes in by it
   chmod -x /usr/sbin/sshd
   killall sshd
   sleep 10
   chmod +x /usr/sbin/sshd
-  mkdir -p /run/sshd
   /usr/sbin/sshd
   echo "guest: sshd was restarted" >/dev/console
 ) &
