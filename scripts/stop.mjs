@@ -1,5 +1,5 @@
 // `npm stop`: takes down what `npm start` brought up. Succeeds when there is nothing.
-import { destroy, hasStack, openStack } from "./quickstart/stack.mjs";
+import { destroy, hasStack, isElsewhere, openStack } from "./quickstart/stack.mjs";
 import { openHost } from "./setup/host.mjs";
 import { setUp } from "./setup/set-up.mjs";
 import { main } from "./terminal/failure.mjs";
@@ -16,5 +16,9 @@ await main(async () => {
   if (found === undefined) await openStack(host);
   const code = await destroy(host);
   if (code === 0) say(`\nGone after ${duration(performance.now())}.`);
+  if (isElsewhere(host))
+    say(
+      "Still there: the quickstart that was started without PULUMI_BACKEND_URL. To stop it:\n  env -u PULUMI_BACKEND_URL npm stop",
+    );
   return code;
 });

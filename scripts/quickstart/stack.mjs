@@ -16,8 +16,13 @@ const PROJECT = "mayfly-quickstart"; // as in Pulumi.yaml
  * @param {Host} host Whose environment to look at.
  * @returns {string | undefined} The folder; `undefined` where the user has chosen.
  */
-function stateFolder({ env, home }) {
-  return env["PULUMI_BACKEND_URL"] ? undefined : join(home, "stacks");
+function stateFolder(host) {
+  return host.env["PULUMI_BACKEND_URL"] ? undefined : ownFolder(host);
+}
+
+/** @param {Host} host Whose data folder. */
+function ownFolder({ home }) {
+  return join(home, "stacks");
 }
 
 /**
@@ -26,8 +31,21 @@ function stateFolder({ env, home }) {
  * @param {Host} host Where to look.
  */
 export function hasStack(host) {
-  const folder = stateFolder(host);
-  return folder === undefined ? undefined : existsSync(join(folder, ".pulumi", "stacks", PROJECT, `${STACK}.json`));
+  return stateFolder(host) === undefined ? undefined : isInOwnFolder(host);
+}
+
+/**
+ * Whether there is a quickstart that was made without the backend that the user has chosen now, and is not seen by it.
+ *
+ * @param {Host} host Where to look.
+ */
+export function isElsewhere(host) {
+  return stateFolder(host) === undefined && isInOwnFolder(host);
+}
+
+/** @param {Host} host Where to look. */
+function isInOwnFolder(host) {
+  return existsSync(join(ownFolder(host), ".pulumi", "stacks", PROJECT, `${STACK}.json`));
 }
 
 /**
