@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cp, link, readFile, writeFile } from "node:fs/promises";
+import { cp, link, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hostArchitecture, type Architecture } from "../architectures";
 import type { Podman } from "../host/podman";
@@ -10,6 +10,7 @@ import { extractImage, type ExtractedImage } from "./extract";
 import { guestFiles, hostBusybox, packInitramfs } from "./initramfs";
 import { LENT_PARTS, makeLentParts } from "./lent-parts";
 import { once, type Workplace } from "./once";
+import { pvhKernel } from "./pvh-kernel";
 import type { StoredImage } from "./store";
 
 /** What a machine boots from; read-only, shared by all machines of an image. */
@@ -19,6 +20,8 @@ export interface BootArtefacts {
   /** The image's root filesystem, erofs. */
   readonly rootfs: string;
   readonly kernel: string;
+  /** The same kernel as QEMU can share it among machines, see `pvh-kernel.ts`; absent where it can't. */
+  readonly pvhKernel?: string | undefined;
   readonly initramfs: string;
   /** A disk with what the image lacks: kernel modules and an SSH server. Absent for an image that has both. */
   readonly parts: string | undefined;
@@ -78,6 +81,7 @@ export async function bootArtefacts(
     folder,
     rootfs: join(folder, "rootfs.erofs"),
     kernel: join(folder, "kernel"),
+    pvhKernel: await pvhKernelIn(folder, kernelFrom.folder, workshop, signal),
     initramfs,
     parts: lender && join(folder, LENT_PARTS),
     version: [image.id, ...(lender ? [lender.id.slice(0, 12), LENT_PARTS] : []), guest.version].join("-"),
@@ -136,9 +140,37 @@ async function completed(
     return draft;
   });
   // By itself: a folder that another version of Mayfly has made has other parts.
-  await once(workshop, join(folder, LENT_PARTS), signal, async (draft) => {
-    await link(parts, `${draft}.made`);
+  await linked(workshop, parts, join(folder, LENT_PARTS), signal);
+  return folder;
+}
+
+/** Gives a file a further name, unless that is there. */
+async function linked(workshop: ArtefactsWorkshop, file: string, name: string, signal: AbortSignal): Promise<void> {
+  await once(workshop, name, signal, async (draft) => {
+    await link(file, `${draft}.made`);
     return `${draft}.made`;
   });
-  return folder;
+}
+
+/** Empty where the kernel is none that can be shared: then nobody looks again. */
+const PVH_KERNEL = "kernel-pvh";
+
+/**
+ * The kernel that machines share, made once, in a folder; `undefined` where there is none.
+ *
+ * @param from The folder of the image that the kernel is of.
+ */
+async function pvhKernelIn(
+  folder: string,
+  from: string,
+  workshop: ArtefactsWorkshop,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const [made, file] = [join(from, PVH_KERNEL), join(folder, PVH_KERNEL)];
+  await once(workshop, made, signal, async (draft) => {
+    await writeFile(`${draft}.made`, (await pvhKernel(await readFile(join(from, "kernel")))) ?? "");
+    return `${draft}.made`;
+  });
+  if (file !== made) await linked(workshop, made, file, signal);
+  return (await stat(file)).size > 0 ? file : undefined;
 }

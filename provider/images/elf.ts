@@ -4,6 +4,9 @@ import { closeSync, openSync, readSync } from "node:fs";
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3; // names the dynamic loader
+const PT_NOTE = 4;
+const NOTE_HEAD_BYTES = 12; // two lengths and a type; what follows is padded to whole words of four bytes
+const MAGIC = "\x7fELF\x02\x01"; // 64 bits, little-endian
 const DT_NEEDED = 1;
 const DT_STRTAB = 5;
 const DYNAMIC_BYTES = 16;
@@ -58,4 +61,36 @@ function offsetOf(address: number, segments: readonly Segment[]): number {
   const holds = (segment: Segment) => address >= segment.address && address < segment.address + segment.bytes;
   const segment = segments.find((one) => one.type === PT_LOAD && holds(one));
   return segment === undefined ? address : address - segment.address + segment.offset;
+}
+
+/** What a file says of itself beside its code: elf(5), "Notes". */
+interface Note {
+  /** Who has given the type its meaning. */
+  readonly name: string;
+  readonly type: number;
+}
+
+/** Whether a file has a note. What is no ELF file has none. Pure. */
+export function hasNote(file: Buffer, { name, type }: Note): boolean {
+  if (file.toString("latin1", 0, MAGIC.length) !== MAGIC) return false;
+  return segmentsOf(file)
+    .filter((segment) => segment.type === PT_NOTE)
+    .flatMap(({ offset, bytes }) => notesIn(file.subarray(offset, offset + bytes)))
+    .some((note) => note.name === name && note.type === type);
+}
+
+function notesIn(segment: Buffer): Note[] {
+  const notes: Note[] = [];
+  const padded = (bytes: number) => Math.ceil(bytes / 4) * 4;
+  for (let at = 0; at + NOTE_HEAD_BYTES <= segment.length;) {
+    const [nameBytes, textBytes, type] = [
+      segment.readUInt32LE(at),
+      segment.readUInt32LE(at + 4),
+      segment.readUInt32LE(at + 8),
+    ];
+    const start = at + NOTE_HEAD_BYTES;
+    notes.push({ name: segment.toString("latin1", start, start + Math.max(nameBytes - 1, 0)), type }); // ends with a zero
+    at = start + padded(nameBytes) + padded(textBytes);
+  }
+  return notes;
 }

@@ -13,7 +13,7 @@ import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
 import type { DiskStart } from "./disk/launcher";
-import { architectureOf, type LaunchPlan, type SeatedPlan, type StartedMachine } from "./plan";
+import { architectureOf, kernelOf, type LaunchPlan, type SeatedPlan, type StartedMachine } from "./plan";
 import { attachedDisks, plugDisk } from "./disks";
 import { qemuCommand, TEMPLATE_FILES, type Start } from "./qemu-command";
 import { plugSegment } from "./segments";
@@ -64,7 +64,7 @@ export class Launcher {
     const folder = this.shelf.shared(id);
     const [initramfs, parts] = [basename(boot.initramfs), boot.parts && basename(boot.parts)];
     const architecture = architectureOf(boot);
-    const files = { architecture, initramfs, parts, start, slots };
+    const files = { architecture, kernel: kernelOf(boot, start), initramfs, parts, start, slots };
     const command = qemuCommand(containerName(id), spec, { mac, seats }, files);
     const container = {
       ...{ id, owner, folder, command, start, template, machine: spec, exits, sshPort },

@@ -1,8 +1,10 @@
+import { basename } from "node:path";
 import { ARCHITECTURES, type Architecture } from "../architectures";
 import type { Context, Owner } from "../context";
 import type { BootArtefacts } from "../images/artefacts";
 import type { BootDisk } from "../images/disk";
 import type { Exit } from "./exits";
+import type { Start } from "./qemu-command";
 import type { Seat } from "./seats";
 import type { Access, Identity, MachineSpec, PortSpec } from "./spec";
 import type { Template } from "./templates";
@@ -42,6 +44,15 @@ export function isBootDisk(boot: MachinePlan["boot"]): boot is BootDisk {
 /** The processor that a guest's programs are for. A disk's are for amd64, and so are those of plans that former versions kept. */
 export function architectureOf(boot: Pick<BootArtefacts, "architecture"> | BootDisk): Architecture {
   return ARCHITECTURES[("architecture" in boot ? boot.architecture : undefined) ?? "amd64"];
+}
+
+/**
+ * Name of the kernel that a machine starts with. Through its kernel it is the image's own, which moves itself to random
+ * addresses. A template and the machines made of it have the one that they share: it lies at the same addresses in all of
+ * them in any case, and as a bzImage QEMU would keep 14 MiB for each.
+ */
+export function kernelOf({ kernel, pvhKernel }: Pick<BootArtefacts, "kernel" | "pvhKernel">, start: Start): string {
+  return basename(start === "cold" ? kernel : (pvhKernel ?? kernel));
 }
 
 /** A machine to be made that has its places in private networks, and whose ways out have addresses. */

@@ -36,7 +36,9 @@ export type Start = "cold" | "template" | "warm";
 export interface QemuFiles {
   /** What the image's programs are for. */
   readonly architecture: Architecture;
-  /** Name of the initramfs within the artefacts' folder. */
+  /** Name of the kernel within the artefacts' folder, see `kernelOf` in `plan.ts`. */
+  readonly kernel: string;
+  /** Name there of the initramfs. */
   readonly initramfs: string;
   /** Name there of the disk with what the image lacks, if it lacks something. */
   readonly parts?: string | undefined;
@@ -64,7 +66,7 @@ export function qemuCommand(
     ...["-object", memory(spec, files.start)],
     ...(files.start === "warm" ? ["-incoming", "defer"] : []),
     ...["-nodefaults", "-no-user-config", "-display", "none"],
-    ...["-kernel", `${artefacts}/kernel`, "-initrd", `${artefacts}/${files.initramfs}`],
+    ...["-kernel", `${artefacts}/${files.kernel}`, "-initrd", `${artefacts}/${files.initramfs}`],
     ...["-append", kernelArgs(spec, architecture).join(" ")],
     ...diskArgs("root", `${artefacts}/rootfs.erofs`, true),
     ...diskArgs("identity", `${machine}/identity.tar`, true),

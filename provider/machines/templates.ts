@@ -8,7 +8,7 @@ import { PASSABLE, type Paths } from "../host/paths";
 import { findProgram } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
 import type { BootArtefacts } from "../images/artefacts";
-import { architectureOf } from "./plan";
+import { architectureOf, kernelOf } from "./plan";
 import { slotCount, TEMPLATE_FILES } from "./qemu-command";
 import type { MachineSpec } from "./spec";
 
@@ -30,10 +30,14 @@ export type Shape = Readonly<Record<string, unknown>>;
 const FORMAT = 1;
 
 /** The shape of a machine: what the kernel has seen when the template is saved. Mounts and ports come afterwards. */
-export function shapeOf(spec: MachineSpec, boot: Pick<BootArtefacts, "version" | "architecture">): Shape {
+export function shapeOf(
+  spec: MachineSpec,
+  boot: Pick<BootArtefacts, "version" | "architecture" | "kernel" | "pvhKernel">,
+): Shape {
   return {
     format: FORMAT,
     boot: boot.version,
+    kernel: kernelOf(boot, "template"),
     qemu: programVersion(architectureOf(boot).qemu),
     accelerator: spec.accelerator,
     cpu: spec.accelerator === "kvm" ? "host" : architectureOf(boot).emulatedCpu,

@@ -58,6 +58,14 @@ systemctl is-system-running; date +%s
 timeout 60 sh -c 'until journalctl -b -q -n 1 -o cat 2>/dev/null | grep -q .; do sleep 0.2; done' && echo logged
 `;
 
+/** KiB of a file of the guest's that a qemu has for itself alone; `undefined` where it has not mapped it. See proc(5), smaps. */
+function copiedOf(file: string, pid: string): number | undefined {
+  const mappings = readFileSync(`/proc/${pid}/smaps`, "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const itsOwn = mappings.filter((mapping) => mapping.split("\n", 1)[0]?.endsWith(file));
+  const dirty = itsOwn.map((mapping) => Number(/^Private_Dirty: +(\d+) kB$/m.exec(mapping)?.[1]));
+  return dirty.length === 0 ? undefined : dirty.reduce((sum, kibibytes) => sum + kibibytes, 0);
+}
+
 let program: Program;
 beforeAll(async () => {
   program = await Program.open("clones");
@@ -88,6 +96,11 @@ exports.clones = Array.from({ length: ${String(SIZE)} }, (_, index) => {
     readFileSync(join(program.data, "machines", id, "sessions.jsonl"), "utf8"),
   );
   expect(logs.filter((log) => log.includes(hashOfTrue)).length).toBeLessThan(SIZE);
+
+  const copies = readdirSync(join(program.data, "machines")).map((id) =>
+    copiedOf("/kernel-pvh", readFileSync(join(program.data, "machines", id, "qemu.pid"), "utf8").trim()),
+  );
+  expect(copies).toEqual(clones.map(() => 0));
 
   const reports = clones.map(({ report }) => report.split("\n\n"));
   const facts = clones.map(({ hostKey }, index) => [hostKey, ...(reports[index]?.[0]?.split("\n") ?? [])]);

@@ -30,7 +30,7 @@ const command = (
     "mayfly-web",
     { ...spec, ...change },
     { mac: "52:54:00:01:02:03", seats },
-    { architecture, initramfs: "initramfs-1.cpio", start, slots: start === "cold" ? 0 : 8 },
+    { architecture, kernel: "kernel", initramfs: "initramfs-1.cpio", start, slots: start === "cold" ? 0 : 8 },
   ).join(" ");
 
 test("memory is shared only where virtiofsd has to read it", () => {

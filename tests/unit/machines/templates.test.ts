@@ -40,7 +40,8 @@ const spec: MachineSpec = {
   segments: [],
   accelerator: "tcg",
 };
-const shape = shapeOf(spec, { version: "image-1" });
+const boot = { version: "image-1", kernel: "/artefacts/kernel" };
+const shape = shapeOf(spec, boot);
 const key = Templates.key(shape);
 const nobody = () => Promise.resolve(new Set<string>());
 const make = (draft: string): Promise<void> => {
@@ -53,7 +54,7 @@ const ensure = async () => new Templates(paths).ensure(shape, AbortSignal.timeou
 
 test("another emulated processor is another shape; with KVM it is the host's", () => {
   expect(shape).toMatchObject({ accelerator: "tcg", cpu: ARCHITECTURES.amd64.emulatedCpu });
-  expect(shapeOf({ ...spec, accelerator: "kvm" }, { version: "image-1" })).toMatchObject({ cpu: "host" });
+  expect(shapeOf({ ...spec, accelerator: "kvm" }, boot)).toMatchObject({ cpu: "host" });
 });
 
 test("a template is made once, also when many want it at a time", async () => {
@@ -131,14 +132,18 @@ test.each([
   { kernelArgs: ["quiet"] },
   { accelerator: "kvm" as const },
 ])("a machine with %j is of another shape", (change) => {
-  expect(Templates.key(shapeOf({ ...spec, ...change }, { version: "image-1" }))).not.toBe(key);
+  expect(Templates.key(shapeOf({ ...spec, ...change }, boot))).not.toBe(key);
+});
+
+test("so is one whose kernel machines can share", () => {
+  expect(Templates.key(shapeOf(spec, { ...boot, pvhKernel: "/artefacts/kernel-pvh" }))).not.toBe(key);
 });
 
 test("ports, a closed network and mounts come after the restore: they do not change the shape", () => {
   const port = { guest: 80, host: 0, hostAddress: "127.0.0.1", protocol: "tcp" } as const;
   const mount = { source: "/a", target: "/b", readOnly: true, ownerId: 0 };
   const other = { ...spec, ports: [port], mounts: [mount], isolated: true };
-  expect(Templates.key(shapeOf(other, { version: "image-1" }))).toBe(key);
+  expect(Templates.key(shapeOf(other, boot))).toBe(key);
 });
 
 test("a shape that no template can be made of is remembered until the host's next boot", async () => {
@@ -153,7 +158,7 @@ test("a shape that no template can be made of is remembered until the host's nex
 test("the list shows templates, the most recently used first, and nothing else that lies there", async () => {
   const templates = new Templates(paths);
   await ensure();
-  const other = shapeOf({ ...spec, cpus: 1 }, { version: "image-1" });
+  const other = shapeOf({ ...spec, cpus: 1 }, boot);
   await templates.ensure(other, AbortSignal.timeout(20_000), make, nobody);
   const used = Date.now() / 1_000 + 10;
   utimesSync(join(paths.templates, key, "template.json"), used, used);
