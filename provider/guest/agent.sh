@@ -33,18 +33,20 @@ done
 exec 3<>"$port"
 echo -1000 >/proc/self/oom_score_adj # when memory runs out, nobody else can tell the host
 
+# Under emulation each program that a session runs lies at the same addresses each time: QEMU before 8.0 keeps what it has
+# translated by address, and would translate all of it anew (a command over SSH took 110 ms of CPU and takes 54). Only what
+# comes in by our door, and what settles a template: the image's services keep theirs random.
+# `sysctl.kernel.randomize_va_space=2` on the kernel's command line, as its default is, asks for random ones here as well.
+steady=
+if grep -q '^model name.*QEMU TCG' /proc/cpuinfo && ! grep -q 'sysctl\.kernel\.randomize_va_space=2' /proc/cmdline; then
+  steady="/usr/lib/mayfly/helper steady"
+fi
+
 # The door: the image's sshd, once more, on a port of our own and no child of the image's init. Not on 22, which belongs to
 # the image's own server. Keys are read when somebody logs in, so they can change at any time. `-r`: each connection is a
 # fork of this one instead of a new program, which under emulation saves half a second (9.8 and later take no notice).
-# Under emulation each program that a session runs lies at the same addresses each time: QEMU before 8.0 keeps what it has
-# translated by address, and would translate all of it anew (a command over SSH took 110 ms of CPU and takes 54). Only what
-# comes in by our door: the image's services keep theirs random. `sysctl.kernel.randomize_va_space=2` on the kernel's command
-# line, as its default is, asks for random ones here as well.
 serve() { # serve PIDFILE
-  steady= name=$sshd options=
-  if grep -q '^model name.*QEMU TCG' /proc/cpuinfo && ! grep -q 'sysctl\.kernel\.randomize_va_space=2' /proc/cmdline; then
-    steady="/usr/lib/mayfly/helper steady"
-  fi
+  name=$sshd options=
   if [ -z "$is_lent" ] && [ -e /etc/pam.d/mayfly-sshd ]; then
     if [ -e /etc/mayfly/names-pam ]; then options="-o PAMServiceName=mayfly-sshd"; else name=mayfly-sshd; fi
   fi
@@ -141,6 +143,7 @@ access() { # access: applies /etc/mayfly/access.next; says what went wrong
 # Goes on until the machine is as quiet as it will be, and leaves nothing in it that a clone must not share. Fails, with the
 # reason on the descriptor 4, where it never will be quiet: machines of this image then boot through their kernel.
 settle() {
+  systemctl="$steady $(command -v systemctl)" # asked several times
   case $init in
   systemd | minimal)
     await_run
@@ -155,29 +158,32 @@ settle() {
   *) echo "its init is neither systemd, sysv-rc, OpenRC nor Mayfly's own" >&4 && return 1 ;;
   esac
   until_true 20 door_waits || { echo "its sshd does not wait for a host key" >&4 && return 1; }
-  rehearse
+  rehearse &
+  rehearsal=$!
   cover_boot_id || { echo "nothing can be mounted over its boot id" >&4 && return 1; }
   [ "$init" != systemd ] || until_udev_is_quiet || return 1
   [ "$init" != systemd ] || hold_journal || { echo "its journald does not wait for a boot id" >&4 && return 1; }
   [ "$init" = minimal ] || rm -f /etc/mayfly/begin # nobody waits there
+  wait $rehearsal
   : >/etc/machine-id
   rm -f /etc/mayfly/template
   sync
 }
 
 until_systemd_is_quiet() {
-  state=$(timeout "$SETTLE_SECONDS" systemctl is-system-running --wait)
+  state=$(timeout "$SETTLE_SECONDS" $systemctl is-system-running --wait)
   case $state in
   running | degraded) ;;
   *) echo "systemd was still not settled after $SETTLE_SECONDS s" >&4 && return 1 ;;
   esac
 }
 
-# No unit waits for the last drivers, such as kvm's: each clone would load them once more. Asked for late, as udev goes
-# on by itself; but journald must not be kept waiting for it.
+# No unit waits for the last drivers: each clone would load them once more. Asked for late, as udev goes on by itself; but
+# journald must not be kept waiting for it. While udev has something to do its queue is there: so does udevadm find out
+# (systemd's udev-util.c, udev_queue_is_empty), which takes half a second to start under emulation.
 until_udev_is_quiet() {
-  command -v udevadm >/dev/null || return 0
-  udevadm settle --timeout="$SETTLE_SECONDS" || { echo "udev was still busy after $SETTLE_SECONDS s" >&4 && return 1; }
+  until_true "$SETTLE_SECONDS" test ! -e /run/udev/queue ||
+    { echo "udev was still busy after $SETTLE_SECONDS s" >&4 && return 1; }
   # Its workers, idle now, would be ended some seconds later: in each clone once more.
   for udevd in $(pidof systemd-udevd); do kill -TERM $(cat "/proc/$udevd/task/$udevd/children"); done 2>/dev/null || :
 }
@@ -217,10 +223,10 @@ cover_boot_id() {
 # is left to do for a clone: all of its start takes more of an emulated CPU than the first login.
 hold_journal() {
   [ -S /run/systemd/journal/socket ] || return 0
-  systemctl stop systemd-journald.service
+  $systemctl stop systemd-journald.service
   rm -rf /run/log/journal/* /var/log/journal/*
   mkfifo -m 600 "$journal"
-  systemctl start --no-block systemd-journald.service
+  $systemctl start --no-block systemd-journald.service
   until_true 20 journal_waits || return
   # systemd watches its sockets until it is ready; what comes there first has systemd tell D-Bus of it, which passes it on.
   # Here rather than in each clone: journald overlooks a message with nothing in it.
@@ -233,7 +239,7 @@ hold_journal() {
 }
 
 sockets_are_heard() { # sockets_are_heard UNIT...
-  [ "$(systemctl show --property SubState --value "$@" | grep -c running)" = $# ]
+  [ "$($systemctl show --property SubState --value "$@" | grep -c running)" = $# ]
 }
 
 journal_waits() {

@@ -93,8 +93,12 @@ function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec, process
   return [...common, ...(name === "tcg" ? emulated : []), ...selinux, ...own];
 }
 
-/** What an emulated CPU does not need: it has no such gaps. */
-const EMULATED = ["mitigations=off"];
+/**
+ * What an emulated CPU does not need: it has no such gaps, no speeds to choose from, and whoever wants KVM in it, which QEMU
+ * would have to emulate, loads that by hand. udev would try these at each boot, last of all: half a second of CPU, for which
+ * a template has to wait.
+ */
+const EMULATED = ["mitigations=off", "modprobe.blacklist=kvm_amd,acpi_cpufreq,powernow_k8"];
 
 /**
  * Without it the kernel, when systemd makes its first cgroup, changes the code by which it allocates memory, while its other

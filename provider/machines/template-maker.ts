@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { MayflyError } from "../errors";
 import { copySparse } from "../host/files";
 import type { Podman } from "../host/podman";
+import { span } from "../host/trace";
 import { Agent } from "./agent";
 import { whileBooting, type Booting } from "./boot";
 import type { BootTurns } from "./boot-turns";
@@ -104,14 +105,14 @@ async function bootAndSave(
     const wait = { what: "the guest that is to become a template did not settle", seconds: plan.bootTimeout, signal };
     using agent = new Agent(machine.folder);
     await whileBooting(workshop.podman, machine, wait, async (qmp, during) => {
-      const answer = await agent.waitFor(["waiting", "unfit"], during);
+      const answer = await span("settling", () => agent.waitFor(["waiting", "unfit"], during));
       if (answer !== "waiting") throw unfit(answer.replace(/^unfit /, ""));
-      await save(qmp, machine.folder, draft, during);
+      await span("save", () => save(qmp, machine.folder, draft, during));
     });
     if (spec.scratchMiB !== undefined)
       await copySparse(join(machine.folder, SCRATCH), join(draft, TEMPLATE_FILES.scratch), signal);
   } finally {
-    await workshop.discard(id);
+    await span("discard", () => workshop.discard(id));
   }
 }
 
