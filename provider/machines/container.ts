@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import { hostAddresses } from "../host/addresses";
+import { endUnstarted } from "../host/conmon";
 import { readFileIfExists } from "../host/files";
 import { needProgram, type Podman } from "../host/podman";
 import { identifyProcess, type ProcessIdentity } from "../host/process-identity";
@@ -267,6 +268,7 @@ export async function removeContainers(
     code: "TOOL_FAILED",
     diagnose: () => ({ evidence, remedy: "see: podman ps --all" }),
   });
+  await endUnstarted(names);
 }
 
 const ENDING_MS = 5_000; // takes some tenths of a second
@@ -276,8 +278,8 @@ function isEnding(error: unknown): error is MayflyError {
   return error instanceof MayflyError && /container not running|could not be stopped/i.test(error.evidence ?? "");
 }
 
-/** A machine's containers by their label. */
+/** Names of a machine's containers, by their label. */
 async function containersOf(podman: Podman, id: string, signal: AbortSignal): Promise<string[]> {
-  const filter = ["--all", "--quiet", "--filter", `label=${MACHINE_LABEL}=${id}`];
+  const filter = ["--all", "--format", "{{.Names}}", "--filter", `label=${MACHINE_LABEL}=${id}`];
   return (await podman.run(["ps", ...filter], { signal })).split("\n").filter(Boolean);
 }

@@ -31,9 +31,9 @@ describe("the host key", () => {
     await ssh.close();
 
     const other = await ssh.makeKey({ algorithm: hostKeyType });
-    const begun = performance.now();
+    const before = server.connections;
     const { code, message } = await failureOf({ ...server.endpoint, hostKey: other.publicKey });
-    expect(performance.now() - begun).toBeLessThan(3_000); // at once: a second look shows the same key
+    expect(server.connections - before).toBe(1); // whoever is not the pinned one is not asked again
     expect(code).toBe("HOST_KEY_MISMATCH");
     expect(message).toContain(`${user}@127.0.0.1:${String(server.port)} is not the host that was pinned`);
     expect(message).toContain(other.fingerprint);
@@ -173,11 +173,9 @@ describe("a host that can't be reached", () => {
     await using hanging = await RawServer.start();
     const { publicKey: hostKey } = await otherKey();
     const limits = { dialErrorLimit: 2, perDialTimeout: 0.3 };
-    const begun = performance.now();
     const { message } = await failureOf({ host: "127.0.0.1", port: hanging.port, hostKey, ...limits });
     expect(message).toContain("2 attempts");
     expect(message).toContain("timed out after 0.3 s");
-    expect(performance.now() - begun).toBeLessThan(3_000);
     expect(hanging.accepted).toBe(2);
   });
 
