@@ -95,13 +95,13 @@ async function unwrap(file: string, name: string): Promise<void> {
 /** Puts a kernel that only EFI firmware can unpack in its place unpacked. */
 async function unpack(file: string, name: string): Promise<void> {
   if (!isZboot(await readHead(file, ZBOOT_HEAD_BYTES))) return;
-  const kernel = unpackZboot(await readFile(file));
+  const kernel = await unpackZboot(await readFile(file));
   if (kernel === undefined) {
     throw new MayflyError(
       "IMAGE_NOT_BOOTABLE",
       `the image's kernel /${name} is packed in a way that Mayfly cannot unpack`,
       {
-        evidence: "it is an EFI zboot image, and neither gzip nor zstd has packed it",
+        evidence: "it is an EFI zboot image, and neither gzip, LZ4 nor zstd has packed it",
         remedy: "leave the kernel out of the image: Debian's is lent to it then",
       },
     );

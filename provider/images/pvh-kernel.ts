@@ -1,6 +1,5 @@
-import { promisify } from "node:util";
-import zlib from "node:zlib";
 import { hasNote } from "./elf";
+import { GZIP, unpack } from "./unpack";
 
 // Where a bzImage says what is in it: Linux's Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
 const SETUP_SECTORS = 0x1f1;
@@ -30,24 +29,12 @@ export async function pvhKernel(image: Buffer): Promise<Buffer | undefined> {
   return unpacked !== undefined && hasNote(unpacked, PVH_ENTRY) ? unpacked : undefined;
 }
 
-/** What is packed in a bzImage; `undefined` for another file. */
+/** What is packed in a bzImage, as its packer has left it; `undefined` for another file. */
 function payloadOf(image: Buffer): Buffer | undefined {
   if (image.length < PAYLOAD_BYTES + 4 || image.toString("latin1", SIGNATURE, SIGNATURE + 4) !== "HdrS")
     return undefined;
   if (image.readUInt16LE(PROTOCOL) < PROTOCOL_WITH_PAYLOAD) return undefined;
   const start = (image.readUInt8(SETUP_SECTORS) + 1) * SECTOR_BYTES + image.readUInt32LE(PAYLOAD_START);
-  return image.subarray(start, start + image.readUInt32LE(PAYLOAD_BYTES));
-}
-
-/** By the magic numbers that Linux's lib/decompress.c knows; with LZ4 it is the format that is called legacy. */
-async function unpack(payload: Buffer): Promise<Buffer | undefined> {
-  const packed = payload.subarray(0, -SIZE_BYTES);
-  switch (payload.toString("hex", 0, 4)) {
-    case "02214c18":
-      return (await import("lz4-napi")).decompressFrame(packed);
-    case "28b52ffd":
-      return "zstdDecompress" in zlib ? promisify(zlib.zstdDecompress)(packed) : undefined; // Node has it since 22.15
-    default:
-      return payload.readUInt16BE(0) === 0x1f8b ? promisify(zlib.gunzip)(payload) : undefined;
-  }
+  const payload = image.subarray(start, start + image.readUInt32LE(PAYLOAD_BYTES));
+  return payload.toString("hex", 0, 2) === GZIP ? payload : payload.subarray(0, -SIZE_BYTES);
 }

@@ -1,4 +1,4 @@
-import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { unpack } from "./unpack";
 
 /** How much of a file {@link isZboot} has to see. */
 export const ZBOOT_HEAD_BYTES = 64;
@@ -9,13 +9,10 @@ export function isZboot(head: Buffer): boolean {
 }
 
 /**
- * The kernel inside of such a file, whose head has where it is, how long, and how it is packed: zboot-header.S of the
- * kernel's sources. `undefined` where it is packed in a way that we do not know. Pure.
+ * The kernel inside of such a file, whose head has where it is and how long: zboot-header.S of the kernel's sources.
+ * `undefined` where it is packed in a way that we do not know.
  */
-export function unpackZboot(file: Buffer): Buffer | undefined {
+export async function unpackZboot(file: Buffer): Promise<Buffer | undefined> {
   const [start, bytes] = [file.readUInt32LE(8), file.readUInt32LE(12)];
-  const packed = file.subarray(start, start + bytes);
-  const how = file.toString("latin1", 24, file.indexOf(0, 24));
-  if (how === "gzip") return gunzipSync(packed);
-  return how.startsWith("zstd") ? zstdDecompressSync(packed) : undefined;
+  return unpack(file.subarray(start, start + bytes));
 }
