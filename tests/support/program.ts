@@ -22,7 +22,10 @@ export class Program extends Stack {
     site: Site,
     readonly name: string,
   ) {
-    super(site, join(site.home, "program"), { PULUMI_DEBUG_COMMANDS: "true" }); // has --event-log
+    super(site, join(site.home, "program"), {
+      PULUMI_DEBUG_COMMANDS: "true", // has --event-log
+      MAYFLY_TEST_PLAIN_JAVASCRIPT: "true",
+    });
   }
 
   /** Makes the project. Its name, unlike its folder, labels the containers of its machines. */
