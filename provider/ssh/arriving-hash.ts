@@ -1,14 +1,14 @@
 import { PassThrough } from "node:stream";
 import { quote } from "../host/shell";
 import type { Remote } from "./remote";
-import { HASH_TOOLS, printedHash, remoteHash } from "./remote-hash";
+import { GUEST_HELPER, HASH_TOOLS, printedHash, remoteHash } from "./remote-hash";
 
 const BLOCK = 1_048_576; // dd reads whole ones, wherever there is a dd
 const STEP_BLOCKS = 16; // what is worth a process there
 
 /**
- * Hash of a file on a server while it arrives there. A server hashes a large file as long as a fifth of the time in which
- * it comes (256 MiB under emulation); hashed as it comes, there is next to nothing left to do at its end.
+ * Hash of a file on a server while it arrives there. An emulated server that has no helper of ours hashes a large one
+ * as long as a fifth of the time in which it comes; hashed as it comes, there is next to nothing left to do at its end.
  */
 export class ArrivingHash {
   readonly #steps = new PassThrough();
@@ -50,7 +50,8 @@ export class ArrivingHash {
 
   async #begin(): Promise<string | undefined> {
     const read = `dd if=${quote(this.path)} bs=${String(BLOCK)} skip=$at count=$blocks 2>/dev/null`;
-    const command = `while read -r at blocks; do ${read}; done | ${HASH_TOOLS}`;
+    const command = `if [ -x ${GUEST_HELPER} ]; then exec ${GUEST_HELPER} hash ${quote(this.path)}; fi
+while read -r at blocks; do ${read}; done | ${HASH_TOOLS}`;
     try {
       const { stdout } = await this.remote.exec({ command, interpreter: ["/bin/sh", "-c"], stdin: this.#steps });
       return printedHash(stdout);

@@ -4,7 +4,7 @@ import { basename, dirname, join, posix } from "node:path";
 import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
 import { ArrivingHash } from "./arriving-hash";
-import { hashesOf, hashesOfBytes, isHashIn, type Hashes } from "./local-files";
+import { hashesOfBytes, hashesOfFile, isHashIn, type Hashes } from "./local-files";
 import { onServer, persist, type Remote } from "./remote";
 import { remoteHash, remoteSha256 } from "./remote-hash";
 import type { ReadAt, RemoteFile } from "./remote-file";
@@ -67,7 +67,7 @@ export async function upload(remote: Remote, request: Upload): Promise<Copied> {
     const [made, hashes] = await Promise.all([persist(remote, send), source.hashes()]);
     const { sha256 } = hashes;
     if (request.sha256 !== undefined && sha256 !== request.sha256) throw changed(String(request.source));
-    if (!isHashIn(await hash.end(source.size), hashes)) throw damaged(draft, remote);
+    if (!(await isHashIn(await hash.end(source.size), hashes))) throw damaged(draft, remote);
     await finish(remote, { draft, path, made, request, mode: request.mode ?? source.mode });
     return { sha256, size: source.size };
   } catch (error) {
@@ -103,8 +103,8 @@ export async function download(remote: Remote, { remotePath, localPath, mode }: 
       return seen;
     });
     const theirs = await hashing?.catch(() => undefined); // a broken connection has broken that too
-    const [hashes, again] = await Promise.all([hashesOf(local), theirs ?? remoteHash(remote, path, stats.size)]);
-    if (!isHashIn(again, hashes)) throw changed(`${remote.name}:${remotePath}`);
+    const [hashes, again] = await Promise.all([hashesOfFile(local), theirs ?? remoteHash(remote, path, stats.size)]);
+    if (!(await isHashIn(again, hashes))) throw changed(`${remote.name}:${remotePath}`);
     await local.sync();
     await chmod(draft, mode ?? stats.mode & PERMISSIONS);
     await rename(draft, localPath);
@@ -148,7 +148,7 @@ async function openSource(source: string | Uint8Array): Promise<Source> {
     const bytes = Buffer.from(source);
     const read: ReadAt = (buffer, length, position) =>
       Promise.resolve(bytes.copy(buffer, 0, position, position + length));
-    const hashes = () => Promise.resolve(hashesOfBytes(bytes));
+    const hashes = () => hashesOfBytes(bytes);
     return { size: bytes.length, mode: 0o644, read, hashes, close: () => Promise.resolve() };
   }
   const file = await openLocal(source);
@@ -156,7 +156,7 @@ async function openSource(source: string | Uint8Array): Promise<Source> {
   return {
     ...{ size, mode: mode & PERMISSIONS },
     read: async (buffer, length, position) => (await file.read(buffer, 0, length, position)).bytesRead,
-    hashes: () => hashesOf(file),
+    hashes: () => hashesOfFile(file),
     close: () => file.close(),
   };
 }

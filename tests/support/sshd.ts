@@ -17,6 +17,8 @@ export interface SshdOptions {
   readonly config?: readonly string[];
   /** Kind of its host key. @default "ed25519" */
   readonly hostKeyType?: "ed25519" | "ecdsa" | "rsa";
+  /** With `DEBUG1` its log also has what was agreed upon. @default "VERBOSE" */
+  readonly logLevel?: "VERBOSE" | "DEBUG1";
   /** Its SFTP server, such as `internal-sftp`. @default none */
   readonly sftp?: string;
 }
@@ -31,7 +33,12 @@ export class Sshd implements AsyncDisposable {
   ) {}
 
   /** Starts one that takes logins of the user who runs the tests. That user's home is empty: no start-up files. */
-  static async start({ config = [], hostKeyType = "ed25519", sftp }: SshdOptions = {}): Promise<Sshd> {
+  static async start({
+    config = [],
+    hostKeyType = "ed25519",
+    logLevel = "VERBOSE",
+    sftp,
+  }: SshdOptions = {}): Promise<Sshd> {
     const folder = await mkdtemp(join(tmpdir(), "mayfly sshd "));
     const server = new Sshd(folder, await freePort());
     await mkdir(join(folder, "home"));
@@ -47,7 +54,7 @@ export class Sshd implements AsyncDisposable {
       "PermitRootLogin yes",
       "PidFile none",
       `SetEnv "HOME=${folder}/home"`,
-      "LogLevel VERBOSE",
+      `LogLevel ${logLevel}`,
       ...config,
       ...(sftp === undefined ? [] : [`Subsystem sftp ${sftp}`]),
     ];

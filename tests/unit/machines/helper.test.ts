@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,11 +6,14 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { ARCHITECTURES, hostArchitecture } from "../../../provider/architectures";
+import { until } from "../../../provider/host/until";
 import { identityTar } from "../../../provider/machines/identity";
 import type { Access, Identity } from "../../../provider/machines/spec";
 
 const FOLDER = join(__dirname, "..", "..", "..", "provider", "guest", "helper");
 const HELPER = join(FOLDER, `helper-${ARCHITECTURES[hostArchitecture()].kernelName}`);
+
+const MIB = 1_048_576;
 
 /** A root filesystem as prepare.sh leaves it. */
 let root: string;
@@ -62,6 +65,36 @@ test("become takes a whole request, and not less than a whole seed", () => {
   expect(become("poweroff - 0\n")).toEqual([1, "", "helper: the host does not begin with an identity\n"]);
   expect(become("identity 0a1b 5")).toEqual([1, "", "helper: read\n"]);
   expect(become(`identity ${"x".repeat(99)}`)[0]).toBe(1);
+});
+
+test("hash prints a file's XXH64, or that of its beginning, or of one that still grows", async () => {
+  const { default: xxhash } = await import("xxhash-wasm");
+  const hasher = await xxhash();
+  const bytes = randomBytes(3_000_003);
+  const path = join(root, "file");
+  writeFileSync(path, bytes);
+  const hashOf = (size: number) => `${hasher.h64Raw(bytes.subarray(0, size)).toString(16).padStart(16, "0")}\n`;
+  for (const size of [0, 1, 7, 31, 32, 33, 65_535, 65_536, 65_537, bytes.length])
+    expect(execFileSync(HELPER, ["hash", path, String(size)]).toString()).toBe(hashOf(size));
+  expect(execFileSync(HELPER, ["hash", path, "4000000"]).toString()).toBe(hashOf(bytes.length));
+  expect(execFileSync(HELPER, ["hash", path], { input: "" }).toString()).toBe(hashOf(bytes.length));
+
+  writeFileSync(path, bytes.subarray(0, 2 * MIB));
+  const growing = spawn(HELPER, ["hash", path], { stdio: ["pipe", "pipe", "inherit"], timeout: 20_000 });
+  growing.stdin.write("0 1\n1 1\n");
+  const position = () => /^pos:\t(\d+)/.exec(readFileSync(`/proc/${String(growing.pid)}/fdinfo/3`, "latin1"))?.[1];
+  const read = () => Promise.resolve(position() === String(2 * MIB) ? true : undefined);
+  await until("it has read what there is", read, {
+    ...{ signal: AbortSignal.timeout(10_000), interval: 2, diagnose: () => ({ remedy: "" }) },
+  });
+  writeFileSync(path, bytes);
+  growing.stdin.end("2 1\n");
+  const lines: string[] = [];
+  for await (const line of createInterface(growing.stdout)) lines.push(`${line}\n`);
+  expect(lines).toEqual([hashOf(bytes.length)]);
+
+  const { status, stderr } = spawnSync(HELPER, ["hash", join(root, "none")]);
+  expect([status, stderr.toString()]).toEqual([1, `helper: ${join(root, "none")}\n`]);
 });
 
 const asRoot = process.getuid?.() === 0 ? test : test.skip;
