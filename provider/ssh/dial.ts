@@ -117,6 +117,7 @@ async function logIn(hop: Hop, login: Login, stream: Duplex, signal: AbortSignal
   const client = new ssh2.Client();
   const pinned = parseHostKey(hop.hostKey);
   const seen: Seen = {};
+  gatherWrites(stream);
   client.on("error", ignore); // an error event that nobody hears would end this process's answer to Pulumi
   try {
     await abortable<undefined>(signal, (resolve, reject) => {
@@ -184,16 +185,17 @@ function configure(stream: Duplex, login: Login, pinned: HostKey, seen: Seen): C
 /**
  * To guests of ours, which are reached by a port of this host, ChaCha20 first: an emulated CPU has no fast AES, which costs
  * the guest 2 s more for 256 MiB. Not over a network, where a server older than 2024 may not have closed what Terrapin
- * (CVE-2023-48795) makes of that cipher. And never through another connection: ssh2 1.17 hands out a packet in parts, and in
- * between another cipher of the kind changes the counter that all share (ChaChaPolyCipherNative in its crypto.js).
+ * (CVE-2023-48795) makes of that cipher.
  */
 function ciphersOver(stream: Duplex): object {
-  if (!(stream instanceof Socket)) return { remove: [CHACHA20] };
-  if (stream.remoteAddress !== "127.0.0.1") return {};
-  return [CHACHA20, "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr"];
+  if (!(stream instanceof Socket) || stream.remoteAddress !== "127.0.0.1") return {};
+  return GUEST_CIPHERS;
 }
 
-const CHACHA20 = "chacha20-poly1305@openssh.com";
+const GUEST_CIPHERS = [
+  ...["chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com"],
+  ...["aes128-ctr", "aes192-ctr", "aes256-ctr"],
+];
 
 function parseSeen(blob: Buffer): HostKey {
   const type = blob.toString("latin1", 4, 4 + blob.readUInt32BE(0));
@@ -239,7 +241,6 @@ export async function openSocket({ host, port = 22 }: Hop, signal: AbortSignal):
   } finally {
     socket.removeAllListeners("error").on("error", ignore);
   }
-  gatherWrites(socket);
   const hold = () => void socket.ref();
   const release = () => void socket.unref();
   return { stream: socket, hold, release };

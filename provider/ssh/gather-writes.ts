@@ -1,17 +1,20 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 /**
- * Has a connected socket send together what is written in one go. ssh2 writes a packet in three or four parts, each of
- * which would be a system call of ours, and a packet of its own on the way. Not by a subclass: `connect` puts Node's own
- * `write` back into its place.
+ * Has what is written to an open stream in one go leave together, once that is over. ssh2 writes a packet in three or four
+ * parts. To a socket each would be a system call of ours, and a packet of its own on the way. To a channel of another
+ * connection each would run that one's cipher in the midst of ours, and two ChaCha20 of ssh2 1.17 share the counter that they
+ * then change (ChaChaPolyCipherNative in its crypto.js): the other side would find an invalid packet.
+ *
+ * Not by a subclass: `connect` puts Node's own `write` back into its place.
  */
-export function gatherWrites(socket: Socket): void {
-  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
-  socket.write = (...args: unknown[]) => {
-    if (socket.writableCorked === 0) {
-      socket.cork();
+export function gatherWrites(stream: Duplex): void {
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  stream.write = (...args: unknown[]) => {
+    if (stream.writableCorked === 0) {
+      stream.cork();
       process.nextTick(() => {
-        socket.uncork();
+        stream.uncork();
       });
     }
     return write(...args);

@@ -51,13 +51,6 @@ static ulong finished(const struct hashing *all, const byte *rest, ulong left) {
   return hash ^ hash >> 32;
 }
 
-/* Reads from the file until the buffer is full or the file ends. */
-static ulong fill(long file, byte *to, ulong size, const char *path) {
-  ulong done = 0;
-  for (long count; done < size && (count = must(call(READ, file, (long)to + done, size - done, 0, 0), path)) > 0;) done += count;
-  return done;
-}
-
 /* Reads a line of decimal numbers from standard input: the last two of them; 0 at its end. */
 static int read_numbers(ulong *first, ulong *second) {
   byte digit;

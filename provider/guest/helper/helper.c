@@ -47,7 +47,7 @@ __attribute__((used)) void start(long *stack) {
   } else if (count >= 6 && same(words[1], "as")) {
     run_as(words[2], words[3], words[4], words + 5, words + count + 1);
   } else {
-    fail("usage: helper identity | helper become | helper knock SOCKET | helper hash FILE | helper steady PROGRAM | helper as UID GID GROUPS PROGRAM");
+    fail("usage: helper identity | helper become | helper knock SOCKET | helper hash FILE [SIZE] | helper steady PROGRAM | helper as UID GID GROUPS PROGRAM");
   }
   call(EXIT, code, 0, 0, 0, 0);
 }

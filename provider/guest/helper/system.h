@@ -84,13 +84,19 @@ static void write_file(const char *path, const byte *content, ulong size, int mo
   call(CLOSE, file, 0, 0, 0, 0);
 }
 
+/* Reads from the file until the buffer is full or the file ends. */
+static ulong fill(long file, byte *to, ulong size, const char *path) {
+  ulong done = 0;
+  for (long count; done < size && (count = must(call(READ, file, (long)to + done, size - done, 0, 0), path)) > 0;) done += count;
+  return done;
+}
+
 /* Reads a file into a buffer; the number of bytes, or a negative one where there is no such file. What does not fit is
  * left out. */
 static long read_file(const char *path, byte *to, ulong room) {
   long file = call(OPENAT, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0);
   if (file < 0) return file;
-  ulong size = 0;
-  for (long count; size < room && (count = must(call(READ, file, (long)to + size, room - size, 0, 0), path)) > 0;) size += count;
+  ulong size = fill(file, to, room, path);
   call(CLOSE, file, 0, 0, 0, 0);
   return size;
 }

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { ARCHITECTURES, hostArchitecture } from "../../../provider/architectures";
-import { until } from "../../../provider/host/until";
 import { identityTar } from "../../../provider/machines/identity";
 import type { Access, Identity } from "../../../provider/machines/spec";
+import { eventually } from "../../support/eventually";
 
 const FOLDER = join(__dirname, "..", "..", "..", "provider", "guest", "helper");
 const HELPER = join(FOLDER, `helper-${ARCHITECTURES[hostArchitecture()].kernelName}`);
@@ -83,10 +83,7 @@ test("hash prints a file's XXH64, or that of its beginning, or of one that still
   const growing = spawn(HELPER, ["hash", path], { stdio: ["pipe", "pipe", "inherit"], timeout: 20_000 });
   growing.stdin.write("0 1\n1 1\n");
   const position = () => /^pos:\t(\d+)/.exec(readFileSync(`/proc/${String(growing.pid)}/fdinfo/3`, "latin1"))?.[1];
-  const read = () => Promise.resolve(position() === String(2 * MIB) ? true : undefined);
-  await until("it has read what there is", read, {
-    ...{ signal: AbortSignal.timeout(10_000), interval: 2, diagnose: () => ({ remedy: "" }) },
-  });
+  await eventually("it has read what there is", 10, () => position() === String(2 * MIB));
   writeFileSync(path, bytes);
   growing.stdin.end("2 1\n");
   const lines: string[] = [];

@@ -225,16 +225,15 @@ describe("through a proxy", () => {
     expect(wrongFar.message).toContain(`:${String(far.port)} is not`);
   });
 
-  test("has a cipher of another kind than the connection that it runs through, whatever this CPU is good at", async () => {
+  test("both may have ChaCha20, which a guest of this host has in any case", async () => {
     await using near = await Sshd.start({ logLevel: "DEBUG1" });
-    await using far = await Sshd.start({ logLevel: "DEBUG1" });
-    const [size, chunk] = [3_000_000, "0123456789".repeat(10)]; // packets that do not end where others do
+    await using far = await Sshd.start({ config: ["Ciphers chacha20-poly1305@openssh.com"] });
+    const [size, stdin] = [3_000_000, Buffer.alloc(200_000)];
     const command = `head -c ${String(size)} /dev/zero | tr '\\0' x; wc -c`;
-    const { stdout } = await ssh.exec({ ...far.endpoint, proxy: near.endpoint }, { command, stdin: chunk }, soon());
-    expect(stdout.length).toBe(size + "100\n".length);
-    const ciphers = ({ log }: Sshd) => [...new Set([...log.matchAll(/cipher: (\S+)/g)].map(([, cipher]) => cipher))];
-    expect(ciphers(near)).toEqual(["chacha20-poly1305@openssh.com"]); // what an emulated guest is quick with
-    expect(ciphers(far)).toEqual([expect.stringMatching(/^aes/)]);
+    const { stdout } = await ssh.exec({ ...far.endpoint, proxy: near.endpoint }, { command, stdin }, soon());
+    expect(stdout.slice(size)).toBe("200000\n");
+    const ciphers = [...near.log.matchAll(/cipher: (\S+)/g)].map(([, cipher]) => cipher);
+    expect([...new Set(ciphers)]).toEqual(["chacha20-poly1305@openssh.com"]);
   });
 
   test("that forbids it, or behind which nobody answers, says so", async () => {

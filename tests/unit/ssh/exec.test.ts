@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { Readable } from "node:stream";
+import { readdirSync, readFileSync } from "node:fs";
+import { PassThrough, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { until } from "../../../provider/host/until";
@@ -154,13 +153,8 @@ describe("a command", () => {
       ["last", "stdout"],
       ["üü", "stdout"],
     ]);
-    const heard = join(server.folder, marker()); // goes on only when its first line was told
-    const live = await exec({
-      command: `echo a; until [ -e "${heard}" ]; do sleep 0.05; done; echo b`,
-      onLine: () => {
-        writeFileSync(heard, "");
-      },
-    });
+    const stdin = new PassThrough(); // it goes on only when its first line was told
+    const live = await exec({ command: "echo a; read -r word; echo b", stdin, onLine: () => stdin.end("on\n") });
     expect([live.exitCode, live.stdout]).toEqual([0, "a\nb\n"]);
   });
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join, resolve } from "node:path";
+import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
@@ -59,14 +60,13 @@ describe("one connection", () => {
 
   test("gets company when long commands take all of its sessions", async () => {
     await using server = await Sshd.start();
-    const go = join(server.folder, "go");
-    const command = `until [ -e "${go}" ]; do sleep 0.05; done`;
+    const inputs = Array.from({ length: 12 }, () => new PassThrough());
     let begun = 0;
     const onStart = () => (begun += 1);
-    const long = Array.from({ length: 12 }, () => ssh.exec(server.endpoint, { command, onStart }, soon()));
+    const long = inputs.map((stdin) => ssh.exec(server.endpoint, { command: "cat", stdin, onStart }, soon()));
     await eventually("all sessions of a connection are taken", 20, () => begun >= 10);
     expect((await ssh.exec(server.endpoint, { command: "echo quick" }, soon())).stdout).toBe("quick\n");
-    await writeFile(go, ""); // they end only now
+    for (const input of inputs) input.end(); // they end only now
     await Promise.all(long);
     expect(server.logins).toBe(2);
   });
