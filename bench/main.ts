@@ -6,6 +6,7 @@ import { seconds, table, type Figure } from "./figures";
 import { measureFleet } from "./fleet";
 import { describeHost, otherLoad } from "./host";
 import { writeMarkdown } from "./page";
+import { endCleanlyOnSignals } from "./interrupted";
 import { measureReach } from "./reach/reach";
 import { measureWarmBoot } from "./warm-boot";
 
@@ -16,10 +17,14 @@ const DOCS = join(__dirname, "..", "docs");
  * measures that part, or what of it is named after it (`reach commands copies`), and writes nothing.
  */
 async function main(): Promise<void> {
-  if (process.argv[2] === "reach") {
-    show("Reach", await measureReach(process.argv.slice(3)));
+  endCleanlyOnSignals();
+  const [part, ...only] = process.argv.slice(2);
+  if (part === "reach") {
+    show("Reach", await measureReach(only));
     return;
   }
+  if (part !== undefined)
+    throw new Error(`no part "${part}"; there is "reach", which may have names of its parts after it`);
   const load = otherLoad();
   const boots = await measureWarmBoot();
   show("Boot", boots.figures);

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Endpoint } from "../../provider/ssh/ssh";
-import { Program } from "../../tests/support/program";
+import type { Program } from "../../tests/support/program";
 
 const execute = promisify(execFile);
 
@@ -12,7 +12,7 @@ interface Outputs {
 }
 
 /** The one VM on which everything of this part is measured, as a stack that is up. */
-export class Site implements AsyncDisposable {
+export class Site {
   private constructor(
     readonly program: Program,
     readonly endpoint: Endpoint,
@@ -20,18 +20,12 @@ export class Site implements AsyncDisposable {
     readonly config: string,
   ) {}
 
-  /** Makes it. */
-  static async open(): Promise<Site> {
-    const program = await Program.open("reach");
-    try {
-      await Site.#declare(program);
-      await program.pulumi("up", "--yes", "--skip-preview");
-      const { connection, sshConfig } = await program.outputs<Outputs>();
-      return new Site(program, connection, sshConfig);
-    } catch (error) {
-      await program[Symbol.asyncDispose]();
-      throw error;
-    }
+  /** Makes it, in a stack with nothing in it. */
+  static async open(program: Program): Promise<Site> {
+    await Site.#declare(program);
+    await program.pulumi("up", "--yes", "--skip-preview");
+    const { connection, sshConfig } = await program.outputs<Outputs>();
+    return new Site(program, connection, sshConfig);
   }
 
   /** Writes the stack's program: the VM and more. */
@@ -52,10 +46,6 @@ export class Site implements AsyncDisposable {
   /** Runs a program of this host; what it printed. */
   async host(file: string, ...args: readonly string[]): Promise<string> {
     return (await execute(file, args, { maxBuffer: 1e8 })).stdout;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.program[Symbol.asyncDispose]();
   }
 
   static async #declare(program: Program, more = ""): Promise<void> {

@@ -66,8 +66,11 @@ const PANIC = "the kernel panicked: "; // as machines/console.ts says
 function panicked({ machine: { name, replace }, host }: Facts): Verdict | undefined {
   const { fatal = "", last = "" } = host?.console ?? {};
   if (!fatal.startsWith(PANIC)) return undefined;
-  const cause = `the guest's kernel has panicked (${fatal.slice(PANIC.length)})`;
-  return broken(last, cause, `see what came before it: mayfly logs ${name}; then: ${replace}`);
+  const reason = fatal.slice(PANIC.length);
+  const cause = `the guest's kernel has panicked (${reason})`;
+  // Its registers and stack come after the line that counts, and may fill what is shown.
+  const seen = last.includes("Kernel panic") ? last : `Kernel panic - not syncing: ${reason}\n…\n${last}`;
+  return broken(seen, cause, `see what came before it: mayfly logs ${name}; then: ${replace}`);
 }
 
 /** A template's kernel had, and its clones have no console of that time. */

@@ -46,10 +46,11 @@ const FATAL: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] 
   [/^(?:.*systemd\[1\]: )?Freezing execution\.?$/m, () => "systemd froze"],
 ];
 
-/** Why a boot with this console cannot succeed; `undefined` while it still may. */
+/** Why a boot with this console cannot succeed; `undefined` while it still may, and while the line that tells is not whole. */
 export function fatalConsoleText(text: string): string | undefined {
+  const lines = text.slice(0, text.lastIndexOf("\n") + 1);
   for (const [pattern, meaning] of FATAL) {
-    const match = pattern.exec(text);
+    const match = pattern.exec(lines);
     if (match !== null) return meaning(match);
   }
   return undefined;
@@ -99,9 +100,7 @@ export class ConsoleWatch implements Disposable {
       const stream = createReadStream(this.file, { start: this.read, end: size - 1, encoding: "utf8" });
       for await (const part of stream) this.text += String(part);
       this.read = size;
-      const text = consoleText(this.text);
-      // A line comes in parts; only a whole one has the whole reason.
-      const reason = fatalConsoleText(text.slice(0, text.lastIndexOf("\n") + 1));
+      const reason = fatalConsoleText(consoleText(this.text));
       if (reason !== undefined) this.tellFatal(reason);
     }
   }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Context } from "../context";
 import { MayflyError } from "../errors";
-import type { Endpoint, LogPlace } from "../ssh/endpoint";
+import type { Endpoint, Hop } from "../ssh/endpoint";
 import type { LoginProof } from "./vm-access";
 
 /** A way to a host as a program gives it: with `keyOf` it is for the VM of that id to say what logs in. */
@@ -33,9 +33,19 @@ async function keepConnection(id: string, connection: Endpoint, machines: Contex
   await machines.keepFile(id, FILE, JSON.stringify(connection));
 }
 
-/** Where sessions on a VM are written down, in the name of the one who asks. */
-export function sessionLog(id: string, { machines, owner }: Asker): LogPlace {
-  return { file: machines.file(id, "sessions.jsonl"), resource: owner.resource };
+/** Path of the log of our sessions on a VM. */
+export function sessionLog(id: string, machines: Asker["machines"]): string {
+  return machines.file(id, "sessions.jsonl");
+}
+
+/** A way to a VM, with what only this host knows of it; sessions are written down in the name of the one who asks. */
+export async function onVM<Way extends Hop>(
+  id: string,
+  way: Way,
+  { machines, owner }: Asker,
+): Promise<Way & Pick<Endpoint, "log" | "isEmulated">> {
+  const isEmulated = (await machines.record(id))?.size?.accelerator === "tcg";
+  return { ...way, isEmulated, log: { file: sessionLog(id, machines), resource: owner.resource } };
 }
 
 /**
@@ -46,7 +56,7 @@ export function sessionLog(id: string, { machines, owner }: Asker): LogPlace {
 export async function endpointOf({ connection, vmId }: OnHost, context: Asker): Promise<Endpoint> {
   const { keyOf, ...way } = connection;
   if (keyOf !== undefined) return (await endpointOfVM(keyOf, context)) ?? refuse(keyOf);
-  return vmId === undefined ? way : { ...way, log: sessionLog(vmId, context) };
+  return vmId === undefined ? way : onVM(vmId, way, context);
 }
 
 function refuse(id: string): never {
@@ -70,7 +80,7 @@ export async function endpointNow(saved: OnHost, context: Asker): Promise<Endpoi
 /** The way to a VM as it keeps it, for those who know nothing but its id; `undefined` where it never was reached. */
 export async function endpointOfVM(id: string, context: Asker): Promise<Endpoint | undefined> {
   const text = await readFile(context.machines.file(id, FILE), "utf8").catch(() => undefined);
-  return text === undefined ? undefined : { ...(JSON.parse(text) as Endpoint), log: sessionLog(id, context) };
+  return text === undefined ? undefined : onVM(id, JSON.parse(text) as Endpoint, context);
 }
 
 /** What a person types to log in, for an error; `undefined` for a VM that has no configuration for OpenSSH's client. */

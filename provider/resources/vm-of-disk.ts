@@ -4,7 +4,7 @@ import type { Access, Identity } from "../machines/spec";
 import type { VMSpec } from "../schema/vm";
 import type { Endpoint } from "../ssh/endpoint";
 import { accessOf, type LoginKeys } from "./vm-access";
-import { sessionLog } from "./vm-connection";
+import { onVM } from "./vm-connection";
 
 // A VM that boots from a disk image has a guest in which no agent of ours is: who may log in is settled over SSH.
 
@@ -57,8 +57,8 @@ export async function moveIn(
   const { ssh } = context;
   const late = AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000));
   const signal = AbortSignal.any([context.signal, late]);
-  const log = sessionLog(id, context);
-  const asRoot = { ...to, user: "root", perDialTimeout: PATIENT_SECONDS, dialErrorLimit: -1, log };
+  const patience = { perDialTimeout: PATIENT_SECONDS, dialErrorLimit: -1 };
+  const asRoot = await onVM(id, { ...to, ...patience, user: "root" }, context);
   try {
     await ssh.login(asRoot, signal);
   } catch (error) {

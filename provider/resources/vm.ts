@@ -24,7 +24,7 @@ import {
 import { checkVM, haveInCommon } from "./vm-check";
 import { hasFirstBoot, needReadersIn, waitForCloudInit } from "./vm-first-boot";
 import { firstAccess, moveIn, settle } from "./vm-of-disk";
-import { keepClientFiles, sessionLog, type VMConnection } from "./vm-connection";
+import { keepClientFiles, onVM, sessionLog, type VMConnection } from "./vm-connection";
 
 /** What is known of a VM. */
 interface VMState {
@@ -123,16 +123,10 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     // Over the guest agent's channel, where there is one: it works whoever may log in.
     if (accessChanged(state, inputs))
       await (bootsFromDisk(inputs)
-        ? settle(
-            { ...state.connection, log: sessionLog(id, context) },
-            accessOf(inputs, keys),
-            undefined,
-            context,
-            signal,
-          )
+        ? settle(await onVM(id, state.connection, context), accessOf(inputs, keys), undefined, context, signal)
         : machines.changeAccess(id, accessOf(inputs, keys), signal));
     if (!isDeepStrictEqual(connection, state.connection)) await ssh.forget(state.connection);
-    await ssh.login({ ...connection, log: sessionLog(id, context) }, signal);
+    await ssh.login(await onVM(id, connection, context), signal);
     const hostname = inputs.hostname ?? hostnameFrom(context.owner.resource);
     await keepClientFiles(id, hostname, connection, keys.publicKeys, context);
     return { ...outputs, user, connection };
@@ -181,7 +175,7 @@ async function bringUp(
     status: "running",
     publishedPorts: started.ports,
     addresses: started.addresses,
-    sessionLog: sessionLog(id, context).file,
+    sessionLog: sessionLog(id, machines),
   };
 }
 
@@ -246,8 +240,8 @@ interface FirstLogin {
 /** Waits as long as `waitFor` asks: the guest's sshd listens, a login works, systemd has settled. */
 async function waitUntilUp(id: string, inputs: VMSpec, first: FirstLogin, context: Context): Promise<void> {
   const { machines, ssh, say } = context;
-  const connection = { ...first.connection, log: sessionLog(id, context) };
   if (inputs.waitFor === "none") return;
+  const connection = await onVM(id, first.connection, context);
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
   await machines.whileUp(id, inputs.bootTimeout, context.signal, async (during) =>
     ssh.loginToNew(connection, during, first.depth),

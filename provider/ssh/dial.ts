@@ -135,7 +135,7 @@ async function logIn(hop: Hop, login: Login, stream: Duplex, signal: AbortSignal
         .once("close", () => {
           reject(new Error("the other side closed the connection before the login was done"));
         });
-      client.connect(configure(stream, login, pinned, seen));
+      client.connect(configure(hop, stream, login, pinned, seen));
       signAtOnce(client);
     });
     return client;
@@ -156,9 +156,9 @@ interface LeveledError extends Error {
 
 /**
  * Fastest safe algorithms first: curve25519 is the cheapest key exchange under emulation (0.43 s a connection; ssh2 has
- * no post-quantum one). No SHA-1. Ciphers are as ssh2 orders them, by what this CPU is good at, but see {@link ciphersOver}.
+ * no post-quantum one). No SHA-1. Ciphers are as ssh2 orders them, by what this CPU is good at, but see {@link ciphersFor}.
  */
-function configure(stream: Duplex, login: Login, pinned: HostKey, seen: Seen): ConnectConfig {
+function configure(hop: Hop, stream: Duplex, login: Login, pinned: HostKey, seen: Seen): ConnectConfig {
   return {
     sock: stream,
     username: "", // each login method brings its own
@@ -177,22 +177,21 @@ function configure(stream: Duplex, login: Login, pinned: HostKey, seen: Seen): C
         ...(["diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512"] as const),
       ],
       hmac: { remove: [/sha1/] } as never,
-      cipher: ciphersOver(stream) as never,
+      cipher: ciphersFor(hop, stream) as never,
     },
   };
 }
 
 /**
- * To guests of ours, which are reached by a port of this host, ChaCha20 first: an emulated CPU has no fast AES, which costs
- * the guest 2 s more for 256 MiB. Not over a network, where a server older than 2024 may not have closed what Terrapin
- * (CVE-2023-48795) makes of that cipher.
+ * To an emulated guest ChaCha20 first: its CPU has no fast AES, which costs it 2 s more for 256 MiB. Not over a network,
+ * where a server older than 2024 may not have closed what Terrapin (CVE-2023-48795) makes of that cipher.
  */
-function ciphersOver(stream: Duplex): object {
-  if (!(stream instanceof Socket) || stream.remoteAddress !== "127.0.0.1") return {};
-  return GUEST_CIPHERS;
+function ciphersFor({ isEmulated = false }: Hop, stream: Duplex): object {
+  const isOverNetwork = stream instanceof Socket && stream.remoteAddress !== "127.0.0.1";
+  return isEmulated && !isOverNetwork ? EMULATED_CIPHERS : {};
 }
 
-const GUEST_CIPHERS = [
+const EMULATED_CIPHERS = [
   ...["chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com"],
   ...["aes128-ctr", "aes192-ctr", "aes256-ctr"],
 ];

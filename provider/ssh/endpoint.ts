@@ -19,6 +19,8 @@ export interface Hop {
   readonly agentSocketPath?: string | undefined;
   /** The server's public host key, one line of OpenSSH's form. There is no connection without it. */
   readonly hostKey: string;
+  /** Whether its CPU is emulated, which makes some ciphers dear. @default false */
+  readonly isEmulated?: boolean | undefined;
   /** Attempts before giving up; -1 goes on until the signal fires. @default 10 */
   readonly dialErrorLimit?: number | undefined;
   /** Longest time for one attempt, login included, in seconds; 0 for no limit. @default 15 */

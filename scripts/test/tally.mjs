@@ -1,18 +1,28 @@
+import { stripVTControlCharacters } from "node:util";
+
 /**
  * What came out of a stage.
  *
  * @typedef {object} Tally
  * @property {number} passed Tests that passed.
  * @property {readonly string[]} failures One line for each that did not.
- * @property {readonly string[]} notes One line for each that this host cannot run and that says so.
+ * @property {readonly string[]} notes One line for each that this host cannot run and that says so, and for each that
+ *   was tried twice, with what went wrong at first.
  */
 
 /**
  * The part of `jest --json` that counts.
  *
  * @typedef {object} JestReport
- * @property {readonly { name: string, message: string, assertionResults: readonly { fullName: string, status: string }[] }[]}
- *   testResults One for each file.
+ * @property {readonly { name: string, message: string, assertionResults: readonly JestTest[] }[]} testResults One for each
+ *   file.
+ */
+
+/**
+ * @typedef {object} JestTest
+ * @property {string} fullName With the names of the groups that it is in.
+ * @property {string} status In jest's words.
+ * @property {readonly string[]} [retryReasons] Errors with their stacks, of each try but the last.
  */
 
 // A test that this host cannot run says in its name what the host lacks: `test.skip("… [host lacks: kvm]")`.
@@ -44,8 +54,21 @@ export function tallyJest(report, isFiltered) {
       ...broken.map(({ name }) => `${name} could not be run`),
       ...failed.map(({ fullName, status }) => (isSkip(status) ? `${fullName} (${status}, not run)` : fullName)),
     ],
-    notes: unfit.map(({ fullName }) => `not run: ${fullName}`),
+    notes: [
+      ...unfit.map(({ fullName }) => `not run: ${fullName}`),
+      ...tests.flatMap(({ fullName, retryReasons = [] }) =>
+        retryReasons.map((reason) => `tried twice: ${fullName}: ${inOneLine(reason)}`),
+      ),
+    ],
   };
+}
+
+const REASON_LENGTH = 400; // characters
+
+/** @param {string} error With its stack, and colours. */
+function inOneLine(error) {
+  const [said = ""] = stripVTControlCharacters(error).split(/\n\s+at /);
+  return said.replace(/\s+/g, " ").trim().slice(0, REASON_LENGTH);
 }
 
 /** @param {string} status Of a test, in jest's words. */

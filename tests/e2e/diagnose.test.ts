@@ -301,7 +301,7 @@ test("init hangs", async () => {
 
 test("the kernel panics", async () => {
   hands.type("echo c >/proc/sysrq-trigger");
-  await eventually("it panics", PATIENCE, async () => (await rooms.machines.console(id)).includes("Kernel panic"));
+  await eventually("it panics", PATIENCE, async () => (await rooms.machines.console(id)).includes("end Kernel panic"));
   const { seen } = await expectBroken(
     "kernel",
     /^the guest's kernel has panicked \(sysrq triggered crash\)$/,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { existsSync, readFileSync } from "node:fs";
 import { consoleText } from "../../provider/machines/console";
+import { GUEST_HELPER } from "../../provider/ssh/remote-hash";
 import { loginIn, renderServerLog, ServerLogReader } from "../../provider/ssh/server-log";
 import { eventually } from "../support/eventually";
 import { ContainerImages } from "../support/container-images";
@@ -122,8 +123,11 @@ test("images of a few files become machines: commands, copies, the entrypoint's 
     packed: { warmBoot: "never" },
     restless: { cpus: 2, warmBoot: "never", disk: "64MiB" }, // one to make its trouble before anybody is in
   };
-  const LOOK =
-    'whoami; pwd; echo "$GREETING/$TWO"; cat /copied; modprobe loop && grep -c ^loop /proc/modules; uname -s';
+  const XXH64_OF_COPIED = "f537965aae2374b6";
+  const LOOK = [
+    ...["whoami", "pwd", 'echo "$GREETING/$TWO"', `cat /copied; ${GUEST_HELPER} hash /copied`],
+    ...["modprobe loop && grep -c ^loop /proc/modules", "uname -s"],
+  ].join("; ");
   await program.write(`
 exports.vms = {};
 exports.said = {};
@@ -154,7 +158,7 @@ for (const [name, { isIn, ...fields }] of Object.entries(${JSON.stringify(vms)})
   await program.pulumi("up", "--yes", "--skip-preview");
   const outputs = await program.outputs<Outputs>();
   images.adopt(...outputs.made);
-  const seen = (greeting: string) => `root\n/root\n${greeting}\nby SFTP1\nLinux`;
+  const seen = (greeting: string) => `root\n/root\n${greeting}\nby SFTP${XXH64_OF_COPIED}\n1\nLinux`;
   expect(outputs.said).toEqual({
     plain: seen("good day/two"),
     single: seen("/"),

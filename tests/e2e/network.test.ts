@@ -13,14 +13,17 @@ interface Outputs {
 
 const SAID = "db: SSH ping\nprimary: SSH ping\n10.80.0.30: SSH ping\n10.80.0.40: nothing";
 
-/** `hello NAME`: how a machine answers there. */
+/** `hello NAME SECONDS`: how a machine answers there, if it does in that time. */
 const HELLO = String.raw`hello() {
-  ssh=$(timeout 10 bash -c 'read -r line <"/dev/tcp/$0/22" && echo "$line"' "$1" 2>/dev/null | sed -n 's/^SSH-.*/ SSH/p')
-  ping=$(ping -q -c 1 -w 2 "$1" >/dev/null 2>&1 && echo " ping")
+  ssh=$(timeout "$2" bash -c 'read -r line <"/dev/tcp/$0/22" && echo "$line"' "$1" 2>/dev/null | sed -n 's/^SSH-.*/ SSH/p')
+  ping=$(ping -q -c 1 -w "$2" "$1" >/dev/null 2>&1 && echo " ping")
   [ -n "$ssh$ping" ] || ping=" nothing"
   echo "$1:$ssh$ping"
 }
 `;
+
+// Long for who should answer, as the guests may have to wait for a busy host; for others long enough on any.
+const [PATIENCE, LONG_ENOUGH] = [60, 6];
 
 /** Two VMs in a network, and one in another with the very same addresses. */
 const program = (version: string) => `
@@ -35,13 +38,15 @@ const program = (version: string) => `
     environment: { VERSION: "${version}" },
   });
   const stranger = vm("stranger", other, { address: "10.80.0.40" });
-  const ask = (name, vm, ...names) => {
-    const asked = names.map((name) => "hello " + name + " >/run/" + name + " &").join(" ");
+  const ask = (name, vm, answering, silent) => {
+    const names = [...answering, ...silent];
+    const patience = (name) => answering.includes(name) ? ${String(PATIENCE)} : ${String(LONG_ENOUGH)};
+    const asked = names.map((name) => "hello " + name + " " + patience(name) + " >/run/" + name + " &").join(" ");
     const create = ${JSON.stringify(HELLO)} + asked + " wait; cd /run; cat " + names.join(" ");
     return new mayfly.SshCommand(name, { vm, create, triggers: ["${version}"] }, { dependsOn: [web, db, stranger] });
   };
-  exports.said = ask("from-web", web, "db", "primary", "10.80.0.30", "10.80.0.40").stdout;
-  exports.foreign = ask("from-stranger", stranger, "web", "10.80.0.20", "10.80.0.30").stdout;
+  exports.said = ask("from-web", web, ["db", "primary", "10.80.0.30"], ["10.80.0.40"]).stdout;
+  exports.foreign = ask("from-stranger", stranger, [], ["web", "10.80.0.20", "10.80.0.30"]).stdout;
   exports.addresses = [web, db, stranger].map((one) => one.addresses[0]);
 `;
 

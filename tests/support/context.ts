@@ -23,6 +23,7 @@ export class TestContext {
       machines: {
         isAlive: () => Promise.resolve(this.machinesAlive),
         file: this.machineFile,
+        record: () => Promise.resolve(undefined),
         guestSshPort: this.guestSshPort,
       },
       owner: { project: "p", stack: "s", resource: "tests" },

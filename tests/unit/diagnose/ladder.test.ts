@@ -245,6 +245,16 @@ test("what a program killed long ago, or a boot before this one, tells nothing a
   expect(await diagnosis({ guest: long, host: { ...host, console: rebooted } })).toMatchObject({ isHealthy: true });
 });
 
+test("of a panic the line that counts is shown, however long its stack is", async () => {
+  const stack = Array.from({ length: 40 }, (_, index) => ` frame_${String(index)}+0x1/0x2`);
+  const long = readConsole(["Kernel panic - not syncing: oops", "Call Trace:", ...stack, ""].join("\n"));
+  const { firstBroken } = await diagnosis({ host: { ...host, console: long }, guest: mute });
+  expect(firstBroken).toMatchObject({
+    ...{ name: "kernel", cause: expect.stringMatching(/\(oops\)$/) },
+    seen: expect.stringMatching(/^Kernel panic - not syncing: oops\n…\n[^]* frame_39/),
+  });
+});
+
 test("a machine whose agent is silent but whose sshd answers is judged by that", async () => {
   const { rungs, isHealthy } = await diagnosis({ guest: { report: undefined, banner: true } });
   expect(isHealthy).toBe(true);

@@ -31,6 +31,10 @@ test("an ordinary console is not hopeless", () => {
   expect(fatalConsoleText("mayfly: starting /sbin/init\nDebian GNU/Linux 12 web ttyS0\n\nweb login: ")).toBeUndefined();
 });
 
+test("a line that is not whole yet tells nothing", () => {
+  expect(fatalConsoleText("booting\nKernel panic - not syncing: Attem")).toBeUndefined();
+});
+
 test("a reason that comes in parts is told when it is whole", async () => {
   const folder = mkdtempSync(join(tmpdir(), "mayfly-console-"));
   const log = join(folder, "console.log");

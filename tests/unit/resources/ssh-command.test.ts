@@ -29,7 +29,11 @@ beforeEach(() => {
   rmSync(machine, { recursive: true, force: true });
   context = {
     ssh,
-    machines: { isAlive: () => Promise.resolve(alive), file: (_id: string, name: string) => join(machine, name) },
+    machines: {
+      isAlive: () => Promise.resolve(alive),
+      file: (_id: string, name: string) => join(machine, name),
+      record: () => Promise.resolve(undefined),
+    },
     diagnose: { machine: () => Promise.reject(new Error("there is no VM to look at")) },
     owner: { project: "p", stack: "s", resource: "tests" },
     signal: AbortSignal.timeout(30_000),

@@ -108,6 +108,7 @@ describe("a change on the running VM", () => {
         ssh,
         machines: {
           file: (_id: string, name: string) => this.file(name),
+          record: () => Promise.resolve(undefined),
           keepFile: (_id: string, name: string, text: string) => {
             writeFileSync(this.file(name), text, { mode: 0o600 });
             return Promise.resolve(this.file(name));

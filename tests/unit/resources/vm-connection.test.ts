@@ -11,16 +11,22 @@ const [old, kept] = [
   { ...address, user: "root", privateKey: "an old one" },
   { ...address, user: "ada", privateKey: "the one that opens it" },
 ];
-const log = () => ({ file: join(folder, "web-1", "sessions.jsonl"), resource: "run" });
+const known = () => ({
+  log: { file: join(folder, "web-1", "sessions.jsonl"), resource: "run" },
+  isEmulated: accelerator === "tcg",
+});
 let folder: string;
 let context: Context;
+let accelerator: string;
 
 beforeEach(() => {
+  accelerator = "tcg";
   folder = mkdtempSync(join(tmpdir(), "mayfly-unit-"));
   mkdirSync(join(folder, "web-1"));
   writeFileSync(join(folder, "web-1", "connection.json"), JSON.stringify(kept));
   const file = (id: string, name: string) => join(folder, id, name);
-  context = { machines: { file }, owner: { resource: "run" } } as unknown as Context;
+  const record = () => Promise.resolve({ size: { accelerator } });
+  context = { machines: { file, record }, owner: { resource: "run" } } as unknown as Context;
 });
 afterEach(() => {
   rmSync(folder, { recursive: true });
@@ -30,7 +36,12 @@ const ofVM = (id: string) => ({ connection: { ...address, user: "root", keyOf: i
 
 test("a VM says what logs in: its user, its key, as they are now", async () => {
   for (const find of [endpointOf, endpointNow])
-    expect(await find(ofVM("web-1"), context)).toEqual({ ...kept, log: log() });
+    expect(await find(ofVM("web-1"), context)).toEqual({ ...kept, ...known() });
+});
+
+test("of a VM it is known whether its CPU is emulated", async () => {
+  accelerator = "kvm";
+  expect(await endpointOf(ofVM("web-1"), context)).toMatchObject({ isEmulated: false });
 });
 
 test("a VM whose folder has no key is an error", async () => {
@@ -44,13 +55,13 @@ test("a VM whose folder has no key is an error", async () => {
 test("a program's own way to a VM stays as it is, and its sessions are the VM's", async () => {
   const own = { connection: { ...old, port: 22 }, vmId: "web-1" };
   for (const find of [endpointOf, endpointNow])
-    expect(await find(own, context)).toEqual({ ...own.connection, log: log() });
+    expect(await find(own, context)).toEqual({ ...own.connection, ...known() });
 });
 
 test("what was saved with a key, by us before, is the VM's own way: only now it counts as the VM says", async () => {
   const saved = { connection: old, vmId: "web-1" };
-  expect(await endpointOf(saved, context)).toEqual({ ...old, log: log() });
-  expect(await endpointNow(saved, context)).toEqual({ ...kept, log: log() });
+  expect(await endpointOf(saved, context)).toEqual({ ...old, ...known() });
+  expect(await endpointNow(saved, context)).toEqual({ ...kept, ...known() });
 });
 
 test("a host that is not ours has no log", async () => {

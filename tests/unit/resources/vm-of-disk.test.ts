@@ -26,6 +26,7 @@ class Guest {
       machines: {
         settleCommand: () => Promise.resolve({ command: "settle", stdin: Buffer.alloc(0) }),
         file: () => "",
+        record: () => Promise.resolve(undefined),
       },
       ssh: {
         login: async ({ user }: { user?: string }, signal: AbortSignal) => this.users.push(user) && this.login(signal),

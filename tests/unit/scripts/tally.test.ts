@@ -27,6 +27,19 @@ test("a skipped test that says what the host lacks is a note", async () => {
   expect((await tally).tallyJest(report, false)).toEqual({ ...none, passed: 1, notes });
 });
 
+test("a test that passed at its second try is a note, with what went wrong at the first", async () => {
+  const flaky = {
+    fullName: "boots",
+    status: "passed",
+    retryReasons: ["\u001b[31mError: no\u001b[39m\n\n  VM\n    at a.ts:1"],
+  };
+  const report = { testResults: [{ ...file(), assertionResults: [flaky] }] };
+  expect((await tally).tallyJest(report, false)).toEqual({
+    ...none,
+    ...{ passed: 1, notes: ["tried twice: boots: Error: no VM"] },
+  });
+});
+
 test("a failed test stays a failure whatever its name says", async () => {
   const report = { testResults: [file(["boots [host lacks: kvm]", "failed"])] };
   expect((await tally).tallyJest(report, false)).toEqual({ ...none, failures: ["boots [host lacks: kvm]"] });
