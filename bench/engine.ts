@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { Plugin, type Wire } from "../tests/contract/support/plugin";
 import { sentBy } from "../tests/contract/support/provider-text";
+import { makeHome } from "../tests/support/home";
 import { timed } from "./figures";
 
 /** A VM that was made. */
@@ -23,7 +22,7 @@ export class Engine implements AsyncDisposable {
   ) {}
 
   /** @param home Its data folder, if not a new one. @param environment Added to its own. */
-  static async start(home = mkdtempSync(join(tmpdir(), "mayfly bench ")), environment = {}): Promise<Engine> {
+  static async start(home = makeHome("bench"), environment = {}): Promise<Engine> {
     const plugin = await Plugin.start({ environment: { MAYFLY_HOME: home, ...environment } });
     return new Engine(plugin, home, `bench-${String(process.pid)}`);
   }

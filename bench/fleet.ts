@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Program } from "../tests/support/program";
 import { atMost, seconds, timed, type Figure } from "./figures";
-import { removeIfInterrupted } from "./interrupted";
 
 const SIZE = 20;
 /** Idle: after what a boot leaves to do is done, and as long as a person would look. */
@@ -17,7 +16,6 @@ const WATCH_SECONDS = 30;
  */
 export async function measureFleet(warm: number): Promise<Figure[]> {
   await using program = await Program.open("bench");
-  using _ = removeIfInterrupted(program);
   const declare = async (count: number) => {
     const vms = Array.from(
       { length: count },

@@ -6,7 +6,6 @@ import { seconds, table, type Figure } from "./figures";
 import { measureFleet } from "./fleet";
 import { describeHost, otherLoad } from "./host";
 import { writeMarkdown } from "./page";
-import { endCleanlyOnSignals } from "./interrupted";
 import { measureReach } from "./reach/reach";
 import { measureWarmBoot } from "./warm-boot";
 
@@ -17,7 +16,6 @@ const DOCS = join(__dirname, "..", "docs");
  * measures that part, or what of it is named after it (`reach commands copies`), and writes nothing.
  */
 async function main(): Promise<void> {
-  endCleanlyOnSignals();
   const [part, ...only] = process.argv.slice(2);
   if (part === "reach") {
     show("Reach", await measureReach(only));

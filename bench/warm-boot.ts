@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { TraceEvent } from "../provider/host/trace";
 import { Engine } from "./engine";
 import { atMost, median, seconds, series, type Figure } from "./figures";
-import { removeIfInterrupted } from "./interrupted";
 
 /** How often each is done. */
 const COLD = 3;
@@ -26,7 +25,6 @@ export interface WarmBoot {
 export async function measureWarmBoot(): Promise<WarmBoot> {
   const trace = join(process.cwd(), `.trace-${String(process.pid)}.jsonl`);
   await using engine = await Engine.start(undefined, { MAYFLY_TRACE: trace });
-  using _ = removeIfInterrupted({ data: engine.home, home: engine.home });
   try {
     const image = (await engine.create("Image", { debian: {} })).outs["imageName"];
     const vm = { image, memory: "512MiB" };

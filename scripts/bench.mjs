@@ -1,6 +1,7 @@
 // `npm run bench`: set-up, then all measurements in one run. Takes some twenty minutes; nothing else should run meanwhile.
 import { setUp } from "./setup/set-up.mjs";
 import { main } from "./terminal/failure.mjs";
+import { clearDeadHomes } from "./test/dead-homes.mjs";
 import { runGroup } from "./test/run-group.mjs";
 
 const DEADLINE_MINUTES = 60;
@@ -14,5 +15,6 @@ await main(async () => {
     ["--require", "ts-node/register", "bench/main.ts", ...process.argv.slice(2)],
     options,
   );
+  await clearDeadHomes(host);
   return code;
 });

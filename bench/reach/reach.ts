@@ -1,6 +1,4 @@
-import { Program } from "../../tests/support/program";
 import type { Figure } from "../figures";
-import { removeIfInterrupted } from "../interrupted";
 import { measureCommands } from "./commands";
 import { measureCopies, measureSync } from "./files";
 import { measureForward } from "./forward";
@@ -23,9 +21,7 @@ const PARTS = {
 export async function measureReach(only: readonly string[] = []): Promise<Figure[]> {
   const unknown = only.find((name) => !(name in PARTS));
   if (unknown !== undefined) throw new Error(`no part "${unknown}"; there are ${Object.keys(PARTS).join(", ")}`);
-  await using program = await Program.open("reach");
-  using _ = removeIfInterrupted(program);
-  const site = await Site.open(program);
+  await using site = await Site.open();
   const figures: Figure[] = [];
   for (const [name, measure] of Object.entries(PARTS))
     if (only.length === 0 || only.includes(name)) figures.push(...(await measure(site)));

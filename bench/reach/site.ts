@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Endpoint } from "../../provider/ssh/ssh";
-import type { Program } from "../../tests/support/program";
+import { Program } from "../../tests/support/program";
 
 const execute = promisify(execFile);
 
@@ -12,7 +12,7 @@ interface Outputs {
 }
 
 /** The one VM on which everything of this part is measured, as a stack that is up. */
-export class Site {
+export class Site implements AsyncDisposable {
   private constructor(
     readonly program: Program,
     readonly endpoint: Endpoint,
@@ -20,12 +20,18 @@ export class Site {
     readonly config: string,
   ) {}
 
-  /** Makes it, in a stack with nothing in it. */
-  static async open(program: Program): Promise<Site> {
-    await Site.#declare(program);
-    await program.pulumi("up", "--yes", "--skip-preview");
-    const { connection, sshConfig } = await program.outputs<Outputs>();
-    return new Site(program, connection, sshConfig);
+  /** Makes it. */
+  static async open(): Promise<Site> {
+    const program = await Program.open("reach");
+    try {
+      await Site.#declare(program);
+      await program.pulumi("up", "--yes", "--skip-preview");
+      const { connection, sshConfig } = await program.outputs<Outputs>();
+      return new Site(program, connection, sshConfig);
+    } catch (error) {
+      await program[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Writes the stack's program: the VM and more. */
@@ -48,10 +54,14 @@ export class Site {
     return (await execute(file, args, { maxBuffer: 1e8 })).stdout;
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.program[Symbol.asyncDispose]();
+  }
+
   static async #declare(program: Program, more = ""): Promise<void> {
     await program.write(`
 const image = new mayfly.Image("debian", { debian: {} });
-const vm = new mayfly.VM("${HOSTNAME}", { image, memory: "1GiB" });
+const vm = new mayfly.VM("${HOSTNAME}", { image, memory: "1GiB", ports: [{ guest: 22 }] });
 exports.connection = vm.connection;
 exports.sshConfig = vm.sshConfig;
 ${more}

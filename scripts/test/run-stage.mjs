@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duration } from "../terminal/say.mjs";
+import { clearDeadHomes } from "./dead-homes.mjs";
 import { keptFolder } from "./kept.mjs";
 import { runGroup } from "./run-group.mjs";
 import { LOWEST_PRIORITY } from "./stages.mjs";
@@ -60,7 +61,9 @@ async function runJest(host, { tests = "", jest = [], hasVMs = false, deadlineMi
       NODE_COMPILE_CACHE: join(scratch, "compiled"), // a third of what a run of `pulumi` costs is reading the same modules
     };
     const options = { env, cwd: host.root, deadlineMs: deadlineMinutes * 60_000 };
+    await clearDeadHomes(host);
     const { isLate, code } = await runGroup("node", [...node, program, ...args, ...jest, ...forJest], options);
+    await clearDeadHomes(host);
     if (!existsSync(report)) {
       return { passed: 0, failures: [`${tests}: jest wrote no report${late(isLate, deadlineMinutes)}`], notes: [] };
     }

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compose } from "../../provider/compose";
 import type { Context } from "../../provider/context";
@@ -17,6 +16,7 @@ import { sshCommandSchema } from "../../provider/schema/ssh-command";
 import { processesOf, self } from "../support/callers";
 import { failureOf } from "../support/context";
 import { eventually } from "../support/eventually";
+import { makeHome } from "../support/home";
 import { iptablesTar } from "../support/iptables";
 import { shareMachineParts } from "../support/shared";
 
@@ -36,7 +36,7 @@ let endpoint: NonNullable<Awaited<ReturnType<typeof endpointOfVM>>>;
 let hands: Console;
 
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), "mayfly diagnose "));
+  home = makeHome("diagnose");
   const data = join(home, "data");
   await mkdir(data);
   execFileSync("chmod", ["711", home, data]); // as /var/lib/mayfly is

@@ -154,4 +154,4 @@ test("disks boot by their own loaders, by BIOS and by UEFI, and their guests are
   await program.pulumi("destroy", "--yes", "--skip-preview");
   expect(await program.leftovers()).toEqual([]);
   expect(await content()).toEqual(before);
-}, 900_000); // four boots of whole systems, with whatever else runs beside them
+}, 1_800_000); // four boots of whole systems, with whatever else runs beside them

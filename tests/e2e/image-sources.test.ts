@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { openPaths } from "../../provider/host/paths";
@@ -11,6 +10,7 @@ import { imageSchema } from "../../provider/schema/image";
 import { failureOf } from "../support/context";
 import { eventually } from "../support/eventually";
 import { furnish } from "../support/folders";
+import { makeHome } from "../support/home";
 import { Registry } from "../support/registry";
 
 // Where images come from, with the podman of this host; no VM is started, and nothing is asked of the world.
@@ -19,7 +19,7 @@ const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(p
 const LABEL = `sources-${String(process.pid)}`;
 const BASE = `localhost/${LABEL}/base`;
 
-const home = mkdtempSync(join(tmpdir(), "mayfly sources "));
+const home = makeHome("sources");
 const paths = openPaths({ MAYFLY_HOME: join(home, "data") });
 const podman = new Podman(paths);
 const images = new Images(paths, podman, () => Promise.resolve([]));

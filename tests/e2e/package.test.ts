@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { mkdtempSync, readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ts from "typescript";
+import { makeHome } from "../support/home";
 import { shareMachineParts } from "../support/shared";
 
 const ROOT = join(__dirname, "..", "..");
 
 /** What a user has: an empty folder somewhere, with a blank in its path. */
-const home = mkdtempSync(join(tmpdir(), "mayfly package "));
+const home = makeHome("package");
 const app = join(home, "an app");
 const data = join(home, "data");
 /** Paths in the tarball. */
@@ -62,7 +62,7 @@ beforeAll(async () => {
   const wanted = ["@pulumi/pulumi", "typescript", "@types/node"].map(versionOf);
   const quietly = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
   await run("npm", ["install", ...quietly, join(home, tarball.filename), ...wanted]);
-}, 180_000);
+}, 600_000);
 
 afterAll(async () => {
   await rm(home, { recursive: true, force: true });

@@ -1,10 +1,10 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { processesOf, self } from "./callers";
 import { eventually } from "./eventually";
+import { makeHome } from "./home";
 import { shareMachineParts } from "./shared";
 
 /** The command, as `npm run build` has compiled it. */
@@ -38,7 +38,7 @@ export class CommandHome implements AsyncDisposable {
 
   /** Makes the folders. */
   static async open(): Promise<CommandHome> {
-    const home = await mkdtemp(join(tmpdir(), "mayfly cli "));
+    const home = makeHome("cli");
     const data = join(home, "data");
     await mkdir(data);
     execFileSync("chmod", ["711", home, data]); // as /var/lib/mayfly is

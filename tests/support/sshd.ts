@@ -1,13 +1,14 @@
 import { spawn, execFile, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { until } from "../../provider/host/until";
 import type { Endpoint } from "../../provider/ssh/ssh";
+import { makeHome } from "./home";
 
 const execute = promisify(execFile);
 
@@ -39,7 +40,7 @@ export class Sshd implements AsyncDisposable {
     logLevel = "VERBOSE",
     sftp,
   }: SshdOptions = {}): Promise<Sshd> {
-    const folder = await mkdtemp(join(tmpdir(), "mayfly sshd "));
+    const folder = makeHome("sshd");
     const server = new Sshd(folder, await freePort());
     await mkdir(join(folder, "home"));
     await makeKey(join(folder, "host"), hostKeyType);

@@ -1,7 +1,7 @@
-import { chmod, chown, copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, chown, copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asCaller, environmentOf, type Caller } from "./callers";
+import { makeHome } from "./home";
 import { shareMachineParts } from "./shared";
 
 /** How a run of `pulumi` ended. */
@@ -33,7 +33,7 @@ export interface Site {
 /** Makes the folders of a stack. */
 export async function makeSite(caller: Caller): Promise<Site> {
   const own = environmentOf(caller); // first, as it may fail
-  const home = await mkdtemp(join(tmpdir(), "mayfly e2e "));
+  const home = makeHome("e2e");
   await chmod(home, caller.uid === 0 ? 0o711 : 0o700); // as /var/lib/mayfly and ~/.local/share are
   await chown(home, caller.uid, caller.gid);
   const data = join(home, "data");

@@ -38,6 +38,7 @@ afterEach(() => {
 function session(): Session {
   const machines = {
     file: (_: string, name: string) => join(folder, name),
+    record: () => Promise.resolve(vm.record),
     keepFile: (_: string, name: string, text: string) => {
       writeFileSync(join(folder, name), text);
       return Promise.resolve(join(folder, name));

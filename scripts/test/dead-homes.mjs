@@ -1,0 +1,27 @@
+import { existsSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runGroup } from "./run-group.mjs";
+
+const DEADLINE_MINUTES = 3;
+
+/**
+ * Takes away what tests and measurements have left that were killed, by a deadline or by Ctrl-C, now or in a run before:
+ * VMs and folders. What ends by itself has left nothing.
+ *
+ * @param {import("../setup/host.mjs").Host} host Where programs are started.
+ */
+export async function clearDeadHomes({ env, root }) {
+  if (!readdirSync(tmpdir()).some(isHome)) return;
+  const program = join(root, "tests", "support", "clear-dead-homes.ts");
+  await runGroup("node", ["--require", "ts-node/register", program], {
+    env: { ...env, TS_NODE_PROJECT: join(root, "tests", "tsconfig.json"), TS_NODE_TRANSPILE_ONLY: "true" },
+    cwd: root,
+    deadlineMs: DEADLINE_MINUTES * 60_000,
+  });
+}
+
+/** @param {string} name In the folder of temporary files: as `tests/support/home.ts` makes it. */
+function isHome(name) {
+  return name.startsWith("mayfly ") && existsSync(join(tmpdir(), name, "made-by.json"));
+}
