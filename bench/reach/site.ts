@@ -61,7 +61,7 @@ export class Site implements AsyncDisposable {
   static async #declare(program: Program, more = ""): Promise<void> {
     await program.write(`
 const image = new mayfly.Image("debian", { debian: {} });
-const vm = new mayfly.VM("${HOSTNAME}", { image, memory: "1GiB", ports: [{ guest: 22 }] });
+const vm = new mayfly.VM("${HOSTNAME}", { image, memory: "1GiB", ports: [{ guest: 2022 }] });
 exports.connection = vm.connection;
 exports.sshConfig = vm.sshConfig;
 ${more}
