@@ -88,10 +88,13 @@ function figuresOf(rounds: readonly Round[]): Figure[] {
 const PACKAGE = JSON.stringify(dirname(require.resolve("@pulumi/command/package.json")));
 const OURS = repeat(`new mayfly.SshCommand("c" + i, { vm, create: "echo " + i })`);
 const THEIRS = repeat(theirs("vm.connection"));
-/** The way in that any Debian has; its host key is another one, which `remote.Command` does not look at. */
+/**
+ * The way in that any Debian has; its host key is another one, which `remote.Command` does not look at. Some logins at once
+ * may take an emulated guest longer than the 15 s that it would wait.
+ */
 const THEIRS_TO_GUEST = `
 const own = pulumi.all([vm.connection, vm.publishedPorts]).apply(([{ host, user, privateKey }, [port]]) => {
-  return { host, user, privateKey, port: port.host };
+  return { host, user, privateKey, port: port.host, perDialTimeout: 60 };
 });
 ${repeat(theirs("own"))}
 `;
@@ -114,7 +117,7 @@ async function upOrWithout(site: Site, more: string, command: readonly string[] 
   await site.declare(more);
   const { seconds: taken, result } = await timed(() => site.program.try(command));
   if (!result.failed) return taken;
-  if (/pulumi-resource-command|resource plugin/.test(result.text)) return NaN;
+  if (/(?:no|install) resource plugin 'pulumi-resource-command'/.test(result.text)) return NaN;
   throw new Error(result.text);
 }
 

@@ -242,13 +242,13 @@ test.each(CURABLE)("$name", async ({ make, undo, expected, seen = /./ }) => {
 });
 
 test("a failed SshCommand names the first broken rung", async () => {
-  await hands.run("usermod -s /bin/nosuch root");
   const context = {
     ...{ ...rooms, owner: OWNER, known: new Set<string>(), signal: AbortSignal.timeout(DEADLINE_MS) },
     ...{ say: () => undefined, step: async <T>(_: string, work: () => Promise<T>) => work() },
   } satisfies Context;
-  const { log: _, ...connection } = endpoint;
+  const { log: _, isEmulated: __, ...connection } = endpoint; // what a program does not say
   const inputs = sshCommandSchema.parse({ connection, vmId: id, create: "true" });
+  await hands.run("usermod -s /bin/nosuch root");
   const error = await failureOf<MayflyError>(sshCommand.create("id", inputs, context));
   await hands.run("usermod -s /bin/bash root");
   expect(error.code).toBe("CONNECT_FAILED");

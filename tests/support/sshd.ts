@@ -1,6 +1,6 @@
 import { spawn, execFile, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { userInfo } from "node:os";
@@ -98,13 +98,14 @@ export class Sshd implements AsyncDisposable {
 
   /** Starts the server, the first time or again, and waits until it answers. */
   async restart(): Promise<void> {
+    const before = this.#starts;
     const args = ["-D", "-E", join(this.folder, "log"), "-f", join(this.folder, "config")];
     const server = spawn("/usr/sbin/sshd", args, { detached: true, stdio: "ignore" });
     server.unref();
     this.#server = server;
     const listens = async () => {
       if (server.exitCode !== null) throw new Error(`sshd ended: ${this.log}`);
-      return isListening(this.port);
+      return Promise.resolve(this.#starts > before || undefined); // a look by a connection would be one to count
     };
     const diagnose = () => ({ remedy: "apt-get install openssh-server" });
     await until("sshd listens", listens, { signal: AbortSignal.timeout(10_000), interval: 20, diagnose });
@@ -128,6 +129,11 @@ export class Sshd implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** How often it has begun to listen. */
+  get #starts(): number {
+    return existsSync(join(this.folder, "log")) ? (this.log.match(/^Server listening on /gm)?.length ?? 0) : 0;
   }
 
   /** The server and its sessions' own sshd processes, but not the commands in them. */
@@ -154,19 +160,6 @@ export async function freePort(): Promise<number> {
 
 async function makeKey(file: string, type: string): Promise<void> {
   await execute("ssh-keygen", ["-q", "-t", type, "-N", "", "-C", "", "-f", file]);
-}
-
-async function isListening(port: number): Promise<true | undefined> {
-  const { connect } = await import("node:net");
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return undefined;
-  } finally {
-    socket.destroy();
-  }
 }
 
 function kill(pid: number): void {
