@@ -72,6 +72,8 @@ interface TemplateRecord {
 interface Refusal {
   readonly reason: string;
   readonly bootId: string;
+  /** When one may try again, in milliseconds since 1970; absent where it would be in vain. */
+  readonly until?: number;
 }
 
 /** A template as `mayfly template ls` shows it. */
@@ -93,6 +95,8 @@ interface MemoryMark {
 
 const RECORD = "template.json";
 const UNFIT = ".unfit.json"; // behind the key: a file instead of a folder
+const TOO_SLOW = / (?:after|within) \d+ s$/; // in the words of guest/agent.sh
+const SLOW_MS = 15 * 60_000;
 const ON_DISK = "on-disk"; // the memory's pages have reached the disk: good for the host's next boot too
 const RUNS_COMMANDS = "runs-commands"; // see Template
 const CAP_BYTES = 8 * 1024 ** 3; // some fifty templates
@@ -170,16 +174,21 @@ export class Templates {
     }
   }
 
-  /** Notes that no template can be made of this shape, so that nobody tries again before the host's next boot. */
+  /**
+   * Notes that no template can be made of this shape, so that nobody tries again before the host's next boot; or, where the
+   * guest only took too long, as it does on a busy host, within the next quarter of an hour.
+   */
   async refuse(key: string, reason: string): Promise<void> {
-    await writeFileAtomic(this.folder(key + UNFIT), JSON.stringify({ reason, bootId: hostBootId() } satisfies Refusal));
+    const until = TOO_SLOW.test(reason) ? Date.now() + SLOW_MS : undefined;
+    const refusal: Refusal = { reason, bootId: hostBootId(), ...(until !== undefined && { until }) };
+    await writeFileAtomic(this.folder(key + UNFIT), JSON.stringify(refusal));
   }
 
   /** Why no template can be made of a shape; `undefined` when that is not known. */
   async refusal(key: string): Promise<string | undefined> {
     const text = await readFileIfExists(this.folder(key + UNFIT));
-    const { reason, bootId } = (text === undefined ? {} : JSON.parse(text)) as Partial<Refusal>;
-    return bootId === hostBootId() ? reason : undefined;
+    const { reason, bootId, until = Infinity } = (text === undefined ? {} : JSON.parse(text)) as Partial<Refusal>;
+    return bootId === hostBootId() && Date.now() < until ? reason : undefined;
   }
 
   /** All templates, the most recently used first. Says nothing about whether they can be trusted. */

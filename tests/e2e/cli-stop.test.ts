@@ -23,7 +23,7 @@ const mayfly = async (...args: string[]) => command.run(...args);
 async function greets(address: string): Promise<boolean> {
   const [host = "", port] = address.split(":");
   const socket = connect(Number(port), host).setEncoding("utf8");
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(60_000); // the guest may have to wait for a busy host
   const [text = ""] = (await once(socket, "data", { signal }).catch(() => [])) as string[];
   socket.destroy();
   return text.startsWith("SSH-2.0-");

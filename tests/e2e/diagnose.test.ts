@@ -26,7 +26,7 @@ import { shareMachineParts } from "../support/shared";
 const MAIN = join(__dirname, "..", "..", "sdk", "dist", "cli", "main.js");
 const OWNER = { project: "", stack: "", resource: "tests" };
 const DEADLINE_MS = 120_000;
-const PATIENCE = 120; // seconds
+const PATIENCE = 300; // seconds
 
 let home: string;
 let environment: NodeJS.ProcessEnv;

@@ -11,7 +11,7 @@ import { shareMachineParts } from "./shared";
 export const MAIN = join(__dirname, "..", "..", "sdk", "dist", "cli", "main.js");
 
 /** Seconds that a test waits for what takes a few, on a host that is busy. */
-export const PATIENCE = 120;
+export const PATIENCE = 300;
 
 /** What the command tells of a step that takes more than ten seconds: how slow the host is, no test shall depend on. */
 const PROGRESS = /^.*(?:…(?: [\d.]+ s)?|: done in [\d.]+ s)\n/gm;

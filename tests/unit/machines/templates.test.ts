@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { ARCHITECTURES } from "../../../provider/architectures";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { TEMPLATE_FILES } from "../../../provider/machines/qemu-command";
@@ -153,6 +153,19 @@ test("a shape that no template can be made of is remembered until the host's nex
   expect(await new Templates(paths).refusal(key)).toBe("its init is not systemd");
   writeFileSync(join(paths.templates, `${key}.unfit.json`), JSON.stringify({ reason: "old", bootId: "another boot" }));
   expect(await templates.refusal(key)).toBeUndefined();
+});
+
+test("a guest that only took too long, as on a busy host, may try again after a quarter of an hour", async () => {
+  const templates = new Templates(paths);
+  const reason = "systemd was still not settled after 120 s";
+  await templates.refuse(key, reason);
+  expect(await templates.refusal(key)).toBe(reason);
+  const clock = jest.spyOn(Date, "now").mockReturnValue(Date.now() + 15 * 60_000);
+  try {
+    expect(await templates.refusal(key)).toBeUndefined();
+  } finally {
+    clock.mockRestore();
+  }
 });
 
 test("the list shows templates, the most recently used first, and nothing else that lies there", async () => {
