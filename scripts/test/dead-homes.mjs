@@ -12,7 +12,8 @@ const DEADLINE_MINUTES = 3;
  * @param {import("../setup/host.mjs").Host} host Where programs are started.
  */
 export async function clearDeadHomes({ env, root }) {
-  if (!readdirSync(tmpdir()).some(isHome)) return;
+  const place = env["TMPDIR"] ?? tmpdir();
+  if (!readdirSync(place).some((name) => isHome(place, name))) return;
   const program = join(root, "tests", "support", "clear-dead-homes.ts");
   await runGroup("node", ["--require", "ts-node/register", program], {
     env: { ...env, TS_NODE_PROJECT: join(root, "tests", "tsconfig.json"), TS_NODE_TRANSPILE_ONLY: "true" },
@@ -21,7 +22,12 @@ export async function clearDeadHomes({ env, root }) {
   });
 }
 
-/** @param {string} name In the folder of temporary files: as `tests/support/home.ts` makes it. */
-function isHome(name) {
-  return name.startsWith("mayfly ") && existsSync(join(tmpdir(), name, "made-by.json"));
+/**
+ * As `tests/support/home.ts` makes it.
+ *
+ * @param {string} place The folder of temporary files.
+ * @param {string} name In it.
+ */
+function isHome(place, name) {
+  return name.startsWith("mayfly ") && existsSync(join(place, name, "made-by.json"));
 }

@@ -23,7 +23,7 @@ export const STAGES = [
     tests: "tests/e2e",
     jest: [
       "--setupFilesAfterEnv=<rootDir>/tests/support/retry-once.ts",
-      ...["--maxWorkers=3", "--testTimeout=1200000"],
+      ...["--maxWorkers=3", "--testTimeout=600000"],
       ...["--testSequencer=<rootDir>/scripts/test/longest-first.mjs"],
     ],
     deadlineMinutes: 60, // on a slow day a machine takes three times as long as on others

@@ -23,7 +23,7 @@ const HELLO = String.raw`hello() {
 `;
 
 // Long for who should answer, as the guests may have to wait for a busy host; for others long enough on any.
-const [PATIENCE, LONG_ENOUGH] = [60, 6];
+const [PATIENCE, LONG_ENOUGH] = [60, 10];
 
 /** Two VMs in a network, and one in another with the very same addresses. */
 const program = (version: string) => `

@@ -62,7 +62,7 @@ beforeAll(async () => {
   const wanted = ["@pulumi/pulumi", "typescript", "@types/node"].map(versionOf);
   const quietly = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
   await run("npm", ["install", ...quietly, join(home, tarball.filename), ...wanted]);
-}, 600_000);
+}, 180_000);
 
 afterAll(async () => {
   await rm(home, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as Composition from "../../provider/compose";
-import { isAlive, type ProcessIdentity } from "../../provider/host/process-identity";
+import { identifyProcess, isAlive, signalProcess, type ProcessIdentity } from "../../provider/host/process-identity";
 import { asCaller, environmentOf, self, testUser } from "./callers";
 import { HOMES } from "./home";
 
@@ -18,7 +18,9 @@ async function main(): Promise<void> {
     const home = join(tmpdir(), name);
     if (!isDead(home)) continue;
     process.stdout.write(`a test that was killed has left something, which goes now: ${home}\n`);
-    await clear(home);
+    await clear(home).catch((error: unknown) => {
+      tell(error); // and go on with the others
+    });
   }
 }
 
@@ -35,7 +37,7 @@ function isDead(home: string): boolean {
 async function clear(home: string): Promise<void> {
   for (const data of [home, join(home, "data")].filter((folder) => existsSync(join(folder, "records"))))
     await (statSync(home).uid === self.uid ? removeAll(data) : removeOfTestUser(data));
-  for (const pid of processesNaming(home)) process.kill(pid, "SIGKILL"); // servers of tests
+  for (const process_ of processesNaming(home)) signalProcess(process_, "SIGKILL"); // servers of tests
   rmSync(home, { recursive: true, force: true });
 }
 
@@ -51,16 +53,18 @@ async function removeAll(data: string): Promise<void> {
 async function removeOfTestUser(data: string): Promise<void> {
   const { execa } = await import("execa"); // ESM only
   const user = testUser();
-  const containers = readdirSync(join(data, "records", "machines")).map(
-    (file) => `mayfly-${file.replace(".json", "")}`,
-  );
+  const records = join(data, "records", "machines");
+  const files = existsSync(records) ? readdirSync(records) : [];
+  const containers = files.map((file) => `mayfly-${file.replace(".json", "")}`);
+  if (containers.length === 0) return;
   const [file = "", ...args] = asCaller(user, ["podman", "rm", "--force", "--time", "0", "--ignore", ...containers]);
   await execa(file, args, { extendEnv: false, env: environmentOf(user), cwd: "/", timeout: DEADLINE_MS });
 }
 
-function processesNaming(home: string): number[] {
+function processesNaming(home: string): ProcessIdentity[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  return pids.filter((pid) => commandLine(pid).includes(home)).map(Number);
+  const found = pids.filter((pid) => commandLine(pid).includes(home)).map((pid) => identifyProcess(Number(pid)));
+  return found.filter((one) => one !== undefined);
 }
 
 function commandLine(pid: string): string {
@@ -71,7 +75,9 @@ function commandLine(pid: string): string {
   }
 }
 
-main().catch((error: unknown) => {
+function tell(error: unknown): void {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = 1;
-});
+}
+
+main().catch(tell);

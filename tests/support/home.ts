@@ -10,8 +10,8 @@ export const HOMES = { prefix: "mayfly ", record: "made-by.json" } as const;
  * Makes a folder for all that a test has on disk: itself a data folder, or with one in it that is called `data`. It is on
  * record, so that what is left by a test that was killed can be taken away: see `clear-dead-homes.ts`.
  */
-export function makeHome(what: string): string {
-  const home = mkdtempSync(join(tmpdir(), `${HOMES.prefix}${what} `));
+export function makeHome(what: string, place = tmpdir()): string {
+  const home = mkdtempSync(join(place, `${HOMES.prefix}${what} `));
   writeFileSync(join(home, HOMES.record), JSON.stringify(identifySelf()));
   return home;
 }
