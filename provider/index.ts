@@ -4,6 +4,8 @@
  */
 import type { dynamic as pulumi } from "@pulumi/pulumi";
 import { Dynamic } from "./engine/dynamic";
+import { MayflyError } from "./errors";
+import { nodeProblem } from "./node-version";
 import { handlerOf } from "./resources/registry";
 
 const dynamic = new Dynamic({
@@ -17,8 +19,15 @@ const dynamic = new Dynamic({
 /** What goes over Pulumi's wire. The published types of this file name nothing of ours: it is frozen, the rooms are not. */
 type Properties = Record<string, unknown>;
 
-/** A kind as Pulumi's dynamic-provider process wants it, which then calls its verbs. */
+/**
+ * A kind as Pulumi's dynamic-provider process wants it, which then calls its verbs.
+ *
+ * @throws {MayflyError} `TOOL_MISSING` where Node is too old, at the first verb: at preview.
+ */
 export function provider(kind: string): pulumi.ResourceProvider {
+  const problem = nodeProblem();
+  if (problem !== undefined)
+    throw new MayflyError("TOOL_MISSING", problem, { remedy: "put a newer node on PATH, and run `pulumi up` again" });
   return {
     configure: (request) => configure(kind, request),
     check: (olds: Properties | undefined, news: Properties) => check(kind, olds, news),

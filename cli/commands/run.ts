@@ -46,15 +46,9 @@ export function run(): Command {
 
 async function runVM(image: string, options: RunOptions): Promise<void> {
   const { detach, execute, rm } = options;
-  if (rm === true && detach === true)
-    throw new UsageError("--rm and -d: a VM that stays is removed by `mayfly rm`, or by --expires");
-  const isShown = execute === undefined && detach !== true;
-  if (!isShown && (options.console ?? options.output) !== undefined)
-    throw new UsageError(
-      "--console and --output are for a VM that is watched: with -d there is mayfly console, or logs -f",
-    );
+  refuseContradictions(options);
   using session = await openSession("run");
-  if (isShown) {
+  if (isWatched(options)) {
     const { watchVM } = await import("../vms/watch.js");
     await watchVM({ image, options }, session);
     return;
@@ -70,6 +64,23 @@ async function runVM(image: string, options: RunOptions): Promise<void> {
     : lasting(image, options, session, work));
 }
 
+/** Whether its console, or its journal, is what the command shows. */
+function isWatched({ execute, detach }: RunOptions): boolean {
+  return execute === undefined && detach !== true;
+}
+
+function refuseContradictions(options: RunOptions): void {
+  const { detach, rm, json } = options;
+  if (rm === true && detach === true)
+    throw new UsageError("--rm and -d: a VM that stays is removed by `mayfly rm`, or by --expires");
+  if (!isWatched(options) && (options.console ?? options.output) !== undefined)
+    throw new UsageError(
+      "--console and --output are for a VM that is watched: with -d there is mayfly console, or logs -f",
+    );
+  if (json === true && detach !== true)
+    throw new UsageError("--json tells of a VM that stays: with -d; else standard output is the VM's");
+}
+
 type Work = (vm: MadeVM) => Promise<number>;
 
 async function lasting(image: string, options: RunOptions, session: Session, work: Work): Promise<number> {
@@ -81,7 +92,7 @@ async function lasting(image: string, options: RunOptions, session: Session, wor
 
 async function briefly(image: string, options: RunOptions, session: Session, work: Work): Promise<number> {
   const { withSessionVM } = await import("../vms/session-vm.js");
-  return withSessionVM({ image, options }, session, work);
+  return withSessionVM({ image, options }, session, work, beforeRun);
 }
 
 function tell(vm: MadeVM, { json }: RunOptions): void {

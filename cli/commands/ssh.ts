@@ -41,7 +41,8 @@ async function logIn(words: string[], options: MachineOptions): Promise<void> {
     return;
   }
   const { withSessionVM } = await import("../vms/session-vm.js");
-  process.exitCode = await withSessionVM({ image: destination, options }, session, async (vm) => connect(vm, line));
+  const asked = { image: destination, options };
+  process.exitCode = await withSessionVM(asked, session, async (vm) => connect(vm, line), beforeRun);
 }
 
 /** The VM with a name; `undefined` where the name is that of an image. */

@@ -9,11 +9,14 @@ const REMOVAL_MS = 60_000;
 /**
  * Makes a machine for this process alone, works with it, and removes it. When this process ends before it could do that,
  * by whatever signal, a keeper does: the kernel closes its pipe.
+ *
+ * @param making What the making runs in: `beforeRun` for those who end with the exit code of a command in it.
  */
 export async function withSessionVM<T>(
   asked: Pick<Making, "image" | "options" | "onId">,
   session: Session,
   work: (vm: MadeVM) => Promise<T>,
+  making: <M>(make: () => Promise<M>) => Promise<M> = (make) => make(),
 ): Promise<T> {
   const [{ startLifeline }, { identifySelf }] = await Promise.all([
     import("../../provider/host/detached.js"),
@@ -30,7 +33,7 @@ export async function withSessionVM<T>(
     await asked.onId?.(id);
   };
   try {
-    return await work(await createVM({ ...asked, session: own, onId }, session));
+    return await work(await making(async () => createVM({ ...asked, session: own, onId }, session)));
   } finally {
     if (made !== undefined) await removeAll(made, { ...session, signal: AbortSignal.timeout(REMOVAL_MS) });
     await rm(log, { force: true });

@@ -79,7 +79,10 @@ test("what needs no VM: versions, doctor, completion, help, and what can't be me
     code: 124,
     err: "time is up, and not all are running: dev\n",
   });
+  expect(await mayfly("run", "--json")).toMatchObject({ code: 2, err: expect.stringMatching(/--json .*: with -d/) });
   expect(await mayfly("ssh", "typo")).toMatchObject({ code: 125, err: expect.stringMatching(/there is no VM typo/) });
+  for (const args of [["ssh"], ["run", "--execute", "false"], ["run", "--rm", "--execute", "false"]])
+    expect(await mayfly(...args, "localhost/nope:x")).toMatchObject({ code: 125, err: expect.stringMatching(/nope/) });
 });
 
 test("when nobody reads on it ends, without a word; with one where it can't print", async () => {
@@ -108,7 +111,7 @@ test("to say its version, or to help, it loads nothing heavy", async () => {
     return stderr.toString().trim().split("\n");
   };
   expect(loaded("--version").map((path) => basename(path))).toEqual([
-    ...["loaded.cjs", "main.js", "exit-codes.js", "output.js", "version.js"],
+    ...["loaded.cjs", "main.js", "node-version.js", "exit-codes.js", "output.js", "version.js"],
   ]);
   const packages = loaded("run", "--help").flatMap((path) => /node_modules\/([^/]+)/.exec(path)?.[1] ?? []);
   expect([...new Set(packages)]).toEqual(["commander"]);
