@@ -3,7 +3,7 @@ import type { Paths } from "../provider/host/paths";
 import { clearProgress, note, onNoOutput, showProgress } from "./output";
 
 /** Rooms of the provider, and how a command tells of itself and is ended. */
-export type Session = Omit<Context, "known"> & Disposable & { readonly paths: Paths };
+export type Session = Omit<Context, "known" | "leaving"> & Disposable & { readonly paths: Paths };
 
 /**
  * Opens the rooms for one command. Ctrl-C ends it as a deadline would: what was begun is cleaned up. Warnings are

@@ -36,6 +36,8 @@ export interface Context extends Rooms {
   readonly owner: Owner;
   /** Ids that Pulumi has named to us in this process, or has got from us: its state knows these things. */
   readonly known: ReadonlySet<string>;
+  /** Ids of what Pulumi removes before what takes its place is made, as it was told in this run. */
+  readonly leaving: ReadonlySet<string>;
   /** Fires when the call's deadline has passed. Every wait, process and listener hangs on it. */
   readonly signal: AbortSignal;
   /** Tells the user something. */

@@ -47,13 +47,25 @@ export function secretsOf({ vm, connection }: Target): string[] {
   return vm === undefined || connection !== undefined ? ["connection"] : [];
 }
 
-/** Options that tie a resource to its VM. */
+/** Options that tie a resource to its VM: it goes with it, and nothing is done for that. */
 export function targetOptions(
   target: Target,
   options: pulumi.CustomResourceOptions | undefined,
   ...secrets: string[]
 ): pulumi.CustomResourceOptions {
-  const { vm } = target;
-  const ties = vm === undefined ? {} : { deletedWith: vm, dependsOn: [vm] };
+  const ties = target.vm === undefined ? {} : { deletedWith: target.vm };
+  return pulumi.mergeOptions(ties, followerOptions(target, options, ...secrets));
+}
+
+/**
+ * Options of what moves to a new VM instead of being made anew. Without `deletedWith`, for which Pulumi replaces with the VM
+ * whatever has it (from the release after 3.259 on, pulumi#23818), without asking the provider.
+ */
+export function followerOptions(
+  target: Target,
+  options: pulumi.CustomResourceOptions | undefined,
+  ...secrets: string[]
+): pulumi.CustomResourceOptions {
+  const ties = target.vm === undefined ? {} : { dependsOn: [target.vm] };
   return pulumi.mergeOptions(ties, withSecrets(options, ...secretsOf(target), ...secrets));
 }

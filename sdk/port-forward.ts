@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { PortForwardInputs } from "../provider/schema/port-forward";
 import { common, given, isOfKind, pending, type Inputs } from "./inputs";
-import { targetInputs, targetOptions, type Target } from "./on-vm";
+import { followerOptions, targetInputs, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link PortForward}. */
@@ -38,7 +38,7 @@ export class PortForward extends DynamicResource {
       "PortForward",
       name,
       { ...pending("host", "port", "socket"), ...rest, ...targetInputs(args), ...common(name, options) },
-      targetOptions(args, options),
+      followerOptions(args, options),
     );
   }
 

@@ -34,7 +34,8 @@ export class SshCommand extends DynamicResource {
   constructor(name: string, args: SshCommandArgs, options?: pulumi.CustomResourceOptions) {
     args = given(args);
     const { vm: _vm, connection: _connection, ...rest } = args;
-    const secretOutput = args.secretOutput ?? anySecret(args.create, args.update, args.stdin, args.environment);
+    const { create, update, delete: remove, read, interpreter, stdin, environment } = args;
+    const secretOutput = args.secretOutput ?? anySecret(create, update, remove, read, interpreter, stdin, environment);
     super(
       "SshCommand",
       name,

@@ -7,7 +7,10 @@ import { SshKey } from "./ssh-key";
 import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link VM}. */
-export interface VMArgs extends Omit<Inputs<VMInputs>, "image" | "fromDisk" | "sshKey" | "networks" | "networkIds"> {
+export interface VMArgs extends Omit<
+  Inputs<VMInputs>,
+  "image" | "fromDisk" | "imageId" | "sshKey" | "networks" | "networkIds"
+> {
   /** What to boot: a name in podman's store or a registry, or an {@link Image}. */
   image: pulumi.Input<string> | Image;
   /**
@@ -139,6 +142,7 @@ export class VM extends DynamicResource {
     const named = {
       image: Image.isInstance(image) ? image.imageName : image,
       fromDisk: Image.isInstance(image) ? isOfDisk(image) : undefined,
+      imageId: Image.isInstance(image) ? image.id : undefined,
       ...{ userData: secret(userData), ignition: secret(ignition) },
       sshKey: secret(SshKey.isInstance(sshKey) ? sshKey.login : sshKey),
     };

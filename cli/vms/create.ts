@@ -58,7 +58,7 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
     const id = newId(name);
     await onId?.(id);
     const owner = { project: "", stack: "", resource: name, ...(tied !== undefined && { session: tied }) };
-    const context: Context = { ...session, owner, known: new Set() };
+    const context: Context = { ...session, owner, known: new Set(), leaving: new Set() };
     const state = await vm.create(id, inputs, context);
     session.machines.commitSync([id]); // nobody else has to hear of it
     if (logDir !== undefined) await keepLogs(id, logDir, session);
@@ -94,7 +94,8 @@ async function check(
   const spec = value as VMSpec;
   if (networks === undefined) {
     const owner = { project: "", stack: "", resource: name };
-    const look = { owner, isNew: true, openRooms: async () => session, signal: session.signal, say: session.say };
+    const { signal, say } = session;
+    const look = { owner, own: new Set<string>(), isNew: true, openRooms: async () => session, signal, say };
     const found = await checkVM(spec, look);
     if (found.length > 0) throw tellFailures(found, origins);
   }

@@ -1,6 +1,6 @@
 import type { AnyHandler } from "../resources/registry";
 import { parse } from "./parse";
-import type { Properties } from "./state";
+import type { Parts, Properties } from "./state";
 import { compare, holdsUnknown, type Comparison } from "./unknowns";
 
 /** What an `up` would do to a thing. Always explicit: left open, Pulumi would compare our own code's text too. */
@@ -20,15 +20,7 @@ export interface Difference {
 export function difference(handler: AnyHandler, old: Properties, next: Properties): Difference {
   const before = normalise(handler, old);
   const after = normalise(handler, next);
-  const { ignoreChanges = [] } = handler;
-  const ignored = typeof ignoreChanges === "function" ? ignoreChanges(after) : ignoreChanges;
-  const changed = new Map<string, Comparison>();
-  for (const field of Object.keys(handler.schema.shape)) {
-    if (ignored.includes(field)) continue;
-    const result = compare(before[field], after[field]);
-    const isIdentity = handler.identityInputs?.includes(field) ?? false;
-    if (result !== "same") changed.set(field, isIdentity ? "different" : result);
-  }
+  const changed = changedFields(handler, before, after);
   const different = [...changed.keys()].filter((field) => changed.get(field) === "different");
   const replaces = different.filter((field) => handler.replaceOnChanges.includes(field));
   return {
@@ -38,10 +30,42 @@ export function difference(handler: AnyHandler, old: Properties, next: Propertie
   };
 }
 
-/** A field that is not known yet is taken for unchanged. */
+/** The fields that count and are not as before. */
+function changedFields(handler: AnyHandler, before: Properties, after: Properties): Map<string, Comparison> {
+  const { ignoreChanges = [], identityInputs = [], onlyWhileUnknown = [] } = handler;
+  const ignored = typeof ignoreChanges === "function" ? ignoreChanges(after) : ignoreChanges;
+  const counting = Object.keys(handler.schema.shape).filter((field) => !ignored.includes(field));
+  const results = counting.map((field): [string, Comparison] => {
+    const result = compare(before[field], after[field]);
+    if (result !== "unknown" && onlyWhileUnknown.includes(field)) return [field, "same"];
+    return [field, result !== "same" && identityInputs.includes(field) ? "different" : result];
+  });
+  return new Map(results.filter(([, result]) => result !== "same"));
+}
+
+/** Verbs that see nothing of a program but what was saved, and so neither a deadline that it sets. */
+const SEE_ONLY_THE_STATE = ["read", "delete"] as const;
+
+/** A new deadline of what has none but the saved ones is a change: or it would never be in force. */
+export function withTimeouts(
+  found: Difference,
+  old: Pick<Parts, "customTimeouts">,
+  next: Pick<Parts, "customTimeouts">,
+): Difference {
+  const isNew = SEE_ONLY_THE_STATE.some(
+    (verb) => compare(old.customTimeouts[verb], next.customTimeouts[verb]) !== "same",
+  );
+  return { ...found, changes: found.changes || isNew };
+}
+
+/** A field that is not known yet is taken for unchanged, but for one that names another thing: that one will be new. */
 function mustGoFirst(handler: AnyHandler, before: Properties, after: Properties): boolean {
   if (handler.deleteFirst === undefined || !handler.schema.safeParse(before).success) return false;
-  const known = Object.entries(after).map(([key, value]) => [key, holdsUnknown(value) ? before[key] : value]);
+  const { identityInputs = [] } = handler;
+  const known = Object.entries(after).map(([key, value]) => {
+    const isAsBefore = holdsUnknown(value) && !identityInputs.includes(key);
+    return [key, isAsBefore ? before[key] : value];
+  });
   return handler.deleteFirst(before, Object.fromEntries(known) as Properties);
 }
 

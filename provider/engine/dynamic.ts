@@ -3,7 +3,7 @@ import { step, type Say } from "../host/progress";
 import type { AnyHandler } from "../resources/registry";
 import { newId } from "./ids";
 import { parseTimeout, withDeadline, type Call } from "./deadline";
-import { difference, type Difference } from "./diff";
+import { difference, withTimeouts, type Difference } from "./diff";
 import { checkInputs, wireFailures } from "./inputs";
 import { KnownIds } from "./known";
 import { Life } from "./life";
@@ -56,11 +56,10 @@ export class Dynamic {
       const { owner } = takeApart(handler, news);
       const call: Call = { kind, name: owner.resource, verb: "check" };
       const isNew = Object.keys(olds ?? {}).length === 0;
+      const look = { owner, own: this.#known.of(owner), isNew, openRooms: () => this.#open() };
       const say = this.#sayer(owner, news);
       const { inputs, failures } = await this.#life.run((ended) =>
-        withDeadline(call, LOOK_SECONDS, ended, (signal) =>
-          checkInputs(handler, news, { owner, isNew, signal, say, openRooms: () => this.#open() }),
-        ),
+        withDeadline(call, LOOK_SECONDS, ended, (signal) => checkInputs(handler, news, { ...look, signal, say })),
       );
       if (isNew && failures.length === 0) await this.#foresee(kind, handler, undefined, takeApart(handler, inputs));
       return { inputs, failures: wireFailures(failures, news) };
@@ -76,7 +75,8 @@ export class Dynamic {
     try {
       const old = takeApart(handler, olds);
       const next = takeApart(handler, news);
-      const found = difference(handler, old.inputs, next.inputs);
+      const found = withTimeouts(difference(handler, old.inputs, next.inputs), old, next);
+      this.#known.addCompared(id, next.owner, found.deleteBeforeReplace);
       if (found.replaces.length > 0) return found; // the engine then checks anew, as for a new thing
       const seen = await this.#look(kind, id, handler, old, next, found);
       if (seen.changes && seen.replaces.length === 0) await this.#foresee(kind, handler, old, next);
@@ -205,7 +205,7 @@ export class Dynamic {
     return this.#life.run((ended) =>
       withDeadline(call, seconds, ended, (signal) =>
         work({
-          ...{ ...rooms, owner, signal, say, known: this.#known.all },
+          ...{ ...rooms, owner, signal, say, known: this.#known.all, leaving: this.#known.leaving },
           step: (title, stepWork) => step(say, title, stepWork),
         }),
       ),

@@ -16,6 +16,8 @@ import type { Accelerator, PortSpec } from "./spec";
 /** What a machine would ask of this host. */
 export interface Demand {
   readonly owner: Owner;
+  /** Ids of machines that are the owner's, whatever its name was when they were made: they go before a new one comes. */
+  readonly own: ReadonlySet<string>;
   readonly accelerator: "auto" | Accelerator;
   readonly memoryMiB: number;
   readonly scratchMiB: number | undefined;
@@ -64,17 +66,23 @@ export async function obstacles(
   others: Others,
   signal: AbortSignal,
 ): Promise<Obstacle[]> {
+  const records = byNamesOfToday(demand, others.records);
   const missing = missingPrograms(demand);
   const looks = await Promise.all([
     tooLittleSpace(demand, paths.home),
     missing.length > 0 ? Promise.resolve([]) : noKvm(demand, paths, signal), // the proof itself needs qemu
-    portsTaken(demand, others, signal),
+    portsTaken(demand, { ...others, records }, signal),
     missing.length > 0 ? Promise.resolve([]) : oldQemu(demand, signal),
   ]);
   const { owner, networks } = demand;
-  const addresses = contested(owner, networks, others.records, others.addressClaims);
+  const addresses = contested(owner, networks, records, others.addressClaims);
   looks.push(addresses.map(({ index, reason }): Obstacle => ({ about: ["networks", index], reason })));
   return [...missing, ...tooLittleMemory(demand), ...looks.flat()];
+}
+
+/** A resource may have had another name when its machine was made, by an alias or in a renamed stack. */
+function byNamesOfToday({ owner, own }: Demand, records: Others["records"]): Others["records"] {
+  return new Map([...records].map(([id, record]) => [id, own.has(id) ? { ...record, owner } : record]));
 }
 
 /** Programs that every machine needs, and where it depends on the machine, those too. */

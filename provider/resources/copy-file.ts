@@ -5,8 +5,9 @@ import type { Context } from "../context";
 import { copyFileSchema, type CopyFileSpec } from "../schema/copy-file";
 import { hashFile } from "../ssh/local-files";
 import { diagnosed } from "./diagnosed";
-import { isMachineGone } from "./machine-gone";
+import { isMachineGone, isMachineLeaving } from "./machine-gone";
 import type { InputFailure, ResourceHandler } from "./resource";
+import { ignoredWay, isElsewhere } from "./target";
 import { endpointNow, endpointOf } from "./vm-connection";
 
 /** What is known of a file that was copied. */
@@ -24,7 +25,7 @@ const COPY_ON_CHANGES = ["source", "sourceHash", "content", "download", "mode", 
 export const copyFile: ResourceHandler<typeof copyFileSchema, CopyFileState> = {
   schema: copyFileSchema,
   replaceOnChanges: ["vmId", "remotePath"],
-  ignoreChanges: ["connection"], // a new address or key for the same machine is no reason to copy
+  ignoreChanges: ignoredWay,
   identityInputs: ["vmId"],
   deadlines: { create: 7_200, update: 7_200, read: 600, delete: 120 },
 
@@ -46,13 +47,14 @@ export const copyFile: ResourceHandler<typeof copyFileSchema, CopyFileState> = {
   },
 
   async update(_id, state, inputs, context) {
-    const isChanged = COPY_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
+    const isChanged =
+      isElsewhere(state, inputs) || COPY_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
     return isChanged ? copy(inputs, context) : { sha256: state.sha256, size: state.size };
   },
 
   async delete(_id, state, context) {
     const isOurs = state.removeOnDelete && state.download === undefined; // a downloaded file is the user's
-    if (!isOurs || (await isMachineGone(state, context))) return;
+    if (!isOurs || (await isMachineLeaving(state, context))) return;
     try {
       await context.ssh.removeFile(await endpointNow(state, context), state.remotePath, context.signal);
     } catch (error) {

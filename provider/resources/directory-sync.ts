@@ -8,8 +8,9 @@ import { directorySyncSchema, type DirectorySyncSpec } from "../schema/directory
 import type { SyncRequest } from "../ssh/ssh";
 import { digestFolder, unreadableIn } from "../ssh/sync-digest";
 import { diagnosed } from "./diagnosed";
-import { isMachineGone } from "./machine-gone";
+import { isMachineGone, isMachineLeaving } from "./machine-gone";
 import type { InputFailure, ResourceHandler } from "./resource";
+import { ignoredWay, isElsewhere } from "./target";
 import { endpointNow, endpointOf } from "./vm-connection";
 
 /** What is known of two folders that are kept in step. */
@@ -33,7 +34,7 @@ const SYNC_ON_CHANGES = ["sourceHash", "download", "deleteExtra", "exclude", "fi
 export const directorySync: ResourceHandler<typeof directorySyncSchema, DirectorySyncState> = {
   schema: directorySyncSchema,
   replaceOnChanges: ["vmId", "remotePath"],
-  ignoreChanges: ["connection", "method"], // a new address or key for the same machine is no reason to sync
+  ignoreChanges: (wanted) => [...ignoredWay(wanted), "method"],
   identityInputs: ["vmId"],
   deadlines: { create: 7_200, update: 7_200, read: 600, delete: 600 },
 
@@ -61,6 +62,7 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
   needsUpdate: async (_id, { status }) => status !== "in step",
 
   async update(_id, state, inputs, context) {
+    if (isElsewhere(state, inputs)) return synchronise(inputs, undefined, context);
     const isDue = SYNC_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
     return isDue || state.status !== "in step" ? synchronise(inputs, state.syncedAt, context) : outputsOf(state);
   },
@@ -69,7 +71,7 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
   deleteFirst: (old, next) => old.removeOnDelete && isNested(old.remotePath, next.remotePath),
 
   async delete(_id, state, context) {
-    if (!state.removeOnDelete || (await isMachineGone(state, context))) return;
+    if (!state.removeOnDelete || (await isMachineLeaving(state, context))) return;
     try {
       await context.ssh.removeSynced(await endpointNow(state, context), requestOf(state), context.signal);
     } catch (error) {

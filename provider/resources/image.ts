@@ -60,8 +60,11 @@ export const image: ResourceHandler<typeof imageSchema, ImageState> = {
   create: async (_id, inputs, context) => make(inputs, context),
   read: async (_id, state, context) =>
     (await context.images.find(state.imageName, context.signal)) ? state : undefined,
-  lost: async (_id, state, context) =>
-    (await context.images.find(state.imageName, context.signal)) ? undefined : "digest",
+  async needsUpdate(_id, state, _inputs, { images, signal, say }) {
+    if (await images.find(state.imageName, signal)) return false;
+    say("it is in podman's store no more, and will be made again");
+    return true;
+  },
   update: async (_id, _state, inputs, context) => make(inputs, context),
   delete: async () => undefined,
 };

@@ -4,6 +4,7 @@ import { portForwardSchema, type PortForwardSpec } from "../schema/port-forward"
 import type { Forward, Place, TunnelSite } from "../ssh/tunnels";
 import { isMachineGone } from "./machine-gone";
 import type { ResourceHandler } from "./resource";
+import { ignoredWay, isOwnWay } from "./target";
 import { endpointOf, logsInOtherwise } from "./vm-connection";
 
 /** What is known of a forward. */
@@ -22,8 +23,7 @@ type Site = Pick<PortForwardSpec, "vmId" | "connection">;
 export const portForward: ResourceHandler<typeof portForwardSchema, PortForwardState> = {
   schema: portForwardSchema,
   replaceOnChanges: [], // it moves, and keeps its port
-  // A VM's key is read where the VM keeps it, so a new one is no change; another host's comes with the connection.
-  ignoreChanges: ({ vmId }) => (vmId === undefined ? [] : ["connection"]),
+  ignoreChanges: ignoredWay,
   identityInputs: ["vmId"],
   deadlines: { create: 120, update: 120, read: 30, delete: 60 },
 
@@ -89,11 +89,13 @@ async function folderOf({ vmId, connection }: Site, { machines, tunnels }: Conte
   return vmId === undefined ? tunnels.folderFor(connection) : machines.file(vmId, "tunnel");
 }
 
+/** By the VM's own way the key stays in the VM's file, where a new one will be, too. */
 async function siteOf(inputs: Site, context: Context): Promise<TunnelSite> {
   const { vmId } = inputs;
   const folder = await folderOf(inputs, context);
   const { privateKey, ...endpoint } = await endpointOf(inputs, context);
-  if (vmId === undefined || privateKey === undefined) return { folder, endpoint: { ...endpoint, privateKey } };
+  if (vmId === undefined || privateKey === undefined || !isOwnWay(inputs))
+    return { folder, endpoint: { ...endpoint, privateKey } };
   return { folder, endpoint, privateKeyFile: context.machines.file(vmId, "id") };
 }
 

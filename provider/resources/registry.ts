@@ -5,7 +5,13 @@ import type { ResourceHandler } from "./resource";
 /** A handler whose kind is not known: what `engine` works with. The same contract, without the types of one kind. */
 export interface AnyHandler extends Omit<
   ResourceHandler,
-  "replaceOnChanges" | "ignoreChanges" | "identityInputs" | "secretOutputs" | "lost" | "deleteFirst"
+  | "replaceOnChanges"
+  | "ignoreChanges"
+  | "identityInputs"
+  | "onlyWhileUnknown"
+  | "secretOutputs"
+  | "lost"
+  | "deleteFirst"
 > {
   /** See {@link ResourceHandler.replaceOnChanges}. */
   readonly replaceOnChanges: readonly string[];
@@ -13,6 +19,8 @@ export interface AnyHandler extends Omit<
   readonly ignoreChanges?: readonly string[] | IgnoresByInputs;
   /** See {@link ResourceHandler.identityInputs}. */
   readonly identityInputs?: readonly string[];
+  /** See {@link ResourceHandler.onlyWhileUnknown}. */
+  readonly onlyWhileUnknown?: readonly string[];
   /** See {@link ResourceHandler.secretOutputs}. */
   secretOutputs?(state: object): readonly string[];
   /** See {@link ResourceHandler.deleteFirst}. */

@@ -24,6 +24,8 @@ export interface ResourceHandler<Schema extends z.ZodObject = z.ZodObject, State
    * unknown value counts as changed.
    */
   readonly identityInputs?: readonly (keyof z.output<Schema> & string)[];
+  /** Those of them whose known value says nothing, as another input says more. */
+  readonly onlyWhileUnknown?: readonly (keyof z.output<Schema> & string)[];
   /** Deadline of each verb in seconds, where the user sets none by `customTimeouts`. @default 600 each */
   readonly deadlines?: Partial<Record<Verb, number>>;
   /** Which parts of the state are secret. They are encrypted in the stack's state and hidden in what is printed. */
@@ -82,6 +84,8 @@ export interface ResourceHandler<Schema extends z.ZodObject = z.ZodObject, State
 /** What a check is given beside the inputs. */
 export interface CheckContext {
   readonly owner: Owner;
+  /** Ids of what the resource has by now, whatever its name was when that was made. */
+  readonly own: ReadonlySet<string>;
   /** No thing is there yet, or it will be replaced: what a new one needs of the host counts. */
   readonly isNew: boolean;
   /** Builds the rooms, when they are needed: a check that looks at texts alone does without. */

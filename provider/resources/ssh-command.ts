@@ -5,8 +5,9 @@ import { IncompleteError, MayflyError } from "../errors";
 import { sshCommandSchema, type SshCommandSpec } from "../schema/ssh-command";
 import type { ExecResult } from "../ssh/ssh";
 import { diagnosed } from "./diagnosed";
-import { isMachineGone } from "./machine-gone";
+import { isMachineGone, isMachineLeaving } from "./machine-gone";
 import type { ResourceHandler } from "./resource";
+import { ignoredWay, isElsewhere } from "./target";
 import { endpointNow, endpointOf, loginCommand } from "./vm-connection";
 
 /** What is known of a command that ran. */
@@ -36,7 +37,7 @@ const UNKNOWN_EXIT = -1;
 export const sshCommand: ResourceHandler<typeof sshCommandSchema, SshCommandState> = {
   schema: sshCommandSchema,
   replaceOnChanges: ["vmId", "triggers"],
-  ignoreChanges: ["connection"], // a new address or key for the same machine is no reason to run anything
+  ignoreChanges: ignoredWay,
   identityInputs: ["vmId"],
   // What bounds a command is its own `timeout`; these only catch what that does not cover.
   deadlines: { create: 86_400, update: 86_400, read: 600, delete: 900 },
@@ -54,18 +55,25 @@ export const sshCommand: ResourceHandler<typeof sshCommandSchema, SshCommandStat
     return undefined;
   },
 
+  // Pulumi forgets at a refresh that the first run failed.
+  needsUpdate: (_id, state) => Promise.resolve(hasFailed(state)),
+
   async update(_id, state, inputs, context) {
     const before = () => previousOutput(state, inputs, context);
-    // The first run failed and left something behind. Whatever was changed since, it has to succeed first.
-    if (!state.allowedExitCodes.includes(state.exitCode)) return create(inputs, before(), context);
+    // It left something behind. Whatever was changed since, it has to succeed first.
+    if (hasFailed(state)) return create(inputs, before(), context);
     const command = inputs.update ?? inputs.create;
-    const isChanged = RUN_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
+    const isChanged =
+      isElsewhere(state, inputs) || RUN_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
     if (command === undefined || !isChanged) return { ...outputsOf(state), redacted: inputs.secretOutput };
     return run("update", command, inputs, before(), context);
   },
 
+  // The order in which both commands are meant: `useradd` after `userdel`. On another VM nothing is in the new one's way.
+  deleteFirst: (old, next) => old.delete !== undefined && old.vmId === next.vmId,
+
   async delete(_id, state, context) {
-    if (state.delete === undefined || (await isMachineGone(state, context))) return;
+    if (state.delete === undefined || (await isMachineLeaving(state, context))) return;
     try {
       await run("delete", state.delete, state, previousOutput(state, state, context), context);
     } catch (error) {
@@ -75,6 +83,11 @@ export const sshCommand: ResourceHandler<typeof sshCommandSchema, SshCommandStat
     }
   },
 };
+
+/** Whether the first run failed, and was kept for its `delete`. */
+function hasFailed({ create, allowedExitCodes, exitCode }: Saved): boolean {
+  return create !== undefined && !allowedExitCodes.includes(exitCode);
+}
 
 /** Runs `create`. What failed after it had begun is kept when there is a `delete` that can clean up behind it. */
 async function create(inputs: SshCommandSpec, before: Environment, context: Context): Promise<SshCommandState> {

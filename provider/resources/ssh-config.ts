@@ -3,6 +3,7 @@ import type { Context } from "../context";
 import { sshConfigSchema, type SshConfigSpec } from "../schema/ssh-config";
 import type { NamedHost } from "../ssh/client-files";
 import type { ResourceHandler } from "./resource";
+import { ignoredWay, isOwnWay } from "./target";
 import { logsInOtherwise } from "./vm-connection";
 
 /** What is known of a configuration. */
@@ -19,10 +20,9 @@ interface SshConfigState {
 export const sshConfig: ResourceHandler<typeof sshConfigSchema, SshConfigState> = {
   schema: sshConfigSchema,
   replaceOnChanges: [],
-  // A VM's key is read where the VM keeps it, so a new one is no change; another host's comes with the connection.
-  ignoreChanges: ({ vmId, jumpId }) => [
-    ...(vmId === undefined ? [] : (["connection"] as const)),
-    ...(jumpId === undefined ? [] : (["jumpConnection"] as const)),
+  ignoreChanges: ({ connection, vmId, jumpConnection, jumpId }) => [
+    ...ignoredWay({ connection, vmId }),
+    ...(isOwnWay({ connection: jumpConnection, vmId: jumpId }) ? (["jumpConnection"] as const) : []),
   ],
   identityInputs: ["vmId", "jumpId"],
   deadlines: { create: 60, update: 60, read: 30, delete: 60 },

@@ -43,14 +43,17 @@ async function checkKeyPair({ sshKey }: VMSpec, { openRooms }: CheckContext): Pr
 }
 
 /** What this host cannot give; said only where it may go well all the same. */
-async function checkHost(inputs: VMSpec, { owner, openRooms, signal, say }: CheckContext): Promise<InputFailure[]> {
+async function checkHost(
+  inputs: VMSpec,
+  { owner, own, openRooms, signal, say }: CheckContext,
+): Promise<InputFailure[]> {
   const { machines } = await openRooms();
   const { accelerator, memory: memoryMiB, disk: scratchMiB, ports } = inputs;
   const networks = inputs.networks.map(({ network, address }, index) => ({
     ...{ name: network, address },
     id: inputs.networkIds[index],
   }));
-  const found = await machines.obstacles({ owner, accelerator, memoryMiB, scratchMiB, ports, networks }, signal);
+  const found = await machines.obstacles({ owner, own, accelerator, memoryMiB, scratchMiB, ports, networks }, signal);
   for (const obstacle of found.filter(({ isWarning }) => isWarning === true))
     say(`warning: ${fieldOf(obstacle)}: ${obstacle.reason}`);
   return found

@@ -90,9 +90,17 @@ export async function loginCommand(
 ): Promise<string | undefined> {
   const { user, host, port = 22 } = connection;
   if (vmId === undefined) return `ssh -p ${String(port)} ${user ?? "root"}@${host}`;
-  const path = machines.file(vmId, CLIENT_CONFIG);
-  const [, alias] = /^Host (.+)$/m.exec(await readFile(path, "utf8").catch(() => "")) ?? [];
-  return alias === undefined ? undefined : ssh.renderLogin(path, alias);
+  const alias = await clientAlias(vmId, machines);
+  return alias === undefined ? undefined : ssh.renderLogin(machines.file(vmId, CLIENT_CONFIG), alias);
+}
+
+/**
+ * The name by which a VM's configuration for OpenSSH's client has it: the guest's host name, also where the resource was
+ * renamed since. `undefined` for a VM that has no such configuration.
+ */
+export async function clientAlias(id: string, machines: Asker["machines"]): Promise<string | undefined> {
+  const text = await readFile(machines.file(id, CLIENT_CONFIG), "utf8").catch(() => "");
+  return /^Host (.+)$/m.exec(text)?.[1];
 }
 
 /**

@@ -24,7 +24,7 @@ import {
 import { checkVM, haveInCommon } from "./vm-check";
 import { hasFirstBoot, needReadersIn, waitForCloudInit } from "./vm-first-boot";
 import { firstAccess, moveIn, settle } from "./vm-of-disk";
-import { keepClientFiles, onVM, sessionLog, type VMConnection } from "./vm-connection";
+import { clientAlias, keepClientFiles, onVM, sessionLog, type VMConnection } from "./vm-connection";
 
 /** What is known of a VM. */
 interface VMState {
@@ -61,9 +61,10 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
   replaceOnChanges: [
     ...(["image", "cpus", "memory", "disk", "disks", "swap", "mounts", "ports", "network", "allow"] as const),
     ...(["hostname", "kernelArgs", "environment", "systemdUnits", "labels", "accelerator", "networks"] as const),
-    ...(["networkIds", "userData", "ignition"] as const),
+    ...(["networkIds", "userData", "ignition", "imageId"] as const),
   ],
-  identityInputs: ["networkIds"],
+  identityInputs: ["networkIds", "imageId"],
+  onlyWhileUnknown: ["imageId"], // then the image will be another one; later its name tells what is in it
   ignoreChanges: ["bootTimeout", "waitFor", "warmBoot", "fromDisk"],
   deadlines: { create: 1_800, update: 120, read: 60, delete: 120 },
   secretOutputs: () => ["connection"],
@@ -127,8 +128,8 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
         : machines.changeAccess(id, accessOf(inputs, keys), signal));
     if (!isDeepStrictEqual(connection, state.connection)) await ssh.forget(state.connection);
     await ssh.login(await onVM(id, connection, context), signal);
-    const hostname = inputs.hostname ?? hostnameFrom(context.owner.resource);
-    await keepClientFiles(id, hostname, connection, keys.publicKeys, context);
+    const alias = (await clientAlias(id, machines)) ?? hostnameFrom(context.owner.resource);
+    await keepClientFiles(id, alias, connection, keys.publicKeys, context);
     return { ...outputs, user, connection };
   },
 

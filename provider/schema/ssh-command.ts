@@ -4,7 +4,10 @@ import { target } from "./remote-fields";
 
 /** Inputs of {@link SshCommand}: those of `remote.Command` in `@pulumi/command`, and a few more. */
 export const sshCommandSchema = z.strictObject({
-  /** Where to run, and the VM. A new way to the same VM runs nothing; a new VM means that the command runs again. */
+  /**
+   * Where to run, and the VM. A new way to the same VM runs nothing; a new VM means that the command runs again. On a host
+   * that is no VM of ours a new host, port or user runs `update`, or else `create`, there.
+   */
   ...target,
   /** Runs when the resource is made, and when an input changes and there is no `update`. */
   create: commandText.optional(),
@@ -14,7 +17,7 @@ export const sshCommandSchema = z.strictObject({
   delete: commandText.optional(),
   /** Runs at `pulumi refresh`; an exit code that is not allowed means drift, and `create` runs again at the next `up`. */
   read: commandText.optional(),
-  /** Values of your choice; a change of any runs `create` again. */
+  /** Values of your choice; a change of any runs `delete`, if there is one, and then `create` again. */
   triggers: z.array(z.unknown()).optional(),
   /** Text for the command's standard input. */
   stdin: z.string().optional(),
@@ -37,7 +40,10 @@ export const sshCommandSchema = z.strictObject({
   interpreter: z.array(text).min(1).optional(),
   /** Working directory; `~` stands for the user's home. @default the home */
   directory: text.optional(),
-  /** The output is a secret: encrypted in the state, never printed. @default whether `create`, `stdin` or `environment` is secret */
+  /**
+   * The output is a secret: encrypted in the state, never printed, and neither are the commands.
+   * @default whether one of the commands, `interpreter`, `stdin` or `environment` is secret
+   */
   secretOutput: z.boolean().default(false),
   /** Most bytes kept of each of stdout and stderr; more is an error. @default 10485760 */
   maxOutputBytes: z.int().min(1).default(10_485_760),

@@ -74,6 +74,8 @@ export const vmSchema = z
     image: imageName,
     /** Whether it is a disk image, which its name tells only at `up`; the SDK fills it in. @default false */
     fromDisk: filledFrom("image", z.boolean().default(false)),
+    /** Id of the `mayfly.Image`, from which preview tells that it will be another one; the SDK fills it in. */
+    imageId: filledFrom("image", text.optional()),
     /** Virtual CPUs. @default 2 */
     cpus,
     /** Memory: `"512MiB"`, `"2GiB"`, or a number of MiB; at least 128 MiB. @default "1GiB" */

@@ -113,6 +113,7 @@ describe("diff", () => {
     ["unknown in part, and otherwise different", { tags: [{ key: UNKNOWN }, { key: "b" }] }, true, ["tags"]],
     ["an unknown name of another thing", { parentId: UNKNOWN }, true, ["parentId"]],
     ["of deadlines", { customTimeouts: { create: "9m" } }, false, []],
+    ["of a deadline of delete, which sees no program", { customTimeouts: { delete: "9m" } }, true, []],
   ])("%s", async (_what, fields, changes, replaces) => {
     const { id, state } = await make({ tags: [{ key: "a" }], parentId: "p" });
     const found = await plugin.diff(id, state, await next({ tags: [{ key: "a" }], parentId: "p", ...fields }));

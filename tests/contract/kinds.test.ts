@@ -128,10 +128,28 @@ describe("SshCommand", () => {
     expect(await plugin.diff("run-1", olds, await made({ vmId: "web-2", connection: vmConnection }))).toEqual(anew);
   });
 
-  test("does nothing for a new way to the same VM", async () => {
+  test("does nothing for the VM's own way to it, and notes one that the program gives", async () => {
     const olds = { ...(await made({})), stdout: "", exitCode: 0, schemaVersion: 1 };
-    const same = { changes: false, replaces: [] };
-    expect(await plugin.diff("run-1", olds, await made({ connection: vmConnection }))).toEqual(same);
+    const diff = async (way: Wire | string) => plugin.diff("run-1", olds, await made({ connection: way }));
+    const { privateKey: _key, ...way } = vmConnection;
+    expect(await diff({ ...way, keyOf: "web-1" })).toEqual({ changes: false, replaces: [] });
+    expect(await diff(UNKNOWN)).toEqual({ changes: false, replaces: [] });
+    expect(await diff(vmConnection)).toEqual({ changes: true, replaces: [] });
+  });
+
+  test("shows that it has to run again when its first run failed, also once Pulumi has forgotten that", async () => {
+    const inputs = await made({ delete: "true" });
+    const failed = { ...inputs, stdout: "", exitCode: 1, schemaVersion: 1 };
+    expect(await plugin.diff("run-1", failed, inputs)).toEqual({ changes: true, replaces: [] });
+  });
+
+  test("with a delete, goes before it comes again; not where it is on another VM, known or not", async () => {
+    const olds = { ...(await made({ delete: "true", triggers: [1] })), stdout: "", exitCode: 0, schemaVersion: 1 };
+    const diff = async (fields: Wire) => plugin.diff("run-1", olds, await made({ delete: "true", ...fields }));
+    expect(await diff({ triggers: [2] })).toEqual({ changes: true, replaces: ["triggers"], deleteFirst: true });
+    const moved = { changes: true, replaces: ["vmId"] };
+    expect(await diff({ triggers: [1], vmId: UNKNOWN, connection: UNKNOWN })).toEqual(moved);
+    expect(await diff({ triggers: [1], vmId: "web-2" })).toEqual(moved);
   });
 
   test("of a VM that is gone is deleted without it, as often as asked", async () => {

@@ -243,7 +243,13 @@ test.each(CURABLE)("$name", async ({ make, undo, expected, seen = /./ }) => {
 
 test("a failed SshCommand names the first broken rung", async () => {
   const context = {
-    ...{ ...rooms, owner: OWNER, known: new Set<string>(), signal: AbortSignal.timeout(DEADLINE_MS) },
+    ...{
+      ...rooms,
+      owner: OWNER,
+      known: new Set<string>(),
+      leaving: new Set<string>(),
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    },
     ...{ say: () => undefined, step: async <T>(_: string, work: () => Promise<T>) => work() },
   } satisfies Context;
   const { log: _, isEmulated: __, ...connection } = endpoint; // what a program does not say

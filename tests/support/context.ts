@@ -7,6 +7,8 @@ export class TestContext {
   readonly said: string[] = [];
   /** Whether all machines are alive. */
   machinesAlive = true;
+  /** Machines that Pulumi is about to remove. */
+  readonly leaving = new Set<string>();
   /** Port at which they answer in their networks. */
   guestSshPort = 64_022;
 
@@ -26,6 +28,7 @@ export class TestContext {
         record: () => Promise.resolve(undefined),
         guestSshPort: this.guestSshPort,
       },
+      leaving: this.leaving,
       owner: { project: "p", stack: "s", resource: "tests" },
       signal: AbortSignal.timeout(30_000),
       say: (text: string) => this.said.push(text),

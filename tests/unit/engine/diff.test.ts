@@ -23,6 +23,13 @@ test.each<[string, object, boolean, string[]]>([
   expect(found).toEqual({ changes, replaces, deleteBeforeReplace: false });
 });
 
+test("of a name that only counts while it is unknown, a known one is no change, nor is one that a state lacks", () => {
+  const handler = thing({ onlyWhileUnknown: ["parent"] });
+  expect(difference(handler, old, { ...old, parent: "q" })).toMatchObject({ changes: false });
+  expect(difference(handler, { ...old, parent: undefined }, old)).toMatchObject({ changes: false });
+  expect(difference(handler, old, { ...old, parent: UNKNOWN })).toMatchObject({ changes: true, replaces: ["parent"] });
+});
+
 test("a field that a new version brings, with its default, is no change", () => {
   const { labels, ...before } = old;
   expect(labels).toEqual({});
@@ -46,5 +53,7 @@ test("the old thing goes first where a new one must have what it has, as far as 
   expect(first({ size: 2 })).toBe(false); // in place
   expect(first({ name: "b", parts: UNKNOWN })).toBe(true);
   expect(seen).toEqual([old, { ...old, name: "b" }]);
+  expect(first({ parent: UNKNOWN })).toBe(true);
+  expect(seen.at(-1)).toEqual({ ...old, parent: UNKNOWN }); // a new one, and so not the one that it was
   expect(first({ name: "b" }, { ...old, size: "small" })).toBe(false); // nobody knows what it has
 });

@@ -19,6 +19,7 @@ const schema = z
 /** What a check is given where it needs no host. */
 export const LOOK: CheckContext = {
   owner: { project: "shop", stack: "dev", resource: "web" },
+  own: new Set(),
   isNew: true,
   openRooms: () => Promise.reject(new Error("not needed here")),
   signal: new AbortController().signal,

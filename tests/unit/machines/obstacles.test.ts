@@ -11,7 +11,10 @@ import { obstacles, type Demand, type PortClaim } from "../../../provider/machin
 import type { MachineRecord } from "../../../provider/machines/record";
 
 const owner = { project: "shop", stack: "dev", resource: "web" };
-const modest: Demand = { owner, accelerator: "auto", memoryMiB: 512, scratchMiB: undefined, ports: [], networks: [] };
+const modest: Demand = {
+  ...{ owner, own: new Set<string>(), accelerator: "auto", memoryMiB: 512, scratchMiB: undefined },
+  ...{ ports: [], networks: [] },
+};
 let paths: Paths;
 
 beforeAll(() => {
@@ -109,6 +112,8 @@ describe("a port", () => {
       ...{ owner: { ...owner, resource }, phase: "committed", madeBy: self, createdAt: 0, qemu, ports: [at(port)] },
     });
     expect(await find({ ports: [at(port)] }, new Map([["web-1", record("web")]]))).toEqual([]);
+    const renamed = { ports: [at(port)], own: new Set(["old-1"]) };
+    expect(await find(renamed, new Map([["old-1", record("old")]]))).toEqual([]);
     const [other] = await find({ ports: [at(port, { hostAddress: "0.0.0.0" })] }, new Map([["db-1", record("db")]]));
     expect(other?.reason).toContain('is taken by VM "db" of shop/dev');
     const ended = record("web", { ...self, startTime: "1" });

@@ -82,8 +82,17 @@ test("content is copied as it is, with its mode", async () => {
 
 test("an update that changes nothing there needs no connection", async () => {
   const saved = await created({ content: "x" });
-  const nowhere = { ...saved, connection: { ...saved.connection, host: "no.such.host" }, removeOnDelete: true };
-  expect(await copyFile.update("id", saved, nowhere, fixture.context)).toEqual({ sha256: hashOf("x"), size: 1 });
+  const nowhere = { ...saved, connection: { ...saved.connection, host: "no.such.host" } };
+  const next = { ...nowhere, connection: { ...nowhere.connection, privateKey: "another" }, removeOnDelete: true };
+  expect(await copyFile.update("id", nowhere, next, fixture.context)).toEqual({ sha256: hashOf("x"), size: 1 });
+});
+
+test("another host gets the file, too", async () => {
+  const saved = await created({ content: "x" });
+  const elsewhere = { ...saved, connection: { ...saved.connection, host: "no.such.host" } };
+  rmSync(at("there"));
+  await copyFile.update("id", elsewhere, saved, fixture.context);
+  expect(readFileSync(at("there"), "utf8")).toBe("x");
 });
 
 test("a download comes again when a trigger changes", async () => {
@@ -132,10 +141,12 @@ test("with its VM gone it is gone, without a connection", async () => {
   expect(await copyFile.read?.("id", nowhere, fixture.context)).toBeUndefined();
 });
 
-test("a new VM gets a new copy; a new way to the same one does not", async () => {
+test("a new VM gets a new copy; its own way to the same one does not", async () => {
   const saved = await created({ content: "x", vmId: "web-1" });
   const other = { ...saved, connection: { ...saved.connection, port: 1 } };
-  expect(difference(handler, saved, other)).toMatchObject({ changes: false });
+  const own = { ...other, connection: { ...other.connection, keyOf: "web-1" } };
+  expect(difference(handler, saved, own)).toMatchObject({ changes: false });
+  expect(difference(handler, saved, other)).toMatchObject({ changes: true, replaces: [] }); // to be known from now on
   const next = { ...saved, vmId: UNKNOWN, connection: UNKNOWN };
   expect(difference(handler, saved, next)).toMatchObject({ changes: true, replaces: ["vmId"] });
 });

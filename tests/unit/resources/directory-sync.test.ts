@@ -172,11 +172,17 @@ describe("a folder on the host", () => {
     expect(files(there)).toEqual(["a", "log", "log/x"]);
   });
 
-  test("an update that changes nothing there needs no connection", async () => {
+  test("an update that changes nothing there needs no connection; another host is synced", async () => {
+    write(join(here, "a"), "a");
     const saved = await created();
-    const nowhere = { ...saved, connection: { ...saved.connection, host: "no.such.host" }, removeOnDelete: true };
-    expect(await directorySync.update("id", saved, nowhere, fixture.context)).toMatchObject({ status: "in step" });
+    const at = (privateKey: string) => ({ ...saved, connection: { ...saved.connection, host: "no.such", privateKey } });
+    expect(await directorySync.update("id", at("a"), at("b"), fixture.context)).toMatchObject({ status: "in step" });
     expect(difference(handler, saved, { ...saved, method: "sftp" })).toMatchObject({ changes: false });
+
+    rmSync(join(there, "a"));
+    const connection = { ...saved.connection, host: "no.such.host" };
+    await directorySync.update("id", { ...saved, connection }, saved, fixture.context);
+    expect(readFileSync(join(there, "a"), "utf8")).toBe("a");
   });
 
   test("a changed trigger syncs again", async () => {
@@ -299,10 +305,12 @@ describe("when the resource goes", () => {
   });
 });
 
-test("a new VM gets all of it; a new way to the same one does not", async () => {
+test("a new VM gets all of it; its own way to the same one does not", async () => {
   const saved = await created({ vmId: "web-1" });
   const other = { ...saved, connection: { ...saved.connection, port: 1 } };
-  expect(difference(handler, saved, other)).toMatchObject({ changes: false });
+  const own = { ...other, connection: { ...other.connection, keyOf: "web-1" } };
+  expect(difference(handler, saved, own)).toMatchObject({ changes: false });
+  expect(difference(handler, saved, other)).toMatchObject({ changes: true, replaces: [] }); // to be known from now on
   const next = { ...saved, vmId: UNKNOWN, connection: UNKNOWN };
   expect(difference(handler, saved, next)).toMatchObject({ changes: true, replaces: ["vmId"] });
 });

@@ -34,6 +34,7 @@ beforeEach(async () => {
   for (const id of ["vm-1", "vm-2"]) {
     mkdirSync(join(tunnel.home, id));
     writeFileSync(join(tunnel.home, id, "id"), server.read("user"));
+    writeFileSync(join(tunnel.home, id, "connection.json"), JSON.stringify(server.endpoint));
   }
   fixture = new TestContext(ssh, (id, name) => join(tunnel.home, id, name));
   context = { ...fixture.context, tunnels: tunnel.tunnels };
@@ -42,11 +43,19 @@ afterEach(async () => {
   await tunnel[Symbol.asyncDispose]();
 });
 
-function spec(fields: object): PortForwardSpec {
-  return portForwardSchema.parse({ connection: server.endpoint, guestPort: portOf(tunnel.echoPlace), ...fields });
+/** What a test sets beside, or instead of, the way there. */
+interface Fields {
+  readonly vmId?: string;
+  readonly [name: string]: unknown;
 }
 
-async function created(fields: object) {
+function spec(fields: Fields): PortForwardSpec {
+  const { privateKey: _key, ...way } = server.endpoint;
+  const connection = fields.vmId === undefined ? server.endpoint : { ...way, keyOf: fields.vmId };
+  return portForwardSchema.parse({ connection, guestPort: portOf(tunnel.echoPlace), ...fields });
+}
+
+async function created(fields: Fields) {
   const inputs = spec(fields);
   return { ...inputs, ...(await portForward.create("web-1", inputs, context)) };
 }
@@ -99,13 +108,23 @@ test("with its VM gone it is gone, and nothing is made in the VM's place", async
   expect(existsSync(join(tunnel.home, "vm-3"))).toBe(false);
 });
 
-test("a new key is a change for another host, not for a VM, which keeps it in a file", () => {
+test("a new key is a change for another host, and for a way of the program's own; not for a VM, which keeps its key", () => {
   const other = { connection: { ...server.endpoint, privateKey: "other" } };
   expect(difference(handler, spec({}), spec(other))).toMatchObject({ changes: true, replaces: [] });
   const onVm = { vmId: "vm-1" };
-  expect(difference(handler, spec(onVm), spec({ ...onVm, ...other }))).toMatchObject({ changes: false });
+  expect(difference(handler, spec(onVm), spec({ ...onVm, ...other }))).toMatchObject({ changes: true, replaces: [] });
+  const { connection } = spec(onVm);
+  const moved = spec({ ...onVm, connection: { ...connection, port: 1 } });
+  expect(difference(handler, spec(onVm), moved)).toMatchObject({ changes: false });
   const unknown = { ...spec(onVm), connection: UNKNOWN };
   expect(difference(handler, spec(onVm), unknown)).toMatchObject({ changes: false });
+});
+
+test("to a VM by a way of the program's own it logs in as that way says", async () => {
+  writeFileSync(join(tunnel.home, "vm-1", "id"), "no key of anybody's");
+  const saved = await created({ vmId: "vm-1", connection: server.endpoint });
+  expect(await say({ address: saved.host, port: saved.port })).toBe("hello");
+  await portForward.delete("web-1", saved, context);
 });
 
 test.each<[string, object, RegExp]>([

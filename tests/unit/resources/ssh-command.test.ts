@@ -34,6 +34,7 @@ beforeEach(() => {
       file: (_id: string, name: string) => join(machine, name),
       record: () => Promise.resolve(undefined),
     },
+    leaving: new Set(["web-9"]),
     diagnose: { machine: () => Promise.reject(new Error("there is no VM to look at")) },
     owner: { project: "p", stack: "s", resource: "tests" },
     signal: AbortSignal.timeout(30_000),
@@ -272,6 +273,10 @@ describe("delete", () => {
     expect(await failureOf(sshCommand.delete("id", state, context))).toMatchObject({ code: "CONNECT_FAILED" });
     alive = false;
     await sshCommand.delete("id", state, context);
+  });
+
+  test("is done where Pulumi removes the VM next", async () => {
+    await sshCommand.delete("id", await unreachable({ delete: "true", vmId: "web-9" }), context);
   });
 
   test("is done when its VM goes meanwhile", async () => {
