@@ -4,6 +4,7 @@
  */
 import type { dynamic as pulumi } from "@pulumi/pulumi";
 import { Dynamic } from "./engine/dynamic";
+import { wireError } from "./engine/partial-failure";
 import { MayflyError } from "./errors";
 import { nodeProblem } from "./node-version";
 import { handlerOf } from "./resources/registry";
@@ -22,12 +23,14 @@ type Properties = Record<string, unknown>;
 /**
  * A kind as Pulumi's dynamic-provider process wants it, which then calls its verbs.
  *
- * @throws {MayflyError} `TOOL_MISSING` where Node is too old, at the first verb: at preview.
+ * @throws {WireError} `TOOL_MISSING` where Node is too old, at the first verb: at preview.
  */
 export function provider(kind: string): pulumi.ResourceProvider {
   const problem = nodeProblem();
   if (problem !== undefined)
-    throw new MayflyError("TOOL_MISSING", problem, { remedy: "put a newer node on PATH, and run `pulumi up` again" });
+    throw wireError(
+      new MayflyError("TOOL_MISSING", problem, { remedy: "put a newer node on PATH, and run `pulumi up` again" }),
+    );
   return {
     configure: (request) => configure(kind, request),
     check: (olds: Properties | undefined, news: Properties) => check(kind, olds, news),
