@@ -16,6 +16,7 @@ const ORPHAN_PATIENCE_MS = 60_000;
 export class Life {
   readonly #running = new Map<AbortController, Promise<unknown>>();
   readonly #stops: (() => void)[] = [];
+  #ending = false;
 
   /** @param onOrderlyEnd Called when the engine ends us, before anything else. Must not wait. */
   constructor(private readonly onOrderlyEnd: () => void) {}
@@ -37,10 +38,12 @@ export class Life {
     if (this.#stops.length > 0) return;
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       const onSignal = () => {
+        if (this.#ending) return;
         this.onOrderlyEnd();
         this.#end(signal, ENGINE_PATIENCE_MS, "Pulumi ended the run");
       };
-      process.once(signal, onSignal);
+      // Not `once`: libraries listen, too (signal-exit, of the locks), and kill the process where they are the last.
+      process.on(signal, onSignal);
       this.#stops.push(() => process.off(signal, onSignal));
     }
     this.#stops.push(
@@ -50,14 +53,18 @@ export class Life {
     );
   }
 
-  /** Ends the work, then the process: by a signal that nobody listens to any more, as if nobody ever had. */
+  /** Ends the work, then the process: by a signal that we do not listen to any more, as if we never had. */
   #end(signal: NodeJS.Signals, patienceMs: number, why: string): void {
-    for (const stop of this.#stops) stop();
+    if (this.#ending) return;
+    this.#ending = true;
     const error = new MayflyError("CANCELLED", why, {
       remedy: "run `pulumi up` again; it goes on from where this ended",
     });
     for (const controller of this.#running.keys()) controller.abort(error);
-    const kill = () => process.kill(process.pid, signal);
+    const kill = () => {
+      for (const stop of this.#stops) stop();
+      process.kill(process.pid, signal);
+    };
     if (this.#running.size === 0) kill();
     else void Promise.race([Promise.allSettled(this.#running.values()), sleep(patienceMs)]).then(kill);
   }

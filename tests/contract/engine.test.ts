@@ -216,9 +216,19 @@ describe("the end", () => {
     const hanging = failureOf(own.create(program({ behaviour: "hang" })));
     while (!log().includes("hangs")) await sleep(20);
     own.process.kill("SIGINT");
+    while (!log().some((line) => line.startsWith("commits"))) await sleep(20);
+    own.process.kill("SIGINT"); // whoever presses ^C once more does not cut the clean-up short
     expect(await own.ended()).toBe("SIGINT");
     expect(log()).toEqual(["hangs", `commits ${one.id} ${two.id}`, "cleans up"]);
     await hanging;
+  });
+
+  test("by the engine while nothing runs is an end at once", async () => {
+    await using idle = await start();
+    const { id } = await make({}, idle);
+    idle.process.kill("SIGINT");
+    expect(await idle.ended()).toBe("SIGINT");
+    expect(log()).toEqual([`commits ${id}`]);
   });
 
   test("of the engine itself ends the plugin, which commits nothing and cleans up", async () => {

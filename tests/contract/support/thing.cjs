@@ -7,6 +7,9 @@ const provider = join(__dirname, "..", "..", "..", "sdk", "dist", "provider");
 const { Dynamic } = require(join(provider, "engine", "dynamic.js"));
 const { IncompleteError, MayflyError } = require(join(provider, "errors.js"));
 
+// As every kind that looks at the host does, later than the engine begins to listen for its end.
+const openLocks = () => import(join(provider, "host", "locks.js"));
+
 const note = (line) => appendFileSync(process.env.THING_LOG, `${line}\n`);
 const bad = (summary) => new MayflyError("BOOT_FAILED", summary, { evidence: "last line", remedy: "do better" });
 
@@ -56,18 +59,21 @@ async function hang(signal) {
   await new Promise((resolve) => {
     signal.addEventListener("abort", resolve);
   });
+  await new Promise((resolve) => setTimeout(resolve, 100)); // as podman takes its time
   note("cleans up");
   throw bad("the guest said nothing");
 }
 
 const engine = new Dynamic({
   handlerOf: () => Promise.resolve(thing),
-  openRooms: () =>
-    Promise.resolve({
+  openRooms: async () => {
+    await openLocks();
+    return {
       networks: { commitSync: () => undefined },
       machines: { commitSync: (ids) => note(`commits ${ids.join(" ")}`) },
       ssh: { recordEnd: () => undefined },
-    }),
+    };
+  },
   say: (text) => process.stdout.write(`${text}\n`),
 });
 
