@@ -21,6 +21,9 @@ export async function reap({
       say(`removing ${id}: ${reason}`);
       await room.remove(id, signal);
     }
+    // Not removed here: it may run, and be another stack's.
+    for (const id of await room.unreadable())
+      say(`warning: the record of ${id} cannot be read; what is left of it goes with: mayfly prune`);
   }
 }
 

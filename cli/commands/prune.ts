@@ -18,12 +18,14 @@ interface Leftover {
   readonly remove: () => Promise<void>;
 }
 
+const UNREADABLE = "its record cannot be read";
+
 /** `mayfly prune`: removes what is nobody's any more. */
 export function prune(): Command {
   return verbWithJson(
     "prune",
     "Remove what is left behind: VMs whose maker died half-way, whose time or session is over; the command's own that have ended; " +
-      "its private networks that no VM is in; builds of images that were killed.",
+      "its private networks that no VM is in; builds of images that were killed; what has a record that cannot be read.",
     [
       "mayfly prune --dry-run",
       "mayfly prune --all --images   # also what the next VM makes anew: templates, and what images are booted from",
@@ -69,6 +71,8 @@ async function vms({ machines, signal }: Session): Promise<Leftover[]> {
     const reason = leftover(record, Date.now() / 1_000, false, false) ?? ended;
     if (reason !== undefined) found.push({ kind: "vm", name: id, reason, remove: () => machines.remove(id, signal) });
   }
+  for (const id of await machines.unreadable())
+    found.push({ kind: "vm", name: id, reason: UNREADABLE, remove: () => machines.remove(id, signal) });
   return found;
 }
 
@@ -85,6 +89,8 @@ async function networks({ machines, networks: room, signal }: Session): Promise<
     const reason = leftover(record, Date.now() / 1_000, false, false) ?? (isEmpty ? "no VM is in it" : undefined);
     if (reason !== undefined) found.push({ kind: "network", name: id, reason, remove: () => room.remove(id, signal) });
   }
+  for (const id of await room.unreadable())
+    found.push({ kind: "network", name: id, reason: UNREADABLE, remove: () => room.remove(id, signal) });
   return found;
 }
 

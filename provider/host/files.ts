@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { run } from "./run";
@@ -11,7 +12,7 @@ export async function writeFileAtomic(path: string, text: string | Uint8Array, m
 
 /** The same, but for a power cut, after which it may be the old one. Takes half the time. */
 export async function replaceFile(path: string, text: string | Uint8Array, mode = 0o600): Promise<void> {
-  const draft = `${path}.${randomBytes(4).toString("hex")}.tmp`;
+  const draft = draftOf(path);
   try {
     const file = await open(draft, "wx", mode);
     try {
@@ -25,6 +26,28 @@ export async function replaceFile(path: string, text: string | Uint8Array, mode 
     await rm(draft, { force: true });
     throw error;
   }
+}
+
+/** The same as {@link replaceFile}, for a process that has no time to wait. */
+export function replaceFileSync(path: string, text: string, mode = 0o600): void {
+  const draft = draftOf(path);
+  try {
+    const file = openSync(draft, "wx", mode);
+    try {
+      writeFileSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
+}
+
+function draftOf(path: string): string {
+  return `${path}.${randomBytes(4).toString("hex")}.tmp`;
 }
 
 /** Removes a text that nobody will put into a file's place any more: a draft of that age, in milliseconds. */

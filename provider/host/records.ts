@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isDraftOf, readFileIfExists, removeOldDraft, replaceFile, writeFileAtomic } from "./files";
+import { isDraftOf, readFileIfExists, removeOldDraft, replaceFile, replaceFileSync, writeFileAtomic } from "./files";
 
 /**
  * What we own, on disk: one JSON file per thing, written before the thing exists and removed after it is gone, so that
@@ -22,10 +22,10 @@ export class Records<T extends object> {
     await replaceFile(this.file(id), spell(record));
   }
 
-  /** Reads one record; `undefined` when there is none. */
+  /** Reads one record; `undefined` when there is none, or none that can be read: see {@link unreadable}. */
   async read(id: string): Promise<T | undefined> {
     const text = await readFileIfExists(this.file(id));
-    return text === undefined ? undefined : (JSON.parse(text) as T);
+    return text === undefined ? undefined : (parse(text) as T | undefined);
   }
 
   /** Forgets a thing that is gone, with what a killed writer has left of its record. Succeeds when it is already forgotten. */
@@ -36,21 +36,48 @@ export class Records<T extends object> {
     await rm(this.file(id), { force: true });
   }
 
-  /** All records, by id. What killed writers have left of others is removed after a while. */
+  /**
+   * All records that can be read, by id: one that a failing disk has spoilt is no reason to do nothing for all others.
+   * What killed writers have left of others is removed after a while.
+   */
   async list(): Promise<Map<string, T>> {
     const found = new Map<string, T>();
     const names = await readdir(this.folder).catch(() => []);
     await Promise.all(names.map(async (name) => removeOldDraft(join(this.folder, name), DRAFT_MS)));
-    for (const name of names.filter((file) => file.endsWith(".json")).sort()) {
-      const id = name.slice(0, -".json".length);
+    for (const id of idsIn(names)) {
       const record = await this.read(id);
       if (record !== undefined) found.set(id, record);
     }
     return found;
   }
 
+  /** Ids of the things whose record is there and can't be read. {@link remove} forgets them like others. */
+  async unreadable(): Promise<string[]> {
+    const found: string[] = [];
+    for (const id of idsIn(await readdir(this.folder).catch(() => []))) {
+      const text = await readFileIfExists(this.file(id));
+      if (text !== undefined && parse(text) === undefined) found.push(id);
+    }
+    return found;
+  }
+
   private file(id: string): string {
     return join(this.folder, `${id}.json`);
+  }
+}
+
+function idsIn(names: readonly string[]): string[] {
+  const records = names.filter((name) => name.endsWith(".json")).sort();
+  return records.map((name) => name.slice(0, -".json".length));
+}
+
+/** Reads a record's text; `undefined` when it is none. */
+function parse(text: string): object | undefined {
+  try {
+    const record: unknown = JSON.parse(text);
+    return typeof record === "object" && record !== null ? record : undefined;
+  } catch {
+    return undefined; // cut short, or zeros: from a power cut, or a disk that was full
   }
 }
 
@@ -64,8 +91,8 @@ const DRAFT_MS = 600_000; // to write one takes milliseconds, on a disk that sta
 export function commitSync(file: string): void {
   try {
     const record = JSON.parse(readFileSync(file, "utf8")) as { readonly phase?: string };
-    if (record.phase === "ready") writeFileSync(file, JSON.stringify({ ...record, phase: "committed" }, null, 2));
+    if (record.phase === "ready") replaceFileSync(file, spell({ ...record, phase: "committed" }));
   } catch {
-    // Gone meanwhile, or no record of this kind: nothing to mark.
+    // Gone meanwhile, no record of this kind, or a full disk: what is not marked stays as it is, and is still on record.
   }
 }

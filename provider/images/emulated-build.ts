@@ -37,9 +37,11 @@ export async function inBuildFolder<T>(
   }
 }
 
-/** Names of the builds that were killed together with us, and whose folders are still there. */
+/** Names of the builds that were killed together with us, and whose folders are still there. Those of no readable record, too. */
 export async function killedBuilds(paths: Places): Promise<string[]> {
-  return [...(await recordsOf(paths).list())].filter(([, { madeBy }]) => !isAlive(madeBy)).map(([name]) => name);
+  const records = recordsOf(paths);
+  const killed = [...(await records.list())].filter(([, { madeBy }]) => !isAlive(madeBy)).map(([name]) => name);
+  return [...killed, ...(await records.unreadable())];
 }
 
 /** Removes what a killed build has put down; nothing of one that is under way again by now. */

@@ -252,6 +252,11 @@ export class Machines {
     return this.shelf.records.list();
   }
 
+  /** Ids of machines whose records can't be read: nobody can work with them, but {@link remove} takes them away. */
+  async unreadable(): Promise<string[]> {
+    return this.shelf.records.unreadable();
+  }
+
   /** Path of a file in a machine's folder that the guest's container does not see. */
   file(id: string, name: string): string {
     return this.shelf.file(id, name);

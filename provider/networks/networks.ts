@@ -102,6 +102,11 @@ export class Networks {
     return this.records.list();
   }
 
+  /** Ids of networks whose records can't be read: nobody can work with them, but {@link remove} takes them away. */
+  async unreadable(): Promise<string[]> {
+    return this.records.unreadable();
+  }
+
   /** Path of the log of a network's switch. */
   log(id: string): string {
     return join(this.paths.networks, id, "switch.log");

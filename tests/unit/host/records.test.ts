@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { Records } from "../../../provider/host/records";
+import { commitSync, Records } from "../../../provider/host/records";
 
 let folder: string;
 beforeEach(() => {
@@ -48,4 +48,38 @@ test("what a killed writer has left of a thing that nobody removes goes after a 
   utimesSync(join(folder, "old.json.0a1b2c3d.tmp"), hourAgo, hourAgo);
   expect((await new Records(folder).list()).size).toBe(0);
   expect(readdirSync(folder)).toEqual(["new.json.0a1b2c3d.tmp"]);
+});
+
+test.each([
+  ["cut short", '{ "name'],
+  ["emptied", ""],
+  ["zeros", "\0\0\0"],
+  ["no record", "null"],
+])("a record that is %s hides no other, is told apart from none, and can be forgotten", async (_, text) => {
+  const records = new Records<{ name: string }>(folder);
+  await records.write("good", { name: "1" });
+  writeFileSync(join(folder, "bad.json"), text);
+  expect([...(await records.list()).keys()]).toEqual(["good"]);
+  expect(await records.read("bad")).toBeUndefined();
+  expect(await records.unreadable()).toEqual(["bad"]);
+  await records.remove("bad");
+  expect(await records.unreadable()).toEqual([]);
+  expect(readdirSync(folder)).toEqual(["good.json"]);
+});
+
+test("a thing is marked as committed in a new file: whoever is killed meanwhile leaves the old record whole", async () => {
+  const records = new Records<{ phase: string; port: number }>(folder);
+  await records.write("web", { phase: "ready", port: 1 });
+  linkSync(join(folder, "web.json"), join(folder, "before"));
+  commitSync(join(folder, "web.json"));
+  expect(await records.read("web")).toEqual({ phase: "committed", port: 1 });
+  expect(JSON.parse(readFileSync(join(folder, "before"), "utf8"))).toMatchObject({ phase: "ready" });
+  expect(readdirSync(folder)).toEqual(["before", "web.json"]);
+});
+
+test("what is not finished, or no record, is not marked", async () => {
+  const records = new Records<{ phase: string }>(folder);
+  await records.write("web", { phase: "starting" });
+  for (const name of ["web.json", "none.json"]) commitSync(join(folder, name));
+  expect(await records.read("web")).toEqual({ phase: "starting" });
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
@@ -41,4 +41,17 @@ test("a machine that is ready is on record as such; one that has run a command s
   expect(readFileSync(join(template.folder, "runs-commands"), "utf8")).toBe("digest");
   rmSync(template.folder, { recursive: true }); // thrown out meanwhile
   await machines.ready("web-1", template);
+});
+
+test("a machine whose record can't be read is removed like others, with its containers and its folder", async () => {
+  const asked: string[] = [];
+  const podman = { run: (args: readonly string[]) => Promise.resolve(asked.push(args.join(" ")) ? "" : "") };
+  const room = new Machines(paths, podman as unknown as Podman);
+  writeFileSync(join(paths.records, "machines", "web-1.json"), '{ "owner');
+  expect(await room.list()).toEqual(new Map());
+  expect(await room.unreadable()).toEqual(["web-1"]);
+  await room.remove("web-1", AbortSignal.timeout(10_000));
+  expect(asked).toEqual([expect.stringMatching(/^rm .* mayfly-web-1$/)]);
+  expect(existsSync(join(paths.machines, "web-1"))).toBe(false);
+  expect(await room.unreadable()).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
+import type { Context } from "../../../provider/context";
 import type { MachineRecord } from "../../../provider/machines/record";
-import { leftover } from "../../../provider/reap";
+import { leftover, reap } from "../../../provider/reap";
 
 const record = (phase: MachineRecord["phase"], expiresAt?: number): MachineRecord => ({
   ...{ owner: { project: "p", stack: "s", resource: "r" }, phase, createdAt: 0 },
@@ -33,4 +34,22 @@ test("what was made for a session goes when that has ended, also where it was fi
   const gone = { pid: 1, startTime: "1", bootId: "b" };
   const machine = { ...record("committed"), owner: { project: "", stack: "", resource: "r", session: gone } };
   expect(leftover(machine, 10, true, false, true)).toMatch(/session has ended/);
+});
+
+test("what has a record that can't be read is told of, and not removed: it may be another stack's", async () => {
+  const removed: string[] = [];
+  const room = (spoilt: string[]) => ({
+    list: () => Promise.resolve(new Map([["half", record("starting")]])),
+    unreadable: () => Promise.resolve(spoilt),
+    remove: (id: string) => Promise.resolve(removed.push(id)),
+  });
+  const said: string[] = [];
+  await reap({
+    ...{ machines: room(["web-1"]), networks: room([]), owner: record("ready").owner, known: new Set<string>() },
+    ...{ signal: AbortSignal.timeout(10_000), say: (text: string) => said.push(text) },
+  } as unknown as Context);
+  expect(removed).toEqual(["half", "half"]);
+  expect(said.filter((text) => text.startsWith("warning"))).toEqual([
+    "warning: the record of web-1 cannot be read; what is left of it goes with: mayfly prune",
+  ]);
 });
