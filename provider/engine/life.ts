@@ -42,7 +42,7 @@ export class Life {
         this.onOrderlyEnd();
         this.#end(signal, ENGINE_PATIENCE_MS, "Pulumi ended the run");
       };
-      // Not `once`: libraries listen, too (signal-exit, of the locks), and kill the process where they are the last.
+      // Not `once`: execa listens, too, while a program runs (signal-exit), and kills us where it is the last to listen.
       process.on(signal, onSignal);
       this.#stops.push(() => process.off(signal, onSignal));
     }

@@ -5,10 +5,8 @@ const { z } = require("zod");
 
 const provider = join(__dirname, "..", "..", "..", "sdk", "dist", "provider");
 const { Dynamic } = require(join(provider, "engine", "dynamic.js"));
+const { run } = require(join(provider, "host", "run.js"));
 const { IncompleteError, MayflyError } = require(join(provider, "errors.js"));
-
-// As every kind that looks at the host does, later than the engine begins to listen for its end.
-const openLocks = () => import(join(provider, "host", "locks.js"));
 
 const note = (line) => appendFileSync(process.env.THING_LOG, `${line}\n`);
 const bad = (summary) => new MayflyError("BOOT_FAILED", summary, { evidence: "last line", remedy: "do better" });
@@ -55,10 +53,10 @@ const thing = {
 };
 
 async function hang(signal) {
+  // As every real kind, it starts programs of the host: whose library listens for our end, too.
+  const waiting = run("sleep", ["1000"], { signal }).catch(() => undefined);
   note("hangs");
-  await new Promise((resolve) => {
-    signal.addEventListener("abort", resolve);
-  });
+  await waiting;
   await new Promise((resolve) => setTimeout(resolve, 100)); // as podman takes its time
   note("cleans up");
   throw bad("the guest said nothing");
@@ -66,14 +64,12 @@ async function hang(signal) {
 
 const engine = new Dynamic({
   handlerOf: () => Promise.resolve(thing),
-  openRooms: async () => {
-    await openLocks();
-    return {
+  openRooms: () =>
+    Promise.resolve({
       networks: { commitSync: () => undefined },
       machines: { commitSync: (ids) => note(`commits ${ids.join(" ")}`) },
       ssh: { recordEnd: () => undefined },
-    };
-  },
+    }),
   say: (text) => process.stdout.write(`${text}\n`),
 });
 

@@ -84,8 +84,6 @@ test("a maker that is killed leaves no half of it; the next one makes all of it"
   await once(maker, "exit");
   expect(readdirSync(paths.artefacts)).toEqual([]);
 
-  for (const name of readdirSync(paths.locks).filter((file) => file.endsWith(".lock")))
-    age(join(paths.locks, name), 60);
   const { rootfs } = await prepare(ONE);
   expect(readFileSync(rootfs, "utf8")).toBe("half and half");
   for (const name of readdirSync(paths.scratch)) age(join(paths.scratch, name), 25 * HOUR);
