@@ -3,27 +3,31 @@ import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
 import { lackingModules, moduleName, modulesInOrder } from "./kernel-modules";
-import { look, WITH_IMAGE, type FoundKernel } from "./look";
+import { look, type FoundKernel } from "./look";
+import { WITH_IMAGE } from "./mounted";
 import { kernelInside } from "./unified-kernel";
 import { isZboot, unpackZboot, ZBOOT_HEAD_BYTES } from "./zboot";
 
 /** Prints nothing for a file that is not there. */
 const READ_FILE = `${WITH_IMAGE}
-[ ! -e "$root/$2" ] || cat "$root/$2"
+text_of "$2"
 `;
 
 /** `$2` the folder to fill, `$3` a busybox that needs no library, or nothing. */
 const EXTRACT_ROOT = `${WITH_IMAGE}
 mkfs.erofs --quiet -Enoinline_data "$2/rootfs.erofs" "$root" >/dev/null
-[ -z "$3" ] || cat "$root/$3" >"$2/busybox"
+[ -z "$3" ] || take "$3" "$2/busybox"
 `;
 
-/** `$2` the folder to fill, `$3` the kernel, `$4` the modules' folder, then modules as `PATH=NAME`. */
+/** `$2` the folder to fill, `$3` the kernel, `$4` the modules' folder, then of each module its path and its name. */
 const EXTRACT_KERNEL = `${WITH_IMAGE}
 out=$2 kernel=$3 modules=$4
 shift 4
-cat "$root/$kernel" >"$out/kernel"
-for module in "$@"; do cat "$root/$modules/\${module%=*}" >"$out/initramfs/modules/\${module#*=}"; done
+take "$kernel" "$out/kernel"
+while [ $# -gt 0 ]; do
+  take "$modules/$1" "$out/initramfs/modules/$2"
+  shift 2
+done
 `;
 
 /** What is known of an image whose parts are taken out. */
@@ -73,7 +77,7 @@ async function extractKernel(
   const dependencies = await read("modules.dep");
   const lacking = lackingModules(dependencies, await read("modules.builtin"));
   if (lacking.length > 0) throw lacksDrivers(found, lacking);
-  const modules = modulesInOrder(dependencies).map((path, index) => `${path}=${moduleFile(path, index)}`);
+  const modules = modulesInOrder(dependencies).flatMap((path, index) => [path, moduleFile(path, index)]);
   await mkdir(join(folder, "initramfs", "modules"), { recursive: true });
   await podman.script(EXTRACT_KERNEL, [image, folder, found.kernel, found.modules, ...modules], { signal });
   if (found.kernel.endsWith(".efi")) await unwrap(join(folder, "kernel"), found.kernel);

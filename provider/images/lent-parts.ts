@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Architecture } from "../architectures";
 import type { Podman } from "../host/podman";
 import { neededLibraries } from "./elf";
-import { WITH_IMAGE } from "./look";
+import { WITH_IMAGE } from "./mounted";
 
 /** Part of the file's name: raise it when what is done here changes. */
 const RECIPE = 2;

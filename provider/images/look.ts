@@ -2,16 +2,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
-
-/** Mounts the image at `$root` while the script runs. Every path of ours that a script names starts there or at `$2`. */
-export const WITH_IMAGE = `
-root=$(podman image mount "$1")
-trap 'podman image unmount "$1" >/dev/null 2>&1 || :' EXIT
-`;
+import { WITH_IMAGE } from "./mounted";
 
 /**
- * Finds the init of an image whose files are at `$root`. Links are followed by hand: the kernel would leave the image with
- * those that are absolute. One that leads nowhere counts all the same, as it may by way of another.
+ * Finds the init of an image whose files are at `$root`, with what `mounted.ts` brings. Links are followed by hand: the
+ * kernel would leave the image with those that are absolute. One that leads nowhere counts all the same, as it may by way of
+ * another.
  */
 export const FIND_INIT = `
 is_there() {
@@ -25,9 +21,6 @@ leads_to() {
     case $link in /*) at=$link ;; *) at=\${at%/*}/$link ;; esac
   done
   echo "$at"
-}
-text_of() {
-  cat "$root$1" 2>/dev/null || :
 }
 ${readFileSync(join(__dirname, "..", "guest", "find-init.sh"), "utf8")}
 find_init
@@ -57,12 +50,12 @@ ${FIRST}
 first file * .[!.]*
 first sshd usr/sbin/sshd usr/bin/sshd sbin/sshd
 [ ! -e var/lib/dpkg/info/busybox-static.list ] || first busybox usr/bin/busybox bin/busybox
-for modules in usr/lib/modules/* lib/modules/*; do
+for modules in $(within usr/lib/modules '*') $(within lib/modules '*'); do
   version=\${modules##*/}
-  [ -e "$modules/modules.dep" ] || continue
-  for kernel in "$modules/vmlinuz" "boot/vmlinuz-$version" "boot/vmlinux-$version" "$modules"/*.efi \\
-    boot/EFI/Linux/*"$version"*.efi efi/EFI/Linux/*"$version"*.efi; do
-    [ -f "$kernel" ] && echo "kernel $version $kernel $modules" && break
+  is_file "$modules/modules.dep" || continue
+  for kernel in "$modules/vmlinuz" "boot/vmlinuz-$version" "boot/vmlinux-$version" $(within "$modules" '*.efi') \\
+    $(within boot/EFI/Linux "*$version*.efi") $(within efi/EFI/Linux "*$version*.efi"); do
+    if is_file "$kernel"; then echo "kernel $version $kernel $modules" && break; fi
   done
 done
 `;

@@ -1,5 +1,6 @@
 import type { Podman } from "../host/podman";
-import { FIRST, WITH_IMAGE } from "./look";
+import { FIRST } from "./look";
+import { WITH_IMAGE } from "./mounted";
 
 /** Programs in an image that read what a user gives for a guest's first boot. */
 export interface Readers {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Podman } from "../../provider/host/podman";
 import { run } from "../../provider/host/run";
 import type { Images } from "../../provider/images/images";
-import { WITH_IMAGE } from "../../provider/images/look";
+import { WITH_IMAGE } from "../../provider/images/mounted";
 import { imageSchema } from "../../provider/schema/image";
 
 /** Packages of a Debian that boots by itself, and those that make a disk of it. */

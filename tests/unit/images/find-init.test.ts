@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { FIND_INIT } from "../../../provider/images/look";
+import { IMAGE_FILES } from "../../../provider/images/mounted";
 
 // The rule by which an image's init is found, with the ways into an image that lies in a folder. That a boot finds the
 // same is shown by tests/e2e/images.test.ts.
@@ -53,7 +54,7 @@ test.each<[string, string, Files]>([
     if (content.startsWith("link:")) symlinkSync(content.slice("link:".length), join(root, path));
     else writeFileSync(join(root, path), content);
   }
-  const script = `root=$1\n${FIND_INIT}\necho "$kind $init"`;
+  const script = `root=$1\n${IMAGE_FILES}${FIND_INIT}\necho "$kind $init"`;
   expect(execFileSync("sh", ["-euc", script, "sh", root], { encoding: "utf8" })).toBe(`${found}\n`);
 });
 
