@@ -6,3 +6,9 @@ export async function bothEnded<A, B>(one: Promise<A>, other: Promise<B>): Promi
   await Promise.allSettled([one, other]);
   return Promise.all([one, other]);
 }
+
+/** The same for any number. The first that failed, in their order, is told of. */
+export async function allEnded(works: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(works);
+  await Promise.all(works);
+}

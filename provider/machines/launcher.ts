@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Podman } from "../host/podman";
-import { bothEnded } from "../host/both-ended";
+import { allEnded, bothEnded } from "../host/both-ended";
 import { isAlive, type ProcessIdentity } from "../host/process-identity";
 import { span } from "../host/trace";
 import { Agent } from "./agent";
@@ -70,7 +70,7 @@ export class Launcher {
       ...{ id, owner, folder, command, start, template, machine: spec, exits, sshPort },
       ...{ artefacts: boot.folder, qemu: architecture.qemu },
     };
-    const mounts = Promise.all(
+    const mounts = allEnded(
       spec.mounts.map((mount, index) => startMount(this.podman, { id, owner, folder }, mount, index, signal)),
     );
     if (start !== "warm") await mounts; // a cold qemu connects to them when it starts
