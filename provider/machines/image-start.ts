@@ -10,7 +10,14 @@ import { slotCount } from "./qemu-command";
 import type { Shelf } from "./shelf";
 import { findOrMake, type Workshop } from "./template-maker";
 import type { Template } from "./templates";
-import { isEmulatorsFault, isOnlyTheTemplates, isTemplatesFault, reasonOf } from "./trouble";
+import {
+  isEmulatorsFault,
+  isOnlyTheTemplates,
+  isTemplatesFault,
+  isWorthAColdBoot,
+  reasonOf,
+  RestoreFailed,
+} from "./trouble";
 
 /** What brings it up. */
 interface Tools {
@@ -36,18 +43,27 @@ export async function startFromImage(
   const { launcher, workshop } = tools;
   const { signal, say } = progress;
   const template = await span("template", () => templateFor(plan, workshop, progress));
-  await span("folder", () => launcher.furnish(id, plan, template, signal));
-  if (template !== undefined) {
-    try {
-      return await startWarm(id, plan, template, tools, signal);
-    } catch (error) {
-      if (signal.aborted || plan.warmBoot === "required" || !isTemplatesFault(error)) throw error;
-      say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
-      await workshop.templates.remove(template.key);
-      await furnishAnew(id, plan, tools, signal);
-    }
+  if (template === undefined) {
+    await span("folder", () => launcher.furnish(id, plan, undefined, signal));
+    return startCold(id, plan, tools, progress);
   }
+  try {
+    await span("folder", () => launcher.furnish(id, plan, template, signal));
+    return await startWarm(id, plan, template, tools, signal);
+  } catch (thrown) {
+    const error = thrown instanceof RestoreFailed ? thrown.cause : thrown;
+    if (signal.aborted || plan.warmBoot === "required") throw error;
+    if (!isWorthAColdBoot(error) && !(await isGone(template, workshop))) throw error;
+    say(`boots through its kernel, as the warm boot failed: ${reasonOf(error)}`);
+    if (isTemplatesFault(thrown)) await workshop.templates.remove(template.key);
+  }
+  await furnishAnew(id, plan, tools, signal);
   return startCold(id, plan, tools, progress);
+}
+
+/** Whether a template was thrown out since it was found: then whatever failed had no more of it. */
+async function isGone({ key, state }: Template, { templates }: Workshop): Promise<boolean> {
+  return (await templates.find(key))?.state !== state;
 }
 
 /** The template to start from, made if need be; `undefined` when the machine is to boot through its kernel. */

@@ -20,6 +20,7 @@ import { plugSegment } from "./segments";
 import type { Shelf } from "./shelf";
 import { restore } from "./snapshot";
 import type { Template } from "./templates";
+import { RestoreFailed } from "./trouble";
 
 /** The steps by which a machine that is on record becomes one that runs. */
 export class Launcher {
@@ -87,17 +88,22 @@ export class Launcher {
     return onHost;
   }
 
-  /** Restores the template in a machine that was launched from it, and makes it a machine of its own. */
+  /**
+   * Restores the template in a machine that was launched from it, and makes it a machine of its own. Throws
+   * {@link RestoreFailed} until the guest has taken its identity.
+   */
   async handOver(id: string, plan: SeatedPlan, signal: AbortSignal): Promise<void> {
     const { identity, access, seats, exits } = plan;
     const { mounts } = plan.spec;
     const disks = attachedDisks(plan.spec);
     const wait = { what: "the restored guest did not answer", seconds: plan.bootTimeout, signal };
-    await whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
+    let isRestored = false;
+    const working = whileBooting(this.podman, this.booting(id), wait, async (qmp, during) => {
       using agent = new Agent(this.shelf.shared(id));
       await span("restore", () => restore(qmp, during));
       const tar = await identityTar(identity, access, { mounts, disks, seats, exits });
       await span("identity", () => agent.giveIdentity(tar, during));
+      isRestored = true;
       await Promise.all([
         ...mounts.map(async (_, index) => plugMount(qmp, index, during)),
         ...seats.map(async (seat, index) => plugSegment(qmp, index, seat, mounts.length + index, during)),
@@ -107,6 +113,9 @@ export class Launcher {
       if (seats.length > 0) await span("networks", () => agent.joinNetworks(during));
       if (Object.keys(identity.units ?? {}).length > 0) await agent.startUnits(during);
       await agent.tellBegin();
+    });
+    await working.catch((error: unknown) => {
+      throw isRestored ? error : new RestoreFailed(error);
     });
   }
 

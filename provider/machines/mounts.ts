@@ -81,7 +81,7 @@ async function waitServing(
       if (ready()) return true;
       const container = await inspectContainer(podman, part, deadline);
       if (container?.running === true) return undefined;
-      throw new MayflyError("BOOT_FAILED", `virtiofsd ended while it was to serve ${source}`, {
+      throw new MayflyError("TOOL_FAILED", `virtiofsd ended while it was to serve ${source}`, {
         evidence: await logs(),
         remedy: "see what it says; the directory must be readable for the user who runs pulumi",
       });

@@ -9,9 +9,32 @@ export function isOnlyTheTemplates(error: unknown): boolean {
   return !(error instanceof MayflyError) || TEMPLATE_TROUBLES.has(error.code);
 }
 
+/** A restored guest has not become a machine of its own; `cause` says why. */
+export class RestoreFailed extends Error {
+  override readonly name = "RestoreFailed";
+
+  /** @param cause What went wrong: the error for the user. */
+  constructor(override readonly cause: unknown) {
+    super("a template was not restored");
+  }
+}
+
 /** Whether a boot through the kernel may go better: not where a port is taken, or a user cannot be made. */
-export function isTemplatesFault(error: unknown): boolean {
+export function isWorthAColdBoot(error: unknown): boolean {
   return !(error instanceof MayflyError) || error.code === "BOOT_FAILED" || error.code === "BOOT_TIMEOUT";
+}
+
+/**
+ * Whether it is the template that is to blame, so that it is no good for others either: where its restore has failed, and
+ * not for lack of something of the host's (too many open files), nor for what came after it.
+ */
+export function isTemplatesFault(error: unknown): boolean {
+  return error instanceof RestoreFailed && isWorthAColdBoot(error.cause) && !isOfSystem(error.cause);
+}
+
+/** Whether a call of the operating system has failed. */
+function isOfSystem(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error;
 }
 
 /**
