@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { open, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { run } from "./run";
 
@@ -81,7 +81,42 @@ export async function readFileIfExists(path: string): Promise<string | undefined
   }
 }
 
-/** Copies a file without its holes; at no cost where the filesystem can share blocks. */
-export async function copySparse(from: string, to: string, signal: AbortSignal): Promise<void> {
-  await run("cp", ["--sparse=always", "--reflink=auto", from, to], { signal });
+/** Writes such a file anew from its start, in its place. */
+export async function rewriteUntrusted(path: string, content: Buffer): Promise<void> {
+  const file = await openUntrusted(path, constants.O_WRONLY);
+  try {
+    await file.writeFile(content);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Copies a file without its holes to a new one; at no cost where the filesystem can share blocks. Throws where there is one. */
+export async function copySparse(from: string | FileHandle, to: string, signal: AbortSignal): Promise<void> {
+  const target = await open(to, "wx", 0o600); // not by cp, which writes through a link that is there
+  try {
+    const source = typeof from === "string" ? from : pathOf(from);
+    await run("cp", ["--sparse=always", "--reflink=auto", source, pathOf(target)], { signal });
+  } finally {
+    await target.close();
+  }
+}
+
+/** By which other programs of this user open the very file that we have open. */
+function pathOf({ fd }: FileHandle): string {
+  return `/proc/${String(process.pid)}/fd/${String(fd)}`;
+}
+
+/**
+ * Opens a file in a folder that a machine's container may write to. A qemu that its guest has taken over could have put
+ * something else in its place: a link to a file of the host's, or a pipe.
+ *
+ * @param flags As of open(2), `O_RDONLY` or `O_WRONLY`.
+ * @throws An error where it is no regular file.
+ */
+export async function openUntrusted(path: string, flags: number): Promise<FileHandle> {
+  const file = await open(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new Error(`${path} is no regular file: the machine's container has replaced it`);
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { once } from "node:events";
 import { connect, createServer, Socket, type Server } from "node:net";
 import { join } from "node:path";
@@ -38,9 +38,15 @@ export async function listenInFolder(folder: string, name: string): Promise<Serv
 
 /**
  * Opens a named pipe without waiting for the other end, and without taking one of Node's few file threads. Opened both
- * ways, as Linux allows (fifo(7)): so it neither fails nor ends while nobody else has it open.
+ * ways, as Linux allows (fifo(7)): so it neither fails nor ends while nobody else has it open. Throws where there is
+ * something else than a pipe, such as a link: the folder is open to the other end, which may mean no good.
  */
 export function openPipe(folder: string, name: string, direction: "read" | "write"): Socket {
-  const descriptor = openSync(join(folder, name), constants.O_RDWR | constants.O_NONBLOCK);
+  const path = join(folder, name);
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  if (!fstatSync(descriptor).isFIFO()) {
+    closeSync(descriptor);
+    throw new Error(`${path} is no pipe: the machine's container has replaced it`);
+  }
   return new Socket({ fd: descriptor, readable: direction === "read", writable: direction === "write" });
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { rewriteUntrusted } from "../host/files";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifySelf, isAlive } from "../host/process-identity";
@@ -195,7 +196,7 @@ export class Machines {
     await withAgent(this.shelf, id, signal, async (agent) => agent.applyAccess(tar, signal));
     const kept = JSON.parse(await readFile(this.shelf.file(id, IDENTITY_FILE), "utf8")) as KeptIdentity;
     const disk = asDisk(await identityTar(kept.identity, access, kept));
-    await writeFile(join(this.shelf.shared(id), IDENTITY_DISK), disk, { flag: "r+" }); // qemu has it open: no new file
+    await rewriteUntrusted(join(this.shelf.shared(id), IDENTITY_DISK), disk); // qemu has it open: no new file
   }
 
   /** See {@link settleCommand}. */

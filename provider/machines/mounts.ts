@@ -1,4 +1,4 @@
-import { mkdir, chown, stat, writeFile } from "node:fs/promises";
+import { mkdir, lchown, stat, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
@@ -43,12 +43,13 @@ export async function startMount(
   const folder = socketFolder(machine.folder, index);
   await mkdir(folder, { mode: 0o700 });
   const { rootless } = await podman.prove(signal);
-  if (!rootless) await chown(folder, owner.uid, owner.gid);
+  // Not where a link leads: qemu may run already, and the folder is in its own.
+  if (!rootless) await lchown(folder, owner.uid, owner.gid);
   const rules = `${folder}.json`;
   const virtiofsd = findVirtiofsd();
   // The one in Rust changes back to root after each request, and confines itself only as root.
   const squashRoot = mount.ownerId !== 0 && !virtiofsd.inRust;
-  await writeFile(rules, JSON.stringify(mountRules(squashRoot)), { mode: 0o600 });
+  await writeFile(rules, JSON.stringify(mountRules(squashRoot)), { flag: "wx", mode: 0o600 });
   const part = `${machine.id}-${mountTag(index)}`;
   const args = [
     ...["run", "--detach", "--name", containerName(part), ...labelArgs(machine.id, machine.owner)],
@@ -63,7 +64,7 @@ export async function startMount(
   await podman.run(args, { signal });
   await waitServing(podman, part, mount.source, () => existsSync(join(folder, "ready")), signal);
   // virtiofsd listens; from now on the folder only has to let qemu pass, which is root without root's rights.
-  if (!rootless) await chown(folder, 0, 0);
+  if (!rootless) await lchown(folder, 0, 0);
 }
 
 async function waitServing(

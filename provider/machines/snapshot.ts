@@ -27,7 +27,9 @@ export async function save(qmp: Qmp, machine: string, template: string, signal: 
   try {
     const stored = once(server, "connection", { signal }).then(async ([socket]: Socket[]) => {
       if (socket === undefined) throw new Error("qemu did not connect");
-      await pipeline(socket, createWriteStream(join(template, TEMPLATE_FILES.state), { mode: 0o600 }), { signal });
+      // The folder is qemu's, too: a new file, or none, and not where a link of qemu's leads.
+      const state = createWriteStream(join(template, TEMPLATE_FILES.state), { flags: "wx", mode: 0o600 });
+      await pipeline(socket, state, { signal });
     });
     stored.catch(() => undefined); // waited for below
     const ended = migrationEnd(qmp, signal);

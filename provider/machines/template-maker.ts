@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
-import { copySparse } from "../host/files";
+import { copySparse, openUntrusted } from "../host/files";
 import type { Podman } from "../host/podman";
 import { span } from "../host/trace";
 import { Agent } from "./agent";
@@ -109,10 +110,18 @@ async function bootAndSave(
       if (answer !== "waiting") throw unfit(answer.replace(/^unfit /, ""));
       await span("save", () => save(qmp, machine.folder, draft, during));
     });
-    if (spec.scratchMiB !== undefined)
-      await copySparse(join(machine.folder, SCRATCH), join(draft, TEMPLATE_FILES.scratch), signal);
+    if (spec.scratchMiB !== undefined) await keepScratch(machine.folder, draft, signal);
   } finally {
     await span("discard", () => workshop.discard(id));
+  }
+}
+
+async function keepScratch(machine: string, draft: string, signal: AbortSignal): Promise<void> {
+  const scratch = await openUntrusted(join(machine, SCRATCH), constants.O_RDONLY);
+  try {
+    await copySparse(scratch, join(draft, TEMPLATE_FILES.scratch), signal);
+  } finally {
+    await scratch.close();
   }
 }
 

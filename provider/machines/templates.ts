@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { statSync } from "node:fs";
-import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { constants, statSync } from "node:fs";
+import { lstat, mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { readFileIfExists, writeFileAtomic } from "../host/files";
+import { openUntrusted, readFileIfExists, writeFileAtomic } from "../host/files";
 import { withLock } from "../host/locks";
 import { PASSABLE, type Paths } from "../host/paths";
 import { findProgram } from "../host/podman";
@@ -269,15 +269,23 @@ async function readSound(folder: string, text: string): Promise<TemplateRecord |
   }
 }
 
+/** Throws for what is no file: a link of the qemu's that wrote it would lead later machines to a file of the host's. */
 async function mark(folder: string): Promise<MemoryMark> {
-  const { ino, size, ctimeNs } = await stat(join(folder, TEMPLATE_FILES.memory), { bigint: true });
+  const seen = await lstat(join(folder, TEMPLATE_FILES.memory), { bigint: true });
+  if (!seen.isFile()) throw new Error("a template's memory is no file");
+  const { ino, size, ctimeNs } = seen;
   return { inode: String(ino), size: String(size), changed: String(ctimeNs) };
 }
 
 async function digest(file: string): Promise<string> {
-  return createHash("sha256")
-    .update(await readFile(file))
-    .digest("hex");
+  const opened = await openUntrusted(file, constants.O_RDONLY);
+  try {
+    return createHash("sha256")
+      .update(await opened.readFile())
+      .digest("hex");
+  } finally {
+    await opened.close();
+  }
 }
 
 /** Brings the memory to the disk, beside all else that goes on, and notes that it is there. */

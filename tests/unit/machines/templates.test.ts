@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
@@ -7,6 +16,7 @@ import { openPaths, type Paths } from "../../../provider/host/paths";
 import { TEMPLATE_FILES } from "../../../provider/machines/qemu-command";
 import type { MachineSpec } from "../../../provider/machines/spec";
 import { shapeOf, Templates } from "../../../provider/machines/templates";
+import { failureOf } from "../../support/context";
 
 let folder: string;
 let paths: Paths;
@@ -71,6 +81,18 @@ test.each(["memory", "state"] as const)("one whose %s was written to is not trus
   expect(await new Templates(paths).find(key)).toBeUndefined();
   await ensure();
   expect(made).toBe(2);
+});
+
+test.each(["memory", "state"] as const)("one whose %s is a link, of the qemu that wrote it, is none", async (name) => {
+  writeFileSync(join(folder, "host"), "the host's");
+  const linked = async (draft: string) => {
+    await make(draft);
+    rmSync(join(draft, TEMPLATE_FILES[name]));
+    symlinkSync(join(folder, "host"), join(draft, TEMPLATE_FILES[name]));
+  };
+  const ensured = new Templates(paths).ensure(shape, AbortSignal.timeout(20_000), linked, nobody);
+  expect((await failureOf(ensured)).message).toMatch(/ELOOP|is no file/);
+  expect(readdirSync(paths.templates)).toEqual([]);
 });
 
 test("that commands run on its machines is known of this one, not of the next that is made", async () => {
