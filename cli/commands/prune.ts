@@ -25,7 +25,7 @@ export function prune(): Command {
   return verbWithJson(
     "prune",
     "Remove what is left behind: VMs whose maker died half-way, whose time or session is over; the command's own that have ended; " +
-      "its private networks that no VM is in; builds of images that were killed; what has a record that cannot be read.",
+      "its private networks that no VM is in; builds of images and templates whose maker was killed; what has a record that cannot be read.",
     [
       "mayfly prune --dry-run",
       "mayfly prune --all --images   # also what the next VM makes anew: templates, and what images are booted from",
@@ -48,6 +48,7 @@ async function clean({ all, images, dryRun, json }: PruneOptions): Promise<void>
     ...(await vms(session)),
     ...(await networks(session)),
     ...(await builds(session)),
+    ...(await killedTemplates(session)),
     ...unusedTemplates,
     ...(images === true ? await artefacts(session, new Set(unusedTemplates.map(({ name }) => name))) : []),
   ];
@@ -98,6 +99,13 @@ async function builds({ images }: Session): Promise<Leftover[]> {
   return (await images.killedBuilds()).map((name) => ({
     ...{ kind: "build" as const, name, reason: "the process that built this image died" },
     remove: () => images.removeKilledBuild(name),
+  }));
+}
+
+async function killedTemplates({ machines }: Session): Promise<Leftover[]> {
+  return (await machines.killedTemplates()).map((key) => ({
+    ...{ kind: "template" as const, name: key, reason: "the process that made it died" },
+    remove: () => machines.removeKilledTemplate(key),
   }));
 }
 

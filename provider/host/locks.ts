@@ -24,8 +24,7 @@ export async function withLock<T>(
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, `${name.replaceAll(/[^\w.-]/g, "_")}.lock`);
+  const path = pathOf(folder, name);
   const mine = describeSelf();
   await acquire(path, mine, name, signal);
   try {
@@ -33,6 +32,29 @@ export async function withLock<T>(
   } finally {
     await release(path, mine);
   }
+}
+
+/** Runs work like {@link withLock}, but only where nobody else holds the lock. Does not wait. */
+export async function ifFree(folder: string, name: string, work: () => Promise<void>): Promise<void> {
+  const path = pathOf(folder, name);
+  const mine = describeSelf();
+  if (!(await take(path, mine))) return;
+  try {
+    await work();
+  } finally {
+    await release(path, mine);
+  }
+}
+
+/** Whether a living process holds a lock. */
+export async function isLocked(folder: string, name: string): Promise<boolean> {
+  const holder = holderOf((await readLock(pathOf(folder, name))) ?? "");
+  return holder !== undefined && isAlive(holder);
+}
+
+function pathOf(folder: string, name: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return join(folder, `${name.replaceAll(/[^\w.-]/g, "_")}.lock`);
 }
 
 async function acquire(path: string, mine: string, name: string, signal: AbortSignal): Promise<void> {

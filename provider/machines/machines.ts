@@ -151,6 +151,16 @@ export class Machines {
     await this.templates.remove(key);
   }
 
+  /** Keys of templates whose maker was killed half-way. */
+  async killedTemplates(): Promise<string[]> {
+    return this.templates.killed();
+  }
+
+  /** Removes what such a maker has left. */
+  async removeKilledTemplate(key: string): Promise<void> {
+    await this.templates.removeKilled(key);
+  }
+
   /** Starts a machine when it is its turn: see {@link Admission}. */
   async inTurn<T>(memoryMiB: number, progress: Progress, work: () => Promise<T>): Promise<T> {
     return this.admission.inTurn(memoryMiB, progress, work);

@@ -3,7 +3,7 @@ import { constants, statSync } from "node:fs";
 import { lstat, mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { openUntrusted, readFileIfExists, writeFileAtomic } from "../host/files";
-import { withLock } from "../host/locks";
+import { ifFree, isLocked, withLock } from "../host/locks";
 import { PASSABLE, type Paths } from "../host/paths";
 import { findProgram } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
@@ -99,6 +99,7 @@ const TOO_SLOW = / (?:after|within) \d+ s$/; // in the words of guest/agent.sh
 const SLOW_MS = 15 * 60_000;
 const ON_DISK = "on-disk"; // the memory's pages have reached the disk: good for the host's next boot too
 const RUNS_COMMANDS = "runs-commands"; // see Template
+const DRAFT = ".draft"; // behind the key: what is being made, under the lock of the key; see lockOf
 const CAP_BYTES = 8 * 1024 ** 3; // some fifty templates
 
 /** The templates of this host: found, made once, checked before each use, and thrown out when there are too many. */
@@ -148,11 +149,11 @@ export class Templates {
     const key = Templates.key(shape);
     return (
       (await this.find(key)) ??
-      withLock(this.paths.locks, `template-${key}`, signal, async () => {
+      withLock(this.paths.locks, lockOf(key), signal, async () => {
         const known = await this.find(key);
         if (known !== undefined) return known;
         await this.makeRoom(await inUse());
-        const draft = join(this.paths.templates, `${key}.draft`);
+        const draft = this.folder(key + DRAFT);
         await rm(draft, { recursive: true, force: true }); // of a maker that was killed
         await mkdir(draft, { mode: PASSABLE });
         try {
@@ -215,6 +216,21 @@ export class Templates {
     await rm(this.folder(key), { recursive: true, force: true, maxRetries: 5 });
   }
 
+  /** Keys of templates whose maker was killed before they were finished: there is a draft, and nobody works on it. */
+  async killed(): Promise<string[]> {
+    const drafts = (await readdir(this.paths.templates)).filter((name) => name.endsWith(DRAFT));
+    const keys = drafts.map((name) => name.slice(0, -DRAFT.length));
+    const held = await Promise.all(keys.map(async (key) => isLocked(this.paths.locks, lockOf(key))));
+    return keys.filter((_, index) => held[index] === false);
+  }
+
+  /** Removes what a killed maker has left; nothing of one that is under way again by now. */
+  async removeKilled(key: string): Promise<void> {
+    await ifFree(this.paths.locks, lockOf(key), async () =>
+      rm(this.folder(key + DRAFT), { recursive: true, force: true }),
+    );
+  }
+
   private async finish(key: string, shape: Shape, draft: string): Promise<Template> {
     const record: TemplateRecord = {
       shape,
@@ -230,9 +246,10 @@ export class Templates {
     return { key, folder, state: record.state, runsCommands: false };
   }
 
-  /** Throws out the templates that were not used for longest, until all together are below the cap. */
+  /** Throws out what killed makers have left, then the templates that were not used for longest, down to the cap. */
   private async makeRoom(inUse: ReadonlySet<string>): Promise<void> {
-    const names = await readdir(this.paths.templates);
+    for (const key of await this.killed()) await this.removeKilled(key);
+    const names = (await readdir(this.paths.templates)).filter((name) => !name.endsWith(DRAFT));
     const found = await Promise.all(
       names.map(async (key) => {
         const used = await stat(join(this.folder(key), RECORD)).catch(() => undefined);
@@ -243,7 +260,7 @@ export class Templates {
     let bytes = found.reduce((sum, template) => sum + template.bytes, 0);
     for (const template of found.sort((a, b) => a.used - b.used)) {
       if (bytes <= this.capBytes) return;
-      if (inUse.has(template.key) || template.key.endsWith(".draft")) continue;
+      if (inUse.has(template.key)) continue;
       await this.remove(template.key);
       bytes -= template.bytes;
     }
@@ -252,6 +269,11 @@ export class Templates {
   private folder(key: string): string {
     return join(this.paths.templates, key);
   }
+}
+
+/** What whoever makes a template holds meanwhile. */
+function lockOf(key: string): string {
+  return `template-${key}`;
 }
 
 /** Reads a template's record; `undefined` where its files are not as it says. */

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { ARCHITECTURES } from "../../../provider/architectures";
+import { withLock } from "../../../provider/host/locks";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { TEMPLATE_FILES } from "../../../provider/machines/qemu-command";
 import type { MachineSpec } from "../../../provider/machines/spec";
@@ -145,6 +146,37 @@ test("when there is too much, the least recently used goes, but none that is in 
   const inUse = () => Promise.resolve(new Set(["older-in-use"]));
   await templates.ensure(shape, AbortSignal.timeout(20_000), make, inUse);
   expect(readdirSync(paths.templates).sort()).toEqual([key, "older-in-use"].sort());
+});
+
+test("what a killed maker has left is told of and goes, what is being made neither goes nor counts", async () => {
+  const templates = new Templates(paths);
+  const half = (name: string) => {
+    mkdirSync(join(paths.templates, `${name}.draft`));
+    writeFileSync(join(paths.templates, `${name}.draft`, TEMPLATE_FILES.memory), "half");
+  };
+  half("dead");
+  half("under-way");
+  const signal = AbortSignal.timeout(20_000);
+  await withLock(paths.locks, "template-under-way", signal, async () => {
+    expect(await templates.killed()).toEqual(["dead"]);
+    await templates.removeKilled("under-way");
+    expect(readdirSync(paths.templates).sort()).toEqual(["dead.draft", "under-way.draft"]);
+    await templates.ensure(shape, signal, make, nobody);
+    expect(readdirSync(paths.templates).sort()).toEqual([key, "under-way.draft"].sort());
+  });
+  await templates.removeKilled("under-way");
+  expect(readdirSync(paths.templates)).toEqual([key]);
+});
+
+test("what is being made counts for nothing where room is made", async () => {
+  mkdirSync(join(paths.templates, "under-way.draft"));
+  writeFileSync(join(paths.templates, "under-way.draft", TEMPLATE_FILES.memory), "x".repeat(65_536));
+  await withLock(paths.locks, "template-under-way", AbortSignal.timeout(20_000), async () => {
+    await ensure();
+    const other = shapeOf({ ...spec, cpus: 1 }, boot);
+    await new Templates(paths, 32_768).ensure(other, AbortSignal.timeout(20_000), make, nobody);
+    expect(readdirSync(paths.templates).sort()).toEqual([key, Templates.key(other), "under-way.draft"].sort());
+  });
 });
 
 test.each([
