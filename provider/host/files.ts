@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { open, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { run } from "./run";
 
 /** Writes a file so that readers see the old text or the new, never a part, also after a power cut: the new one then. */
@@ -62,7 +62,21 @@ export function isDraftOf(path: string, draft: string): boolean {
   return draft.startsWith(`${path}.`) && draft.endsWith(".tmp");
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Brings a file, or a folder with all that is in it, to the disk. */
+export async function syncTree(path: string): Promise<void> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    if ((await file.stat()).isDirectory())
+      for (const entry of await readdir(path, { withFileTypes: true }))
+        if (entry.isFile() || entry.isDirectory()) await syncTree(join(path, entry.name));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Brings the names in a folder to the disk. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {
     await folder.sync();

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rename, rm, utimes } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { syncFolder, syncTree } from "../host/files";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 
@@ -32,7 +33,10 @@ export async function once(
     const draft = join(paths.scratch, randomBytes(8).toString("hex"));
     await mkdir(draft, { mode: 0o700 });
     try {
-      await rename(await make(draft), place);
+      const made = await make(draft);
+      await syncTree(made); // whoever finds it takes it for whole, also after a power cut
+      await rename(made, place);
+      await syncFolder(dirname(place));
     } finally {
       await rm(draft, { recursive: true, force: true });
       await rm(`${draft}.made`, { force: true });

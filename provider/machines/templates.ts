@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { constants, statSync } from "node:fs";
-import { lstat, mkdir, open, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { mkdir, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { openUntrusted, readFileIfExists, writeFileAtomic } from "../host/files";
+import { readFileIfExists, writeFileAtomic } from "../host/files";
 import { ifFree, isLocked, withLock } from "../host/locks";
 import { PASSABLE, type Paths } from "../host/paths";
 import { findProgram } from "../host/podman";
@@ -11,6 +11,7 @@ import type { BootArtefacts } from "../images/artefacts";
 import { architectureOf, kernelOf } from "./plan";
 import { slotCount, TEMPLATE_FILES } from "./qemu-command";
 import type { MachineSpec } from "./spec";
+import { describeFiles, readSound, settle, type TemplateRecord } from "./template-files";
 
 /** The saved memory and device state of a machine that has booted and waits for its identity. */
 export interface Template {
@@ -57,17 +58,6 @@ function programVersion(name: string): string {
   return `${path} ${String(size)} ${String(mtimeMs)}`;
 }
 
-/** What is on disk beside a template's files. */
-interface TemplateRecord {
-  readonly shape: Shape;
-  /** SHA-256 of the state. */
-  readonly state: string;
-  /** The memory as it was when saved. */
-  readonly memory: MemoryMark;
-  /** The boot of the host in which it was made. */
-  readonly bootId: string;
-}
-
 /** What is known of a shape that no template can be made of. */
 interface Refusal {
   readonly reason: string;
@@ -86,18 +76,10 @@ export interface ListedTemplate {
   readonly usedAt: number;
 }
 
-/** Tells whether a file was written to since: nobody can set an inode's change time (stat(2), st_ctime). */
-interface MemoryMark {
-  readonly inode: string;
-  readonly size: string;
-  readonly changed: string;
-}
-
 const RECORD = "template.json";
 const UNFIT = ".unfit.json"; // behind the key: a file instead of a folder
 const TOO_SLOW = / (?:after|within) \d+ s$/; // in the words of guest/agent.sh
 const SLOW_MS = 15 * 60_000;
-const ON_DISK = "on-disk"; // the memory's pages have reached the disk: good for the host's next boot too
 const RUNS_COMMANDS = "runs-commands"; // see Template
 const DRAFT = ".draft"; // behind the key: what is being made, under the lock of the key; see lockOf
 const CAP_BYTES = 8 * 1024 ** 3; // some fifty templates
@@ -232,12 +214,7 @@ export class Templates {
   }
 
   private async finish(key: string, shape: Shape, draft: string): Promise<Template> {
-    const record: TemplateRecord = {
-      shape,
-      state: await digest(join(draft, TEMPLATE_FILES.state)),
-      memory: await mark(draft),
-      bootId: hostBootId(),
-    };
+    const record = await describeFiles(draft, shape);
     await writeFileAtomic(join(draft, RECORD), JSON.stringify(record));
     await this.remove(key);
     const folder = this.folder(key);
@@ -274,49 +251,4 @@ export class Templates {
 /** What whoever makes a template holds meanwhile. */
 function lockOf(key: string): string {
   return `template-${key}`;
-}
-
-/** Reads a template's record; `undefined` where its files are not as it says. */
-async function readSound(folder: string, text: string): Promise<TemplateRecord | undefined> {
-  try {
-    const record = JSON.parse(text) as TemplateRecord;
-    const isKept = record.bootId === hostBootId() || (await readFileIfExists(join(folder, ON_DISK))) !== undefined;
-    const isSound =
-      isKept &&
-      JSON.stringify(record.memory) === JSON.stringify(await mark(folder)) &&
-      record.state === (await digest(join(folder, TEMPLATE_FILES.state)));
-    return isSound ? record : undefined;
-  } catch {
-    return undefined; // a file is missing, or the record is no JSON
-  }
-}
-
-/** Throws for what is no file: a link of the qemu's that wrote it would lead later machines to a file of the host's. */
-async function mark(folder: string): Promise<MemoryMark> {
-  const seen = await lstat(join(folder, TEMPLATE_FILES.memory), { bigint: true });
-  if (!seen.isFile()) throw new Error("a template's memory is no file");
-  const { ino, size, ctimeNs } = seen;
-  return { inode: String(ino), size: String(size), changed: String(ctimeNs) };
-}
-
-async function digest(file: string): Promise<string> {
-  const opened = await openUntrusted(file, constants.O_RDONLY);
-  try {
-    return createHash("sha256")
-      .update(await opened.readFile())
-      .digest("hex");
-  } finally {
-    await opened.close();
-  }
-}
-
-/** Brings the memory to the disk, beside all else that goes on, and notes that it is there. */
-async function settle(folder: string): Promise<void> {
-  const file = await open(join(folder, TEMPLATE_FILES.memory), "r");
-  try {
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await writeFileAtomic(join(folder, ON_DISK), "");
 }

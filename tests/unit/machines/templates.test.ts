@@ -8,16 +8,20 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import type * as FilePromises from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { basename, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { ARCHITECTURES } from "../../../provider/architectures";
 import { withLock } from "../../../provider/host/locks";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { TEMPLATE_FILES } from "../../../provider/machines/qemu-command";
 import type { MachineSpec } from "../../../provider/machines/spec";
+import { settle } from "../../../provider/machines/template-files";
 import { shapeOf, Templates } from "../../../provider/machines/templates";
 import { failureOf } from "../../support/context";
+
+const files = jest.requireActual<typeof FilePromises>("node:fs/promises");
 
 let folder: string;
 let paths: Paths;
@@ -146,6 +150,42 @@ test("when there is too much, the least recently used goes, but none that is in 
   const inUse = () => Promise.resolve(new Set(["older-in-use"]));
   await templates.ensure(shape, AbortSignal.timeout(20_000), make, inUse);
   expect(readdirSync(paths.templates).sort()).toEqual([key, "older-in-use"].sort());
+});
+
+describe("a template with a scratch disk", () => {
+  const withScratch = async (draft: string) => {
+    await make(draft);
+    writeFileSync(join(draft, TEMPLATE_FILES.scratch), "disk");
+  };
+  const ensured = () => new Templates(paths).ensure(shape, AbortSignal.timeout(20_000), withScratch, nobody);
+  const trusted = async () => (await new Templates(paths).find(key)) !== undefined;
+
+  test("is trusted as long as that is as it was", async () => {
+    const template = await ensured();
+    expect(await trusted()).toBe(true);
+    writeFileSync(join(template.folder, TEMPLATE_FILES.scratch), "DISK");
+    expect(await trusted()).toBe(false);
+  });
+
+  test("and a record of a former version, which does not know it, is not", async () => {
+    const record = join((await ensured()).folder, "template.json");
+    const { scratch: _, ...former } = JSON.parse(readFileSync(record, "utf8")) as Record<string, unknown>;
+    writeFileSync(record, JSON.stringify(former));
+    expect(await trusted()).toBe(false);
+  });
+
+  test("is good for another boot of the host once all of it is on the disk", async () => {
+    const template = await ensured();
+    const synced: string[] = [];
+    const { open } = files;
+    jest.spyOn(files, "open").mockImplementation(async (path, flags, mode) => {
+      synced.push(basename(String(path)));
+      return open(path, flags, mode);
+    });
+    await settle(template.folder).finally(() => jest.restoreAllMocks());
+    expect(synced).toEqual(expect.arrayContaining(Object.values(TEMPLATE_FILES)));
+    expect(readdirSync(template.folder)).toContain("on-disk");
+  });
 });
 
 test("what a killed maker has left is told of and goes, what is being made neither goes nor counts", async () => {
