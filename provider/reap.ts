@@ -37,11 +37,21 @@ export function leftover(
   ownersNext: boolean,
   makerAlive = isAlive(record.madeBy),
 ): string | undefined {
-  if (record.expiresAt !== undefined && record.expiresAt < now) return "its time was over";
+  if (hasExpired(record, now, makerAlive)) return "its time was over";
   if (hasLostSession(record)) return "its session has ended";
   if (makerAlive || record.phase === "committed" || known) return undefined;
   if (record.phase === "starting") return "the process that made it died before it was finished";
   return ownersNext ? "Pulumi ended before it could note that it exists" : undefined;
+}
+
+/** Not while it is being made: in records of former versions its time runs already. */
+function hasExpired(
+  { phase, expiresAt }: Pick<MachineRecord, "phase" | "expiresAt">,
+  now: number,
+  makerAlive: boolean,
+): boolean {
+  if (phase === "starting" && makerAlive) return false;
+  return expiresAt !== undefined && expiresAt < now;
 }
 
 function hasLostSession({ owner }: { readonly owner?: Pick<MachineRecord["owner"], "session"> }): boolean {

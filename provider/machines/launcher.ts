@@ -8,7 +8,7 @@ import { Agent } from "./agent";
 import { whileBooting, type Booting } from "./boot";
 import { lastConsoleLines } from "./console";
 import { containerName, inspectContainer, startContainer, type ContainerSpec, type OnHost } from "./container";
-import { startExpiry } from "./expiry";
+import { startLifetime } from "./expiry";
 import { makeFolder } from "./folder";
 import { identityTar, type KeptIdentity } from "./identity";
 import { plugMount, startMount } from "./mounts";
@@ -139,8 +139,7 @@ export class Launcher {
     const { spec, boot, bootTimeout, lifetime, seats } = plan;
     const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort, disk };
     await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
-    if (lifetime !== undefined)
-      await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
+    if (lifetime !== undefined) await startLifetime(this.shelf, id, lifetime);
     const [consoleLog, addresses] = [this.shelf.consoleLog(id), seats.map(({ address }) => address)];
     return { sshPort, ports, consoleLog, addresses };
   }

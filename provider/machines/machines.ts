@@ -16,7 +16,7 @@ import { lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
 import { startFromDisk } from "./disk/launcher";
 import { settleCommand, type GuestCommand } from "./disk/settle";
-import { startExpiry, stopExpiry } from "./expiry";
+import { startLifetime, stopExpiry } from "./expiry";
 import { IDENTITY_DISK } from "./folder";
 import { findExits } from "./exits";
 import { startFromImage } from "./image-start";
@@ -58,7 +58,7 @@ export class Machines {
     this.power = new Power(this.shelf, this.launcher, podman, this.turns);
     this.workshop = {
       ...{ podman, templates: this.templates, turns: this.turns },
-      // It becomes no VM: without the image's name none is listed, without a lifetime none ends.
+      // It becomes no VM: without the image's name none is listed.
       begin: async (id, { owner, spec, boot }, signal) => this.begin(id, { owner, spec, boot }, signal),
       launch: async (id, plan, how, signal) => {
         await this.launcher.launch(id, { ...plan, identity: { mac: newMac() }, seats: [], exits: [] }, how, signal);
@@ -221,9 +221,7 @@ export class Machines {
     if (record.expiry !== undefined) stopExpiry(record.expiry);
     const { expiresAt: _, expiry: __, ...rest } = record;
     if (lifetime === undefined) return this.shelf.records.write(id, rest);
-    const expiresAt = Math.floor(Date.now() / 1_000) + lifetime;
-    await this.shelf.records.write(id, { ...rest, expiresAt });
-    await this.shelf.change(id, { expiry: await startExpiry(id, lifetime, this.shelf.file(id, "expiry.log")) });
+    await startLifetime(this.shelf, id, lifetime);
   }
 
   /**

@@ -16,7 +16,7 @@ export interface MachineRecord {
   readonly madeBy: ProcessIdentity;
   /** Seconds since 1970. */
   readonly createdAt: number;
-  /** Seconds since 1970; absent: never. */
+  /** Seconds since 1970; absent: never, or not up yet: its lifetime begins when it is. */
   readonly expiresAt?: number;
   /** The process that ends it then. */
   readonly expiry?: ProcessIdentity;
@@ -42,13 +42,12 @@ export interface MachineRecord {
   readonly template?: string;
 }
 
-/** What goes on record of a machine to be made; a template's has no image and no lifetime. */
-export type RecordedPlan = Pick<MachinePlan, "owner" | "spec" | "boot"> &
-  Partial<Pick<MachinePlan, "image" | "lifetime">>;
+/** What goes on record of a machine to be made; a template's has no image. */
+export type RecordedPlan = Pick<MachinePlan, "owner" | "spec" | "boot"> & Partial<Pick<MachinePlan, "image">>;
 
 /** What is put on record before there is anything of a machine. */
 export function firstRecord(
-  { owner, image, lifetime, spec, boot }: RecordedPlan,
+  { owner, image, spec, boot }: RecordedPlan,
   madeBy: ProcessIdentity,
   seats: readonly Seat[],
 ): MachineRecord {
@@ -59,7 +58,6 @@ export function firstRecord(
     ...{ size: { cpus, memoryMiB, scratchMiB, accelerator } },
     ...(image !== undefined && { image }),
     ...(isBootDisk(boot) && { agentless: true as const }),
-    ...(lifetime !== undefined && { expiresAt: createdAt + lifetime }),
   };
 }
 

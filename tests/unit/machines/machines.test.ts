@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { Podman } from "../../../provider/host/podman";
-import { identifySelf } from "../../../provider/host/process-identity";
+import { identifySelf, isAlive } from "../../../provider/host/process-identity";
 import { Records } from "../../../provider/host/records";
 import { Machines } from "../../../provider/machines/machines";
-import type { MachineRecord } from "../../../provider/machines/record";
+import { firstRecord, type MachineRecord } from "../../../provider/machines/record";
+import { bareSpec } from "../../../provider/machines/spec";
+import { eventually } from "../../support/eventually";
 
 let paths: Paths;
 let records: Records<MachineRecord>;
@@ -41,6 +43,26 @@ test("a machine that is ready is on record as such; one that has run a command s
   expect(readFileSync(join(template.folder, "runs-commands"), "utf8")).toBe("digest");
   rmSync(template.folder, { recursive: true }); // thrown out meanwhile
   await machines.ready("web-1", template);
+});
+
+test("a machine's lifetime is on record once it has begun, and not when it is only asked for", async () => {
+  const spec = bareSpec({
+    cpus: 1,
+    memoryMiB: 256,
+    scratchMiB: undefined,
+    accelerator: "tcg",
+    kernelArgs: [],
+  } as never);
+  const asked = { owner: { project: "p", stack: "s", resource: "web" }, spec, boot: { version: "1" }, lifetime: 60 };
+  expect(firstRecord(asked as never, identifySelf(), [])).not.toHaveProperty("expiresAt");
+  const before = Math.floor(Date.now() / 1_000);
+  await machines.changeLifetime("web-1", 3_600);
+  const begun = await records.read("web-1");
+  expect(begun?.expiresAt).toBeGreaterThanOrEqual(before + 3_600);
+  expect(begun?.expiry && isAlive(begun.expiry)).toBe(true);
+  await machines.changeLifetime("web-1", undefined);
+  expect(await records.read("web-1")).not.toHaveProperty("expiresAt");
+  await eventually("its process has ended", 20, () => begun?.expiry !== undefined && !isAlive(begun.expiry));
 });
 
 test("a machine whose record can't be read is removed like others, with its containers and its folder", async () => {

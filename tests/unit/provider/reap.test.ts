@@ -23,6 +23,9 @@ test.each([
     false,
     undefined,
   ],
+  ["half made, maker at work, and its time over on record", record("starting", 5), false, true, true, undefined],
+  ["half made, maker dead, and its time over", record("starting", 5), false, true, false, /time was over/],
+  ["finished, and its time is over", record("ready", 5), true, true, true, /time was over/],
   ["committed, but its time is over", record("committed", 5), true, true, false, /time was over/],
 ])("%s", (_, machine, known, ownersNext, makerAlive, expected) => {
   const reason = leftover(machine, 10, known, ownersNext, makerAlive);
