@@ -51,10 +51,22 @@ export function partialFailure(
 
 /** A full disk may show at any file that we write; a host program says so in its own words (`host/tool-error.ts`). */
 function diskFull(error: NodeJS.ErrnoException): MayflyError | undefined {
+  if (error.syscall === "watch") return undefined; // inotify(7) has the same word for its own limits
   if (error.code !== "ENOSPC" && error.code !== "EDQUOT") return undefined;
   return new MayflyError("DISK_FULL", "a disk of this host is full", {
     evidence: error.message,
     remedy: "free some space (`df -h`), or move the data folder with MAYFLY_HOME=/larger/disk",
+    cause: error,
+  });
+}
+
+/** Linux lets a user watch so many files, in so many ways at a time, and other programs do so, too. */
+function watchesUsedUp(error: NodeJS.ErrnoException): MayflyError | undefined {
+  if (error.syscall !== "watch" || !["ENOSPC", "EMFILE"].includes(error.code ?? "")) return undefined;
+  const limit = error.code === "ENOSPC" ? "fs.inotify.max_user_watches" : "fs.inotify.max_user_instances";
+  return new MayflyError("TOOL_FAILED", "this user may watch no more files on this host", {
+    evidence: error.message,
+    remedy: `raise the limit: sudo sysctl ${limit}=$(($(sysctl -n ${limit}) * 4)); or end what watches many files`,
     cause: error,
   });
 }
@@ -65,7 +77,7 @@ function diskFull(error: NodeJS.ErrnoException): MayflyError | undefined {
  */
 function describe(thrown: unknown): { message: string; stack: string } {
   if (!(thrown instanceof Error)) return { message: String(thrown), stack: "" };
-  const error = diskFull(thrown) ?? thrown;
+  const error = diskFull(thrown) ?? watchesUsedUp(thrown) ?? thrown;
   if (error instanceof MayflyError) return { message: error.message, stack: "" };
   return { message: `${error.name}: ${error.message}`, stack: error.stack ?? "" };
 }

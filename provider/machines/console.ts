@@ -1,4 +1,4 @@
-import { createReadStream, watch, type FSWatcher } from "node:fs";
+import { createReadStream, watch } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { basename, dirname } from "node:path";
@@ -56,12 +56,14 @@ export function fatalConsoleText(text: string): string | undefined {
   return undefined;
 }
 
+const POLL_MS = 200;
+
 /** Follows a console's log as it grows. */
 export class ConsoleWatch implements Disposable {
   /** Resolves with the reason when the console shows that the boot cannot succeed any more; never rejects. */
   readonly fatal: Promise<string>;
   private tellFatal: (reason: string) => void = () => undefined;
-  private readonly watcher: FSWatcher;
+  private readonly stop: () => void;
   private text = "";
   private read = 0;
   private reading: Promise<void> | undefined;
@@ -72,16 +74,28 @@ export class ConsoleWatch implements Disposable {
     this.fatal = new Promise((resolve) => {
       this.tellFatal = resolve;
     });
-    this.watcher = watch(dirname(file), (_, name) => {
-      if (name === basename(file)) this.look();
-    });
-    this.watcher.on("error", () => undefined); // the folder is gone, and with it what there was to watch
+    this.stop = this.follow();
     this.look();
+  }
+
+  /** Looks at each change. Where the user's watches are used up (inotify(7)), now and then: no reason for no VM. */
+  private follow(): () => void {
+    try {
+      const watcher = watch(dirname(this.file), (_, name) => {
+        if (name === basename(this.file)) this.look();
+      });
+      watcher.on("error", () => undefined); // the folder is gone, and with it what there was to watch
+      return () => watcher.close();
+    } catch (error) {
+      if (!["ENOSPC", "EMFILE"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      const timer = setInterval(() => this.look(), POLL_MS).unref();
+      return () => clearInterval(timer);
+    }
   }
 
   /** Stops following. */
   [Symbol.dispose](): void {
-    this.watcher.close();
+    this.stop();
   }
 
   /** One read at a time; a change during a read is looked at after it. */

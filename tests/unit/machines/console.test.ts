@@ -1,4 +1,5 @@
-import { expect, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
+import type * as Files from "node:fs";
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,6 +49,23 @@ test("a reason that comes in parts is told when it is whole", async () => {
     appendFileSync(log, `${line("F", " to kill init!\r")}\n`);
     expect(await telling).toBe("the kernel panicked: Attempted to kill init!");
   } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test.each(["ENOSPC", "EMFILE"])("a console is followed, too, where watching fails with %s", async (code) => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly-console-"));
+  const log = join(folder, "console.log");
+  const watching = jest.spyOn(jest.requireActual<typeof Files>("node:fs"), "watch").mockImplementation(() => {
+    throw Object.assign(new Error(`${code}: no more`), { code, syscall: "watch" });
+  });
+  try {
+    using watch = new ConsoleWatch(log);
+    writeFileSync(log, `${line("F", "Kernel panic - not syncing: oops\r")}\n`);
+    expect(await watch.fatal).toBe("the kernel panicked: oops");
+    expect(watching).toHaveBeenCalled();
+  } finally {
+    watching.mockRestore();
     rmSync(folder, { recursive: true });
   }
 });
