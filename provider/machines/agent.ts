@@ -187,9 +187,9 @@ const FAILURES: Readonly<Record<Verb, Failure>> = {
 const SEED_BYTES = 40;
 
 /** The host's time and a seed for the guest's random pool, as `guest/helper/renew.h` reads them. */
-function renewal(): Buffer {
+export function renewal(): Buffer {
   const time = Buffer.alloc(16);
-  const now = performance.timeOrigin + performance.now(); // Date.now() has no fraction of a millisecond
+  const now = Date.now(); // not performance's time, which knows of no step of the clock and stands still in a suspend
   time.writeBigInt64LE(BigInt(Math.floor(now / 1_000)), 0);
   time.writeBigInt64LE(BigInt(Math.floor((now % 1_000) * 1e6)), 8);
   return Buffer.concat([time, randomBytes(SEED_BYTES)]);
