@@ -5,23 +5,28 @@ export type Say = (text: string) => void;
 
 const SILENT_MS = 1_000; // quicker steps pass without a word
 const REPEAT_MS = 10_000; // a CI log shows that we live
+const LONG_MS = 60_000; // who has waited for so long hears of it less often
+const LONG_REPEAT_MS = 30_000;
 
 /** Runs one step of a longer piece of work, and tells a person who would start to wonder. */
 export async function step<T>(say: Say, title: string, work: () => Promise<T>): Promise<T> {
   const started = performance.now();
-  const elapsed = () => `${((performance.now() - started) / 1_000).toFixed(1)} s`;
+  const sinceMs = () => performance.now() - started;
+  const elapsed = () => `${(sinceMs() / 1_000).toFixed(1)} s`;
   const first = setTimeout(() => {
     say(`${title}…`);
   }, SILENT_MS).unref();
-  const repeat = setInterval(() => {
+  const sayAgain = () => {
     say(`${title}… ${elapsed()}`);
-  }, REPEAT_MS).unref();
+    repeat = setTimeout(sayAgain, sinceMs() < LONG_MS ? REPEAT_MS : LONG_REPEAT_MS).unref();
+  };
+  let repeat = setTimeout(sayAgain, REPEAT_MS).unref();
   try {
     const result = await span(title, work);
-    if (performance.now() - started > SILENT_MS) say(`${title}: done in ${elapsed()}`);
+    if (sinceMs() > SILENT_MS) say(`${title}: done in ${elapsed()}`);
     return result;
   } finally {
     clearTimeout(first);
-    clearInterval(repeat);
+    clearTimeout(repeat);
   }
 }
