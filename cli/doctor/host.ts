@@ -27,8 +27,8 @@ export const accelerator: Check = async ({ session }) => {
 };
 
 function kvmFix(reason: string): string {
-  const [, command] = /: (sudo usermod [^,]+)/.exec(reason) ?? [];
-  if (command !== undefined) return `${command}   (then log in anew)`;
+  const [, command] = /: (sudo (?:usermod|apt-get) .*)/.exec(reason) ?? [];
+  if (command !== undefined) return command;
   if (existsSync("/dev/kvm")) return "none from within: this host's own hypervisor has to give it working KVM";
   const flags = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
   if (/\bvmx\b/.test(flags)) return `${asRoot()}modprobe kvm_intel`;

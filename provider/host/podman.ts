@@ -32,6 +32,8 @@ interface PodmanVerdict {
   readonly limits: boolean;
   /** Value of `--network` that gives each container a network of its own. */
   readonly network: string;
+  /** Program that starts its containers: `crun`, `runc`. Absent in verdicts of former versions. */
+  readonly runtime?: string;
   /** Podman's list of its images, which it writes anew when one changes. Absent in verdicts of former versions. */
   readonly imageList?: string;
 }
@@ -108,15 +110,16 @@ export class Podman {
       rootless,
       limits: ["memory", "pids", "cpu"].every((name) => host.cgroupControllers.includes(name)),
       network: networkMode(rootless),
+      runtime: host.ociRuntime.name,
       imageList: join(store.graphRoot, `${store.graphDriverName}-images`, "images.json"),
     };
     const refusal = await this.trial(common.network, undefined, deadline);
     if (refusal === undefined) return common;
-    for (const text of candidateConfigs()) {
+    for (const { text, runtime } of candidateConfigs()) {
       const containersConf = join(this.paths.home, "containers.conf");
       writeFileSync(containersConf, text, { mode: 0o600 });
       if ((await this.trial(common.network, containersConf, deadline)) === undefined)
-        return { ...common, containersConf, reason: refusal.evidence ?? refusal.message };
+        return { ...common, ...(runtime && { runtime }), containersConf, reason: refusal.evidence ?? refusal.message };
     }
     const remedy = /cgroup/i.test(refusal.message)
       ? "sudo apt-get install runc   (crun does not work with this host's cgroups)"
@@ -153,6 +156,7 @@ interface PodmanInfo {
   readonly host: {
     readonly security: { readonly rootless: boolean };
     readonly cgroupControllers: readonly string[];
+    readonly ociRuntime: { readonly name: string };
     readonly idMappings: IdMappings;
   };
   readonly store: { readonly graphRoot: string; readonly graphDriverName: string };
@@ -199,11 +203,12 @@ function networkMode(rootless: boolean): string {
 }
 
 /** Settings to try where podman's own do not work, the mildest first. */
-function candidateConfigs(): string[] {
+function candidateConfigs(): { readonly text: string; readonly runtime?: string }[] {
   // Half of what a stock system allows; qemu needs a few hundred files and a few dozen threads.
   const limits = '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n';
   const runtimes = ["runc", "crun"].filter((name) => findProgram(name) !== undefined);
-  return [limits, ...runtimes.map((name) => `${limits}[engine]\nruntime = "${name}"\n`)];
+  const others = runtimes.map((name) => ({ text: `${limits}[engine]\nruntime = "${name}"\n`, runtime: name }));
+  return [{ text: limits }, ...others];
 }
 
 /** The directory that all our containers have as their root: links into the host's /usr, and places to mount at. */

@@ -5,9 +5,11 @@ import { MayflyError } from "../errors";
 import { readFileIfExists, writeFileAtomic } from "../host/files";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
+import { Podman } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
 import { run } from "../host/run";
 import type { ArchitectureName } from "../schema/architecture";
+import { opensInContainer } from "./kvm-rights";
 import type { Accelerator } from "./spec";
 
 /** Whether KVM is of use on this host, and why (not). */
@@ -50,6 +52,7 @@ export async function proveAccelerator(
   paths: Paths,
   signal: AbortSignal,
   kvmDevice = "/dev/kvm",
+  podman = new Podman(paths),
 ): Promise<AcceleratorVerdict> {
   const file = join(paths.verdicts, `accelerator${kvmDevice.replaceAll("/", "-")}.json`);
   const known = await readFileIfExists(file);
@@ -57,7 +60,8 @@ export async function proveAccelerator(
   // Rights on the device may change while the host runs, so a "not usable" for want of them is looked at each time.
   if (verdict?.bootId === hostBootId() && (verdict.kvmSeconds ?? verdict.tcgSeconds) !== undefined) return verdict;
   return withLock(paths.locks, "accelerator-verdict", signal, async () => {
-    const found = { bootId: hostBootId(), ...(unusable(kvmDevice) ?? (await race(signal))) };
+    const finding = (await unusable(kvmDevice, podman, signal)) ?? (await race(signal));
+    const found = { bootId: hostBootId(), ...finding };
     await writeFileAtomic(file, JSON.stringify(found));
     return found;
   });
@@ -65,18 +69,26 @@ export async function proveAccelerator(
 
 type Finding = Omit<AcceleratorVerdict, "bootId">;
 
-function unusable(device: string): Finding | undefined {
+/** Why KVM need not be tried. What counts is what qemu will be able to open, in its container. */
+async function unusable(device: string, podman: Podman, signal: AbortSignal): Promise<Finding | undefined> {
   if (!existsSync(device)) return { accelerator: "tcg", reason: `${device} does not exist` };
   try {
     accessSync(device, constants.R_OK | constants.W_OK);
-    return undefined;
   } catch {
     return {
       accelerator: "tcg",
-      reason: `no right to use ${device}: sudo usermod --append --groups kvm $USER, then log in anew`,
+      reason: `no right to use ${device}: sudo usermod --append --groups kvm $USER, then log in anew${WITH_CRUN}`,
     };
   }
+  if (await opensInContainer(podman, device, signal)) return undefined;
+  return {
+    accelerator: "tcg",
+    reason: `only a group of yours has the right to use ${device}, and podman lends it to containers with crun alone: sudo apt-get install crun, and have podman use it`,
+  };
 }
+
+/** For users whose containers would not have that group otherwise; root's have no need of it. */
+const WITH_CRUN = process.getuid?.() === 0 ? "" : "; podman has to use crun, which alone lends a group to containers";
 
 async function race(signal: AbortSignal): Promise<Finding> {
   const native = hostArchitecture();

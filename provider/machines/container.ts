@@ -11,6 +11,7 @@ import type { Exit } from "./exits";
 import { diskFile, diskPath } from "./disks";
 import { choosePorts, portTaken, takenOf, type ChosenPort } from "./host-ports";
 import { INSIDE } from "./inside";
+import { kvmArgs } from "./kvm-rights";
 import { containerPort, overheadMiB, SSH_CONTAINER_PORT, TEMPLATE_FILES, type Start } from "./qemu-command";
 import type { MachineSpec, PortSpec } from "./spec";
 import { CLOSING_CAPABILITIES, closedTo, NEVER_ROUTED, openOnly, isKeptInByRules } from "./way-out";
@@ -130,7 +131,7 @@ async function startArgs(
   ports: readonly PortSpec[],
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { network, limits } = await podman.prove(signal);
+  const { network, limits, runtime } = await podman.prove(signal);
   const { machine } = spec;
   return [
     ...["run", "--detach", "--name", containerName(spec.id), ...labelArgs(spec.id, spec.owner, machine.labels)],
@@ -138,7 +139,7 @@ async function startArgs(
     ...publish(SSH_CONTAINER_PORT, loginPort(spec)),
     ...ports.flatMap((port, index) => publish(containerPort(index), port)),
     ...(limits ? limitArgs(machine) : []),
-    ...(machine.accelerator === "kvm" ? ["--device", "/dev/kvm"] : []),
+    ...(machine.accelerator === "kvm" ? kvmArgs(runtime) : []),
     ...["--log-driver", "k8s-file", "--log-opt", `path=${spec.log}`, "--log-opt", `max-size=${MAX_LOG}`],
     ...["--volume", `${spec.folder}:${INSIDE.machine}`, "--volume", `${spec.artefacts}:${INSIDE.artefacts}:ro`],
     ...diskArgs(spec),
