@@ -11,6 +11,7 @@ import {
 import { stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { MayflyError } from "../errors";
+import { bindMount } from "./bind-mount";
 import { readFileIfExists, writeFileAtomic } from "./files";
 import { withLock } from "./locks";
 import type { Paths } from "./paths";
@@ -146,7 +147,7 @@ export class Podman {
   /** Arguments that give a container the host's programs, read-only, and nothing else of the host; the command follows. */
   rootArgs(): string[] {
     const libraries = ["/etc/ld.so.cache", "/etc/alternatives"].filter((path) => existsSync(path));
-    const volumes = ["/usr", ...libraries].flatMap((path) => ["--volume", `${path}:${path}:ro`]);
+    const volumes = ["/usr", ...libraries].flatMap((path) => bindMount(path, path, { readOnly: true }));
     return [...volumes, "--rootfs", this.paths.containerRoot];
   }
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import { hostAddresses } from "../host/addresses";
+import { bindMount } from "../host/bind-mount";
 import { endUnstarted } from "../host/conmon";
 import { readFileIfExists } from "../host/files";
 import { needProgram, type Podman } from "../host/podman";
@@ -141,7 +142,8 @@ async function startArgs(
     ...(limits ? limitArgs(machine) : []),
     ...(machine.accelerator === "kvm" ? kvmArgs(runtime) : []),
     ...["--log-driver", "k8s-file", "--log-opt", `path=${spec.log}`, "--log-opt", `max-size=${MAX_LOG}`],
-    ...["--volume", `${spec.folder}:${INSIDE.machine}`, "--volume", `${spec.artefacts}:${INSIDE.artefacts}:ro`],
+    ...bindMount(spec.folder, INSIDE.machine),
+    ...bindMount(spec.artefacts, INSIDE.artefacts, { readOnly: true }),
     ...diskArgs(spec),
     ...templateArgs(spec),
     ...podman.rootArgs(),
@@ -159,12 +161,12 @@ function confined({ machine, exits, command }: ContainerSpec): string[] {
 function templateArgs({ start, template, machine }: ContainerSpec): string[] {
   if (template === undefined) return [];
   const inside = INSIDE.template;
-  if (start === "template") return ["--volume", `${template}:${inside}`];
+  if (start === "template") return bindMount(template, inside);
   const { memory, state } = TEMPLATE_FILES;
   return [
     // QEMU before 8.2 opens even memory that it maps privately for writing. Templates.find notices if it was written.
-    ...["--volume", `${join(template, memory)}:${inside}/${memory}`],
-    ...["--volume", `${join(template, state)}:${inside}/${state}:ro`],
+    ...bindMount(join(template, memory), `${inside}/${memory}`),
+    ...bindMount(join(template, state), `${inside}/${state}`, { readOnly: true }),
     ...(machine.mounts.length === 0
       ? []
       : ["--tmpfs", `${INSIDE.memory}:rw,mode=700,size=${String(machine.memoryMiB + 1)}m`]),
@@ -173,10 +175,7 @@ function templateArgs({ start, template, machine }: ContainerSpec): string[] {
 
 /** Files of the host that are disks, each over an empty file that the machine's folder has for it. */
 function diskArgs({ machine: { disks } }: ContainerSpec): string[] {
-  return disks.flatMap(({ source, readOnly }, index) => [
-    "--volume",
-    `${source}:${diskPath(diskFile(index))}${readOnly ? ":ro" : ""}`,
-  ]);
+  return disks.flatMap(({ source, readOnly }, index) => bindMount(source, diskPath(diskFile(index)), { readOnly }));
 }
 
 function publish(inside: number, { host, hostAddress, protocol }: Omit<PortSpec, "guest">): string[] {

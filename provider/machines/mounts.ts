@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
+import { bindMount } from "../host/bind-mount";
 import { findProgram, type Podman } from "../host/podman";
 import { until } from "../host/until";
 import { confinement, containerName, inspectContainer, labelArgs } from "./container";
@@ -56,7 +57,7 @@ export async function startMount(
     ...[...confinement(CAPABILITIES), "--security-opt", `seccomp=${rules}`],
     ...["--tmpfs", "/run:rw,size=1m"], // QEMU's virtiofsd keeps lock files in /var/run
     ...["--network", "none", ...ownerMapping(mount, owner, rootless), ...virtiofsdUser(mount, squashRoot)],
-    ...["--volume", `${folder}:/machine`, "--volume", `${mount.source}:/source${mount.readOnly ? ":ro" : ""}`],
+    ...[...bindMount(folder, "/machine"), ...bindMount(mount.source, "/source", { readOnly: mount.readOnly })],
     ...["--log-driver", "k8s-file"],
     ...podman.rootArgs(),
     ...["/usr/bin/sh", "-euc", SERVE, "mayfly", ...virtiofsdCommand(virtiofsd)],

@@ -46,7 +46,7 @@ function asName(address: string): string {
 /** Mounts, users, ports, a disk, and out only what is allowed. */
 export async function sandbox(caller: Caller): Promise<void> {
   await using project = await openExample("sandbox", caller);
-  const share = join(project.home, "my share");
+  const share = join(project.home, "my share: a, b");
   await mkdir(share);
   await chown(share, caller.uid, caller.gid);
   const ours = join(share, "ours");
