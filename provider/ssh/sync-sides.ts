@@ -22,7 +22,10 @@ export function localSide(root: string): Side {
       await mkdir(root, { recursive: true });
     },
     makeFolder: async (path, mode) => {
-      await mkdir(at(path), { recursive: true });
+      await mkdir(at(path)).catch(async (error: unknown) => {
+        // A link is no folder: what it leads to is not ours to fill. One whose name differs in case alone is not listed.
+        if ((await lstat(at(path)).catch(() => undefined))?.isDirectory() !== true) throw error;
+      });
       await chmod(at(path), mode);
     },
     makeLink: async (path, target) => {

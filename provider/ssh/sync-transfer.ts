@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmod, mkdtemp, open, rename, rm, utimes } from "node:fs/promises";
+import { mkdtemp, open, rename, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, posix } from "node:path";
@@ -77,8 +77,8 @@ async function fetchFile(sftp: Sftp, { localPath, remotePath, from }: Transfer, 
     await using local = await open(draft, "wx", 0o600);
     await file.drain(local, size, 0, () => undefined);
     await file.close();
-    await chmod(draft, mode);
-    await utimes(draft, modified, modified);
+    await local.chmod(mode);
+    await local.utimes(modified, modified);
     await rename(draft, place);
   } catch (error) {
     await rm(draft, { force: true });

@@ -7,6 +7,7 @@ import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
 import { onServer, persist, type Remote } from "./remote";
 import { kindOf, type Sftp } from "./sftp";
+import { Sorter } from "./sync-sorter";
 
 /** One thing in a folder that is synced. */
 export interface Entry {
@@ -102,48 +103,6 @@ export function size(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
   return `${step === 0 ? String(bytes) : (bytes / 1_000 ** step).toFixed(1)} ${units[step] ?? ""}`;
-}
-
-/** Collects entries and leaves out what is excluded. */
-class Sorter {
-  readonly #entries = new Map<string, Entry>();
-  readonly #guarded = new Set<string>();
-
-  constructor(private readonly exclude: Exclude) {}
-
-  /** Whether a path belongs; a folder that does not is not to be looked into. */
-  wants(path: string, kind: Entry["kind"] | "other"): boolean {
-    if (!this.isNamed(path)) return false;
-    if (kind !== "other" && !this.exclude(path, kind === "folder")) return true;
-    this.#guard(path);
-    return false;
-  }
-
-  /** Whether a path can be told apart from others; one that can't be, and is not excluded, is an error. */
-  isNamed(path: string): boolean {
-    if (!path.includes("\uFFFD")) return true;
-    if (this.exclude(path, false) || this.exclude(path, true)) {
-      this.#guard(path);
-      return false;
-    }
-    throw new MayflyError("COPY_FAILED", `the name ${JSON.stringify(path)} is no UTF-8`, {
-      remedy: "give it another name, or exclude it",
-    });
-  }
-
-  add(path: string, entry: Entry): void {
-    this.#entries.set(path, entry);
-  }
-
-  /** Folders above what is left out stay. */
-  #guard(path: string): void {
-    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1))
-      this.#guarded.add(path.slice(0, at));
-  }
-
-  tree(hasRsync: boolean): Tree {
-    return { entries: this.#entries, guarded: this.#guarded, isThere: true, hasRsync };
-  }
 }
 
 const SECOND_NS = 1_000_000_000n;
