@@ -112,7 +112,7 @@ export async function byRsync(remote: Remote, transfer: Transfer): Promise<boole
     // What differs we know better: --ignore-times, or it passes over a file that was changed twice within a second.
     const options = ["--from0", "--files-from=-", "--no-implied-dirs", "--ignore-times", "--times", "--perms"];
     const ends = direction === "up" ? [here, there] : [there, here];
-    const input = files.map((path) => `${path}\0`).join("");
+    const input = files.map((path) => `./${path}\0`).join(""); // rsync passes over a line that begins with # or ;
     await run("rsync", [...options, "--protect-args", "-e", shell, "--", ...ends], { signal: remote.signal, input });
     return true;
   } catch (error) {

@@ -60,6 +60,8 @@ const odd = {
   ".hidden/.file": "nine",
   "  blanks  ": "ten",
   nothing: "",
+  "#a note#": "eleven",
+  ";semicolon": "twelve",
 };
 
 /** The ways files travel; the result has to be the same. */
@@ -82,7 +84,7 @@ describe.each(ways)("by %s", (_way, endpoint, by) => {
     chmodSync(join(from, "empty"), 0o2770);
     utimesSync(join(from, "b/c/deep"), 1_000_000_000, 1_000_000_000);
     const first = await sync({ direction });
-    expect(first).toMatchObject({ isChange: true, files: 11, size: 39 });
+    expect(first).toMatchObject({ isChange: true, files: 13, size: 51 });
     expect(picture(to)).toEqual(picture(from));
     expect(await sync({ direction })).toEqual({ ...first, isChange: false, summary: "nothing to do" });
   });
@@ -234,7 +236,7 @@ test("a preview changes nothing", async () => {
   furnish(there, { old: "x" });
   const before = picture(there);
   const { summary } = await ssh.previewSync(server.endpoint, request({ removes: true }), soon());
-  expect(summary).toBe("11 files to copy (39 B), 3 links to make, 4 folders to make, 1 to remove");
+  expect(summary).toBe("13 files to copy (51 B), 3 links to make, 4 folders to make, 1 to remove");
   expect(picture(there)).toEqual(before);
 });
 
