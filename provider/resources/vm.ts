@@ -23,7 +23,8 @@ import {
 } from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
 import { hasFirstBoot, needReadersIn, waitForCloudInit } from "./vm-first-boot";
-import { firstAccess, moveIn, settle } from "./vm-of-disk";
+import { endSettling, isHalfSettled, settleAgain } from "./vm-disk-access";
+import { firstAccess, moveIn } from "./vm-of-disk";
 import { clientAlias, keepClientFiles, onVM, sessionLog, type VMConnection } from "./vm-connection";
 
 /** What is known of a VM. */
@@ -112,24 +113,29 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     return "status";
   },
 
+  needsUpdate: (id, _state, _inputs, { machines }) => Promise.resolve(isHalfSettled(id, machines)),
+
   async update(id, state, inputs, context) {
     const { machines, ssh, signal } = context;
     const outputs = outputsOf(state);
     if (inputs.expiresAfter !== state.expiresAfter) await machines.changeLifetime(id, inputs.expiresAfter);
-    if (!accessChanged(state, inputs) && !loginChanged(state, inputs)) return outputs;
+    const settles = accessChanged(state, inputs) || isHalfSettled(id, machines);
+    if (!settles && !loginChanged(state, inputs)) return outputs;
     const keys = await loginKeys(id, inputs, context, { sshKey: state.sshKey, proof: state.connection });
     const { host, port, hostKey } = state.connection;
     const user = loginUser(inputs);
     const connection = { host, port, user, hostKey, ...keys.proof };
     // Over the guest agent's channel, where there is one: it works whoever may log in.
-    if (accessChanged(state, inputs))
+    const access = accessOf(inputs, keys);
+    if (settles)
       await (bootsFromDisk(inputs)
-        ? settle(await onVM(id, state.connection, context), accessOf(inputs, keys), undefined, context, signal)
-        : machines.changeAccess(id, accessOf(inputs, keys), signal));
+        ? settleAgain(id, state.connection, { access, connection }, context)
+        : machines.changeAccess(id, access, signal));
     if (!isDeepStrictEqual(connection, state.connection)) await ssh.forget(state.connection);
     await ssh.login(await onVM(id, connection, context), signal);
     const alias = (await clientAlias(id, machines)) ?? hostnameFrom(context.owner.resource);
     await keepClientFiles(id, alias, connection, keys.publicKeys, context);
+    await endSettling(id, machines);
     return { ...outputs, user, connection };
   },
 
