@@ -32,21 +32,22 @@ export type AnyChannel = ClientChannel | SFTPWrapper;
  * Opens a channel on a connection of ssh2's. One that comes too late is closed again.
  *
  * @param begin Asks for it.
- * @param patience Milliseconds until the server is taken for dead.
+ * @param patience Milliseconds until the server is taken for dead; `undefined`: it never is, the signal alone ends it.
  * @throws {NotStarted} With an empty message where ssh2 has none. The signal's reason, when that fired.
  */
 export async function openChannel<T extends AnyChannel>(
   begin: (done: OnChannel<T>) => void,
-  patience: number,
+  patience: number | undefined,
   signal: AbortSignal | undefined,
 ): Promise<T> {
   let isWanted = true;
   let timer: NodeJS.Timeout | undefined;
   try {
     return await abortable<T>(signal, (resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(new NotStarted("lost", `the server did not open a session within ${(patience / 1_000).toFixed(0)} s`));
-      }, patience);
+      if (patience !== undefined)
+        timer = setTimeout(() => {
+          reject(new NotStarted("lost", `the server did not open a session within ${(patience / 1_000).toFixed(0)} s`));
+        }, patience);
       const done: OnChannel<T> = (error, channel) => {
         if (channel === undefined) {
           reject(notStarted(error));

@@ -1,10 +1,11 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
+import { abortable } from "../host/abortable";
 import type { Reader } from "./bootstrap";
 import { NotStarted, openChannel, type AnyChannel, type OnChannel } from "./channel";
 import type { Dialled } from "./dial";
-import { keepAlive } from "./keep-alive";
+import { keepAlive, ping } from "./keep-alive";
 
 /** sshd allows 10 sessions on a connection by default (MaxSessions); two stay free for ending a command that hangs. */
 const SESSIONS = 8;
@@ -151,15 +152,17 @@ export class SshConnection {
   }
 
   /**
-   * Opens a TCP connection from the far side.
+   * Opens a TCP connection from the far side. It takes as long as the place takes to answer, a server's word coming no
+   * sooner: the signal has to end it. Whether the server is there at all, {@link answers} tells.
    *
    * @throws {NotStarted} Also when the server forbids it or nobody answers there; its message says so. The signal's
    * reason, when that fired.
    */
   async forward(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
-    const channel = await this.#openChannel(signal, (done) => {
+    const begin = (done: OnChannel) => {
       this.#client.forwardOut("127.0.0.1", 0, host, port, done);
-    });
+    };
+    const channel = await this.#openChannel(signal, begin, undefined);
     return this.#countForward(channel);
   }
 
@@ -169,9 +172,10 @@ export class SshConnection {
    * @throws {NotStarted} As {@link forward}.
    */
   async forwardToSocket(path: string, signal: AbortSignal): Promise<Duplex> {
-    const channel = await this.#openChannel(signal, (done) => {
+    const begin = (done: OnChannel) => {
       this.#client.openssh_forwardOutStreamLocal(path, done);
-    });
+    };
+    const channel = await this.#openChannel(signal, begin, undefined);
     return this.#countForward(channel);
   }
 
@@ -212,6 +216,22 @@ export class SshConnection {
     await this.#ask((done) => {
       this.#client.openssh_unforwardInStreamLocal(path, done);
     });
+  }
+
+  /** Whether the server answers within the time that it has for opening a session, and the connection still stands. */
+  async answers(): Promise<boolean> {
+    const late = AbortSignal.timeout(this.#openMs);
+    const answer = this.#ask((done) => {
+      ping(this.#client, () => {
+        done(); // a refusal is an answer, too
+      });
+    });
+    answer.catch(() => undefined); // heard below, or too late
+    return abortable<boolean>(late, (resolve, reject) => {
+      answer.then(() => {
+        resolve(true);
+      }, reject);
+    }).catch(() => false);
   }
 
   /** No new sessions on this one; it ends with the last that runs. */
@@ -277,7 +297,7 @@ export class SshConnection {
     begin: (done: OnChannel<T>) => void,
   ): Promise<T> {
     try {
-      return await this.#openChannel(signal, begin);
+      return await this.#openChannel(signal, begin, this.#openMs);
     } catch (error) {
       // A server refuses sessions beyond its MaxSessions; those that run show how many it takes. One stays free.
       const isFull = error instanceof NotStarted && error.reason === "refused" && !error.isForbidden;
@@ -289,9 +309,10 @@ export class SshConnection {
   async #openChannel<T extends AnyChannel = ClientChannel>(
     signal: AbortSignal | undefined,
     begin: (done: OnChannel<T>) => void,
+    patience: number | undefined,
   ): Promise<T> {
     try {
-      return await openChannel(begin, this.#openMs, signal);
+      return await openChannel(begin, patience, signal);
     } catch (error) {
       if (!(error instanceof NotStarted)) throw error;
       if (error.reason === "lost") this.retire(); // what runs on it may still come to its end

@@ -12,9 +12,14 @@ interface KeptConnection {
   readonly onDead: (reason: string) => void;
 }
 
+/** Asks the server for something that needs an answer, and changes nothing: to cancel a forward that does not exist. */
+export function ping(client: Client, onAnswer: () => void): void {
+  client.unforwardIn("127.0.0.1", 1, onAnswer);
+}
+
 /**
- * Asks the server now and then for something that needs an answer: to cancel a forward that does not exist. ssh2's own
- * keep-alive would do the same, but by a timer that keeps this process alive. Disposed of, it ends.
+ * Asks the server now and then. ssh2's own keep-alive would do the same, but by a timer that keeps this process alive.
+ * Disposed of, it ends.
  */
 export function keepAlive(client: Client, { isUsed, onDead }: KeptConnection): Disposable {
   let unanswered = 0;
@@ -29,7 +34,7 @@ export function keepAlive(client: Client, { isUsed, onDead }: KeptConnection): D
       return;
     }
     try {
-      client.unforwardIn("127.0.0.1", 1, () => {
+      ping(client, () => {
         unanswered = 0;
       });
     } catch (error) {

@@ -13,8 +13,13 @@ import { spell, type Forward, type Place } from "./tunnel-spec";
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
-/** How long one who connects waits for a link that is down; a guest reboots in this time. */
-const PATIENCE_MS = 30_000;
+/** Milliseconds after which one who connects is told no, and after which the link itself is doubted. */
+const TIMES = {
+  /** A guest reboots in this time. */
+  patience: 30_000,
+  /** A place that is there answers sooner, also from a guest that is busy. */
+  doubt: 3_000,
+};
 
 /** What a link tells its keeper. */
 export interface LinkEvents {
@@ -41,11 +46,12 @@ export class Link {
   /** Why there is no connection at the moment, as far as it is known. */
   #failure: Error | undefined;
 
-  /** @param endpoint Where to. @param privateKeyFile Holds a newer key than the endpoint. */
+  /** @param endpoint Where to. @param privateKeyFile Holds a newer key than the endpoint. @param times For tests. */
   constructor(
     private endpoint: Endpoint,
     private privateKeyFile: string | undefined,
     private readonly events: LinkEvents,
+    private readonly times = TIMES,
   ) {
     void this.#keepUp();
   }
@@ -57,7 +63,7 @@ export class Link {
 
   /** Waits for a connection that stands. */
   async up(): Promise<SshConnection> {
-    return this.#wait(AbortSignal.timeout(PATIENCE_MS), false);
+    return this.#wait(AbortSignal.timeout(this.times.patience), false);
   }
 
   /**
@@ -66,7 +72,7 @@ export class Link {
    * @throws {MayflyError} Why it does not.
    */
   async firstUp(): Promise<SshConnection> {
-    const patience = AbortSignal.timeout(PATIENCE_MS);
+    const patience = AbortSignal.timeout(this.times.patience);
     try {
       return await this.#wait(patience, true);
     } catch (error) {
@@ -88,16 +94,37 @@ export class Link {
     return this.#logs.forward(this.#connection, { ...log, resource: resourceOf(forward) }, what, traffic);
   }
 
-  /** Opens a connection from the guest to a place there. Where the link turns out to be dead, once more on a new one. */
+  /**
+   * Opens a connection from the guest to a place there. Where the link turns out to be dead, once more on a new one.
+   *
+   * @throws {NotStarted} When the place refuses, or the guest forbids it. A timeout when the place does not answer; the
+   * link is none the worse for that.
+   */
   async reach(place: Place): Promise<Duplex> {
     const connection = await this.up();
+    const over = new AbortController();
+    void this.#endIfDead(connection, over.signal);
     try {
-      return await reachFrom(connection, place);
+      return await this.#reachFrom(connection, place);
     } catch (error) {
-      if (!(error instanceof NotStarted) || error.reason === "refused") throw error;
-      connection.destroy(); // whoever does not answer is not there, whatever TCP thinks
-      return reachFrom(await this.up(), place);
+      if (connection.isOpen || !(error instanceof NotStarted)) throw error;
+      return await this.#reachFrom(await this.up(), place);
+    } finally {
+      over.abort();
     }
+  }
+
+  /** sshd is as silent while a place does not answer as when it is gone itself: so it is asked, before the link is cut. */
+  async #endIfDead(connection: SshConnection, over: AbortSignal): Promise<void> {
+    await sleep(this.times.doubt, undefined, { signal: over }).catch(() => undefined);
+    if (over.aborted || (await connection.answers())) return;
+    connection.destroy(); // whatever TCP thinks
+  }
+
+  async #reachFrom(connection: SshConnection, place: Place): Promise<Duplex> {
+    const signal = AbortSignal.timeout(this.times.patience);
+    if ("socket" in place) return connection.forwardToSocket(place.socket, signal);
+    return connection.forward(place.address, place.port, signal);
   }
 
   /** Goes on with another address or key, at once where nothing stands. */
@@ -186,10 +213,4 @@ function isFinal(error: unknown): boolean {
   return (
     error instanceof MayflyError && (error.code !== "CONNECT_FAILED" || error.message.includes("refused the login"))
   );
-}
-
-async function reachFrom(connection: SshConnection, place: Place): Promise<Duplex> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
-  if ("socket" in place) return connection.forwardToSocket(place.socket, signal);
-  return connection.forward(place.address, place.port, signal);
 }
