@@ -159,16 +159,28 @@ async function execute(
   if (result.endedBy === "timeout")
     throw failure(step, command, spec, context, state, {
       code: "COMMAND_TIMEOUT",
-      how: `was ended after ${String(timeout)} s with all of its process group`,
-      remedy: 'if it only needs longer, give it time: timeout: "2h"',
+      ...ended(result, `after ${String(timeout)} s`, 'if it only needs longer, give it time: timeout: "2h"'),
     });
   if (result.endedBy === "outputLimit")
     throw failure(step, command, spec, context, state, {
       code: "COMMAND_FAILED",
-      how: `was ended because it printed more than ${String(maxOutputBytes)} bytes`,
-      remedy: "send the output to a file in the guest, or raise maxOutputBytes",
+      ...ended(
+        result,
+        `because it printed more than ${String(maxOutputBytes)} bytes`,
+        "send the output to a file in the guest, or raise maxOutputBytes",
+      ),
     });
   return state;
+}
+
+/** That we have ended a command, or have tried to. */
+function ended({ survivors }: ExecResult, why: string, remedy: string): { how: string; remedy: string } {
+  if (survivors.length === 0) return { how: `was ended ${why} with all of its process group`, remedy };
+  const pids = survivors.join(" ");
+  return {
+    how: `was to be ended ${why}, and of its processes ${pids} run on`,
+    remedy: `end them as root, in the guest: kill -KILL ${pids}; ${remedy}`,
+  };
 }
 
 /** What is printed while a command runs; never of one whose output is secret. */

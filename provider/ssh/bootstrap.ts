@@ -91,18 +91,32 @@ function renderStart({ interpreter, command }: Program, reader: Reader): string 
  * What sshd is asked to run to end a process group: TERM, and KILL for what is left after 2 s. Over a session of its
  * own, because sshd itself signals no process of root's sessions ("session signalling requires privilege separation").
  * Where the server made no group for the command (dropbear), the process and all its descendants are ended instead.
+ * What the command runs by `sudo` is root's, and takes a signal by `sudo` only.
+ *
+ * Ends with 0 once nothing is left, else with 1 and the ids of the processes that are.
  */
 export function renderEnd(processGroup: number): string {
   const script = [
     "exec 2>/dev/null",
     "t(){ echo $1;for c in $(cat /proc/$1/task/$1/children);do t $c;done;}",
-    "p=-$0;kill -0 $p||p=$(t $0)",
-    "kill -TERM $p;i=0",
+    // What is left. By /proc, since kill -0 fails for root's processes as it does for none. A zombie is none.
+    'w(){ sed -n "s/^\\([0-9]*\\) (.*) [^ZX] $1.*/\\1/p" $2;}',
+    'l(){ case $p in -*)w "[0-9]* $g " "/proc/[0-9]*/stat";;*)for q in $p;do w "" /proc/$q/stat;done;;esac;}',
+    'g=$0;p=-$g;[ "$(l)" ]||p=$(t $g)',
+    // Whether some of it is not ours to signal. Asked while nothing ends, or sudo would be called, and log it, for nothing.
+    "n(){ for q in $(l);do kill -0 $q||return 0;done;return 1;}",
+    's=;n&&s="sudo -n";kill -TERM $p;[ "$s" ]&&$s kill -TERM $p;i=0',
     // Not every sleep takes fractions.
-    "while [ $i -lt 20 ];do sleep 0.1||sleep 1;a=;for q in $p;do kill -0 $q&&a=1;done;[ $a ]||exit 0;i=$((i+1));done",
-    "kill -KILL $p||exit 0",
+    'while [ $i -lt 20 ];do sleep 0.1||sleep 1;kill -0 $p||[ "$(l)" ]||exit 0;i=$((i+1));done',
+    'n&&s="sudo -n";kill -KILL $p;[ "$s" ]&&$s kill -KILL $p;i=0',
+    'while x=$(l);[ "$x" ];do [ $i -lt 3 ]||{ echo $x;exit 1;};sleep 0.1||sleep 1;i=$((i+1));done',
   ];
   return `exec /bin/sh -c '${script.join(";")}' ${String(processGroup)}`;
+}
+
+/** What {@link renderEnd} has printed: the processes that it could not end. */
+export function readSurvivors(printed: string): number[] {
+  return printed.match(/\d+/g)?.map(Number) ?? [];
 }
 
 function quotePath(path: string): string {

@@ -1,8 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientChannel } from "ssh2";
-import { renderEnd, renderProgram, renderReader, startMark, NOT_READ, type Program, type Reader } from "./bootstrap";
+import { MayflyError } from "../errors";
+import {
+  readSurvivors,
+  renderEnd,
+  renderProgram,
+  renderReader,
+  startMark,
+  NOT_READ,
+  type Program,
+  type Reader,
+} from "./bootstrap";
 import type { SshConnection } from "./connection";
 import { Output, StartWatch, type StreamName } from "./output";
 import type { Traffic } from "./traffic";
@@ -31,16 +42,19 @@ export class ExecResult {
   readonly signal: string | undefined;
   /** Why we ended it, if we did. */
   readonly endedBy: "timeout" | "outputLimit" | undefined;
+  /** Processes of it that we could not end, and that may run on: of another user, without `sudo` for whoever logs in. */
+  readonly survivors: readonly number[];
   /** From its start to the end of its output. */
   readonly durationSeconds: number;
   /** What it printed, as bytes. */
   readonly bytes: Readonly<Record<StreamName, Buffer>>;
 
   /** @param ended All of it. */
-  constructor(ended: Pick<ExecResult, "exitCode" | "signal" | "endedBy" | "durationSeconds" | "bytes">) {
+  constructor(ended: Pick<ExecResult, "exitCode" | "signal" | "endedBy" | "survivors" | "durationSeconds" | "bytes">) {
     this.exitCode = ended.exitCode;
     this.signal = ended.signal;
     this.endedBy = ended.endedBy;
+    this.survivors = ended.survivors;
     this.durationSeconds = ended.durationSeconds;
     this.bytes = ended.bytes;
   }
@@ -69,8 +83,8 @@ const MAX_OUTPUT = 10_485_760;
 const LINGER_MS = 3_000;
 const LONGEST_LINGER_MS = 30_000; // also when that one goes on printing
 const LONGEST_TIMER_MS = 2_147_483_647; // a longer one would fire at once
-/** TERM, 2 s, KILL (see {@link renderEnd}), and the way there and back. */
-const ENDING_MS = 3_500;
+/** TERM, 2 s, KILL, a last look (see {@link renderEnd}), and the way there and back. */
+const ENDING_MS = 5_000;
 
 /** A command to run, and what goes with it. */
 interface Order {
@@ -85,7 +99,8 @@ interface Order {
  * Runs a command on a connection, in a place that was taken for it.
  *
  * @throws {NotStarted} The command has certainly not begun. Else the signal's reason, when that fired, or what went
- * wrong with the stream of its input; the command's process group is ended then, as far as it can be reached.
+ * wrong with the stream of its input; the command's process group is ended then. Where it could not be ended as a whole,
+ * {@link MayflyError} `COMMAND_FAILED` that says so.
  */
 export async function execute(
   connection: SshConnection,
@@ -115,6 +130,7 @@ class Run {
   readonly #outputs: Readonly<Record<StreamName, Output>>;
   #exit: { code: number | undefined; signal: string | undefined; at: number } | undefined;
   #endedBy: ExecResult["endedBy"];
+  #survivors: readonly number[] = [];
   #isStarted = false;
   #inputFailure: Error | undefined;
   #linger: NodeJS.Timeout | undefined;
@@ -167,8 +183,8 @@ class Run {
       signal.removeEventListener("abort", onAbort);
       if (stdin instanceof Readable) stdin.unpipe(channel).off("data", this.#onInput).off("error", this.#onInputError);
     }
-    signal.throwIfAborted();
-    if (this.#inputFailure !== undefined) throw this.#inputFailure;
+    const failure = signal.aborted ? (signal.reason as Error) : this.#inputFailure;
+    if (failure !== undefined) throw this.#survivors.length === 0 ? failure : runsOn(this.#survivors, failure);
     return this.#judge();
   }
 
@@ -245,19 +261,34 @@ class Run {
 
   /** Ends the process group over a session of its own; without an answer, leaves it. */
   async #stop(): Promise<void> {
-    const { connection, channel, elsewhere } = this.means;
+    const { connection, channel } = this.means;
     const { processGroup } = this.start;
     const patience = new AbortController();
     if (processGroup !== undefined && connection.isOpen) {
-      const line = renderEnd(processGroup);
-      const ending = connection.start(line).catch(async () => (await elsewhere()).start(line));
-      // If that fails too, the command's own end or our patience decides.
-      ending.then((session) => session.resume().end()).catch(() => undefined);
-      await Promise.race([this.#over, sleep(ENDING_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
+      const ended = this.#endThere(processGroup).then(async (survivors) => {
+        this.#survivors = survivors;
+        if (survivors.length === 0) await this.#over; // what survives holds the output open
+      });
+      await Promise.race([ended, sleep(ENDING_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
     }
     patience.abort();
     channel.close();
     this.#finish();
+  }
+
+  /** Tells what could not be ended there; nothing where that is not known: then the command's own end decides. */
+  async #endThere(processGroup: number): Promise<readonly number[]> {
+    const { connection, elsewhere } = this.means;
+    const line = renderEnd(processGroup);
+    try {
+      const session = await connection.start(line).catch(async () => (await elsewhere()).start(line));
+      let printed = "";
+      session.on("data", (chunk: Buffer) => (printed += chunk.toString())).end();
+      await once(session, "close");
+      return readSurvivors(printed);
+    } catch {
+      return [];
+    }
   }
 
   #judge(): Outcome {
@@ -275,7 +306,23 @@ class Run {
     const exitCode = this.#endedBy === undefined ? code : undefined;
     return {
       kind: "ended",
-      result: new ExecResult({ exitCode, signal, endedBy: this.#endedBy, durationSeconds, bytes }),
+      result: new ExecResult({
+        exitCode,
+        signal,
+        endedBy: this.#endedBy,
+        survivors: this.#survivors,
+        durationSeconds,
+        bytes,
+      }),
     };
   }
+}
+
+/** That a command was to be ended and was not, as a whole. */
+function runsOn(survivors: readonly number[], cause: Error): MayflyError {
+  const pids = survivors.join(" ");
+  return new MayflyError("COMMAND_FAILED", `the command could not be ended: of its processes ${pids} run on there`, {
+    ...{ evidence: cause.message, cause },
+    remedy: `end them as root, in the guest: kill -KILL ${pids}`,
+  });
 }

@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import {
   chooseReader,
   nextReader,
+  readSurvivors,
   renderEnd,
   NOT_READ,
   renderProgram,
@@ -116,5 +117,46 @@ describe("the end of a command", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  const asRoot = process.getuid?.() === 0 ? test : test.skip;
+
+  /** A command of nobody's that runs something as root, as by sudo; and what ends it, as nobody too. */
+  async function endForNobody(sudo: string) {
+    const folder = mkdtempSync(join(tmpdir(), "mayfly-end-"));
+    chmodSync(folder, 0o755);
+    // Whoever calls this sudo has its words run by a shell of root's.
+    writeFileSync(join(folder, "sudo"), `#!/bin/sh\nshift\n${sudo.replace("WORDS", join(folder, "words"))}\n`, {
+      mode: 0o755,
+    });
+    spawnSync("mkfifo", ["-m", "666", join(folder, "words")]);
+    const root = spawn("/bin/sh", ["-c", `exec /bin/sh <>'${join(folder, "words")}'`], { stdio: "ignore" });
+    const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sh", "-c"];
+    const mixed = `setpriv ${nobody.join(" ")} 'trap "" TERM; echo; while :; do sleep 1; done' & exec sleep 60`;
+    const child = spawn("/bin/sh", ["-c", mixed], { detached: true, stdio: ["ignore", "pipe", "ignore"] });
+    const group = child.pid ?? -1;
+    try {
+      await once(child.stdout, "data");
+      const env = { PATH: `${folder}:${String(process.env["PATH"])}` };
+      const ender = spawn("setpriv", [...nobody, renderEnd(group)], { env, stdio: ["ignore", "pipe", "ignore"] });
+      let printed = "";
+      ender.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
+      const [status] = (await once(ender, "close")) as [number];
+      const left = spawnSync("grep", ["-q", "^State:.[^ZX]", `/proc/${String(group)}/status`]).status === 0;
+      return { status, group, left, survivors: readSurvivors(printed) };
+    } finally {
+      spawnSync("kill", ["-KILL", "--", `-${String(group)}`]);
+      root.kill("SIGKILL");
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  asRoot("of which something runs as root takes it along by sudo", async () => {
+    expect(await endForNobody('echo "$@" >WORDS')).toMatchObject({ status: 0, left: false, survivors: [] });
+  });
+
+  asRoot("of which something runs as root, without sudo, says what is left", async () => {
+    const { status, group, left, survivors } = await endForNobody("exit 1");
+    expect([status, left, survivors]).toEqual([1, true, [group]]);
   });
 });

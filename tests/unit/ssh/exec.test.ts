@@ -188,6 +188,34 @@ describe("limits", () => {
     await untilProcesses(word, 0);
   });
 
+  test("what could not be ended is told, and is the error where the signal was to end it", async () => {
+    // A guest in which nothing can be ended, for the lack of sudo.
+    const config = [
+      `ForceCommand case $SSH_ORIGINAL_COMMAND in *kill*) echo 47 11; exit 1;; *) eval "$SSH_ORIGINAL_COMMAND";; esac`,
+    ];
+    await using helpless = await Sshd.start({ config });
+    const word = marker();
+    const command = `exec -a ${word} sleep 60`;
+    try {
+      expect(await exec({ command, timeout: 0.5 }, helpless)).toMatchObject({
+        endedBy: "timeout",
+        survivors: [47, 11],
+      });
+      const controller = new AbortController();
+      const onStart = () => {
+        controller.abort(new Error("enough"));
+      };
+      const ending = ssh.exec(helpless.endpoint, { command, onStart }, controller.signal);
+      await expect(ending).rejects.toMatchObject({
+        code: "COMMAND_FAILED",
+        evidence: "enough",
+        message: expect.stringContaining("of its processes 47 11 run on there"),
+      });
+    } finally {
+      for (const pid of processesWith(word)) process.kill(pid, "SIGKILL");
+    }
+  });
+
   test("a timeout of years does not fire at once", async () => {
     expect((await exec({ command: "echo x", timeout: 1e8 })).stdout).toBe("x\n");
   });
