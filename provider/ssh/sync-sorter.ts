@@ -1,5 +1,5 @@
 import { MayflyError } from "../errors";
-import type { Entry, Exclude, Tree } from "./sync-tree";
+import type { Entry, Exclude, Role, Tree } from "./sync-tree";
 
 /**
  * Collects the entries of one folder, and leaves out what is excluded. What a guest says of its folders is not believed: a
@@ -9,7 +9,10 @@ export class Sorter {
   readonly #entries = new Map<string, Entry>();
   readonly #guarded = new Set<string>();
 
-  constructor(private readonly exclude: Exclude) {}
+  constructor(
+    private readonly exclude: Exclude,
+    private readonly role: Role,
+  ) {}
 
   /** Whether a path belongs; a folder that does not is not to be looked into. */
   wants(path: string, kind: Entry["kind"] | "other"): boolean {
@@ -46,6 +49,19 @@ export class Sorter {
     const isInFolder = above === "" || this.#entries.get(above)?.kind === "folder";
     if (!isInFolder || (this.#entries.get(path)?.kind ?? entry.kind) !== entry.kind) throw noListing(path);
     this.#entries.set(path, entry);
+  }
+
+  /**
+   * Leaves a folder as it is: nobody may look into it, or it holds no files (`/proc`).
+   *
+   * @throws {MayflyError} `COPY_FAILED` for a folder of the source: nothing would tell what was not copied.
+   */
+  leave(path: string): void {
+    if (this.role === "source")
+      throw new MayflyError("COPY_FAILED", `the folder ${path} of the source can't be read`, {
+        remedy: "log in as a user who may read it, or exclude it",
+      });
+    this.#guard(`${path}/`);
   }
 
   /** Folders above what is left out stay. */

@@ -7,6 +7,7 @@ import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
 import { onServer, persist, type Remote } from "./remote";
 import { kindOf, type Sftp } from "./sftp";
+import { NO_SUCH_FILE, PERMISSION_DENIED, SftpError } from "./sftp-error";
 import { Sorter } from "./sync-sorter";
 
 /** One thing in a folder that is synced. */
@@ -25,7 +26,7 @@ export interface Entry {
 /** What is in a folder, by path within it. Nothing that is excluded, no devices, pipes and sockets. */
 export interface Tree {
   readonly entries: ReadonlyMap<string, Entry>;
-  /** Folders that hold something excluded: they are never removed. */
+  /** Folders that hold something excluded, or something that nobody may look at: they are never removed. */
   readonly guarded: ReadonlySet<string>;
   /** Whether there is such a folder at all. */
   readonly isThere: boolean;
@@ -35,6 +36,12 @@ export interface Tree {
 
 /** Says which paths are left out. */
 export type Exclude = (path: string, isFolder: boolean) => boolean;
+
+/**
+ * What a folder is to a sync. Of a source all has to be read. At the target a folder that can't be read stays as it is, and
+ * what went away while we looked is gone.
+ */
+export type Role = "source" | "target";
 
 const PERMISSIONS = 0o7777;
 const NONE: Tree = { entries: new Map(), guarded: new Set(), isThere: false, hasRsync: false };
@@ -56,13 +63,12 @@ export async function excluding(patterns: readonly string[]): Promise<Exclude> {
 const LOOKS_AT_A_TIME = 500;
 
 /** What is in a folder of this host; nothing where there is none. */
-export async function localTree(folder: string, exclude: Exclude): Promise<Tree> {
-  const sorter = new Sorter(exclude);
+export async function localTree(folder: string, exclude: Exclude, role: Role = "source"): Promise<Tree> {
+  const sorter = new Sorter(exclude, role);
   if (!(await isThere(folder))) return NONE;
   const left = [""];
   for (let above = left.pop(); above !== undefined; above = left.pop()) {
-    const names = await readdir(join(folder, above));
-    for (const [index, name] of names.entries()) {
+    for (const [index, name] of (await namesIn(folder, above, role, sorter)).entries()) {
       if (index % LOOKS_AT_A_TIME === LOOKS_AT_A_TIME - 1) await nextTurn();
       const path = above === "" ? name : `${above}/${name}`;
       if (!sorter.isNamed(path)) continue; // there is no such path for lstat
@@ -76,6 +82,19 @@ export async function localTree(folder: string, exclude: Exclude): Promise<Tree>
   return sorter.tree(false);
 }
 
+async function namesIn(folder: string, path: string, role: Role, sorter: Sorter): Promise<readonly string[]> {
+  return readdir(join(folder, path)).catch((error: unknown) => {
+    if (!isToBeLeft(path, role, error)) throw error;
+    sorter.leave(path);
+    return [];
+  });
+}
+
+/** Whether a folder that can't be read is none of a sync's business; the root always is. */
+function isToBeLeft(path: string, role: Role, error: unknown): boolean {
+  return path !== "" && role === "target" && (error as NodeJS.ErrnoException).code === "EACCES";
+}
+
 async function isThere(folder: string): Promise<boolean> {
   try {
     await stat(folder);
@@ -87,10 +106,10 @@ async function isThere(folder: string): Promise<boolean> {
 }
 
 /** What is in a folder of a server; nothing where there is none. By find(1) where it is GNU's, else by SFTP. */
-export async function remoteTree(remote: Remote, path: string, exclude: Exclude): Promise<Tree> {
+export async function remoteTree(remote: Remote, path: string, exclude: Exclude, role: Role): Promise<Tree> {
   const folder = onServer(path);
-  const found = await byFind(remote, folder, exclude);
-  return found ?? persist(remote, (sftp) => bySftp(sftp, folder, exclude));
+  const found = await byFind(remote, folder, exclude, role);
+  return found ?? persist(remote, (sftp) => bySftp(sftp, folder, exclude, role));
 }
 
 /** `1 file`, `2 files`. */
@@ -125,28 +144,42 @@ function entryOf(stats: Seen, target?: string): Entry {
   return { kind, mode: stats.mode & PERMISSIONS, size: stats.size, modified };
 }
 
-const KINDS: Readonly<Record<string, Entry["kind"]>> = { f: "file", d: "folder", l: "link" };
+const UNSEEN = "u"; // no letter of find's
+const KINDS: Readonly<Record<string, Entry["kind"]>> = { f: "file", d: "folder", l: "link", [UNSEEN]: "folder" };
 const FIELDS = 6;
 const NO_FOLDER = 66;
+/** Of find: it has come to its end, though not everywhere. */
+const IN_PART = 1;
+/** Folders that find does not look into: it may not, or the kernel makes up what is in them. */
+const NOT_TO_SEE = String.raw`-type d \( ! -readable -o ! -executable -o -fstype proc -o -fstype sysfs \)`;
 
 /** One command lists everything. `undefined` where that does not work: another find, no shell. */
-async function byFind(remote: Remote, folder: string, exclude: Exclude): Promise<Tree | undefined> {
+async function byFind(remote: Remote, folder: string, exclude: Exclude, role: Role): Promise<Tree | undefined> {
   // Before the point of %T@ are whole seconds, also before 1970. %Ts would do, but makes a calendar's date of each time
   // first: with ten thousand files that takes half a second under emulation.
-  const format = ["%y", "%m", "%s", "%T@", "%P", "%l"].map((field) => `${field}\\0`).join("");
+  const format = (type: string) => [type, "%m", "%s", "%T@", "%P", "%l"].map((field) => `${field}\\0`).join("");
   const command = [
     `cd -- ${quote(folder)} 2>/dev/null || exit ${String(NO_FOLDER)}`,
     `command -v rsync >/dev/null 2>&1 && printf 'yes\\0' || printf 'no\\0'`,
-    `exec find . -mindepth 1 -printf '${format}'`,
+    `exec find . -mindepth 1 ${NOT_TO_SEE} -printf '${format(UNSEEN)}' -prune -o -printf '${format("%y")}'`,
   ].join("\n");
   const result = await remote.exec({ command, maxOutputBytes: LIST_BYTES }).catch((error: unknown) => {
     if (error instanceof MayflyError && error.code === "CONNECT_FAILED") return undefined;
     throw error;
   });
-  if (result?.exitCode === NO_FOLDER) return NONE_WITH_RSYNC_UNKNOWN;
-  if (result?.exitCode !== 0) return undefined;
+  if (result === undefined) return undefined;
+  if (result.exitCode === NO_FOLDER) return NONE_WITH_RSYNC_UNKNOWN;
   const [hasRsync, ...fields] = result.stdout.split("\0");
-  const sorter = new Sorter(exclude);
+  // What it could not look at has gone meanwhile, as far as that shows. One that does not know our words prints nothing.
+  const isInPart = result.exitCode === IN_PART && role === "target" && fields.length > FIELDS;
+  if (result.exitCode !== 0 && !isInPart) return undefined;
+  const sorter = new Sorter(exclude, role);
+  sortFound(fields, sorter);
+  return sorter.tree(hasRsync === "yes");
+}
+
+/** Sorts what find has printed. */
+function sortFound(fields: readonly string[], sorter: Sorter): void {
   const pruned = new Set<string>();
   for (let at = 0; at + FIELDS <= fields.length; at += FIELDS) {
     const { path, kind, entry } = readFields(fields.slice(at, at + FIELDS));
@@ -154,8 +187,8 @@ async function byFind(remote: Remote, folder: string, exclude: Exclude): Promise
     const isWanted = !pruned.has(above) && sorter.wants(path, kind);
     if (isWanted) sorter.add(path, entry);
     else if (kind === "folder") pruned.add(path); // find lists a folder before what is in it
+    if (isWanted && fields[at] === UNSEEN) sorter.leave(path);
   }
-  return sorter.tree(hasRsync === "yes");
 }
 
 function readFields([type = "", mode = "", bytes = "", modified = "", path = "", target = ""]: readonly string[]): {
@@ -175,20 +208,29 @@ const NONE_WITH_RSYNC_UNKNOWN: Tree = { ...NONE, hasRsync: true };
 
 const LISTINGS = 16; // at a time
 
-async function bySftp(sftp: Sftp, folder: string, exclude: Exclude): Promise<Tree> {
-  const sorter = new Sorter(exclude);
+async function bySftp(sftp: Sftp, folder: string, exclude: Exclude, role: Role): Promise<Tree> {
+  const sorter = new Sorter(exclude, role);
   if ((await sftp.stat(folder)) === undefined) return NONE;
+  const listing = async (above: string) =>
+    sftp.list(`${folder}/${above}`).catch((error: unknown) => {
+      if (above === "" || !(error instanceof SftpError)) throw error;
+      if (error.status === PERMISSION_DENIED && role === "target") sorter.leave(above);
+      else if (error.status !== NO_SUCH_FILE) throw error; // else it has gone meanwhile
+      return [];
+    });
   let level = [""];
   while (level.length > 0) {
     const next: string[] = [];
     for (let at = 0; at < level.length; at += LISTINGS)
       await Promise.all(
         level.slice(at, at + LISTINGS).map(async (above) => {
-          for (const { name, stats } of await sftp.list(`${folder}/${above}`)) {
+          for (const { name, stats } of await listing(above)) {
             const path = above === "" ? name : `${above}/${name}`;
             const kind = kindOf(stats);
             if (!sorter.wants(path, kind)) continue;
-            sorter.add(path, entryOf(stats, kind === "link" ? await sftp.readLink(`${folder}/${path}`) : undefined));
+            const target = kind === "link" ? await linkIn(sftp, `${folder}/${path}`) : undefined;
+            if (kind === "link" && target === undefined) continue;
+            sorter.add(path, entryOf(stats, target));
             if (kind === "folder") next.push(path);
           }
         }),
@@ -196,4 +238,12 @@ async function bySftp(sftp: Sftp, folder: string, exclude: Exclude): Promise<Tre
     level = next;
   }
   return sorter.tree(false);
+}
+
+/** Where a link points; `undefined` for one that has gone meanwhile. */
+async function linkIn(sftp: Sftp, path: string): Promise<string | undefined> {
+  return sftp.readLink(path).catch((error: unknown) => {
+    if (error instanceof SftpError && error.status === NO_SUCH_FILE) return undefined;
+    throw error;
+  });
 }

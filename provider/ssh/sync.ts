@@ -95,7 +95,10 @@ export async function removeSynced(remote: Remote, request: SyncRequest): Promis
   const root = onServer(remotePath);
   try {
     const exclude = await excluding(request.exclude);
-    const [here, there] = await Promise.all([localTree(localPath, exclude), remoteTree(remote, remotePath, exclude)]);
+    const [here, there] = await Promise.all([
+      localTree(localPath, exclude),
+      remoteTree(remote, remotePath, exclude, "target"),
+    ]);
     const paths = planRemoval(here, there, removes);
     await persist(remote, async (sftp) => {
       await removeAll(remoteSide(sftp, root), paths);
@@ -126,8 +129,12 @@ interface Trees {
 async function lookAtBoth(remote: Remote, request: SyncRequest): Promise<Trees> {
   const { direction, localPath, remotePath } = request;
   const exclude = await excluding(request.exclude);
-  const [here, there] = await Promise.all([localTree(localPath, exclude), remoteTree(remote, remotePath, exclude)]);
-  const [from, to] = direction === "up" ? [here, there] : [there, here];
+  const isUp = direction === "up";
+  const [here, there] = await Promise.all([
+    localTree(localPath, exclude, isUp ? "source" : "target"),
+    remoteTree(remote, remotePath, exclude, isUp ? "target" : "source"),
+  ]);
+  const [from, to] = isUp ? [here, there] : [there, here];
   if (!from.isThere) throw noSource(remote, request);
   return { from, to, hasRsync: there.hasRsync };
 }

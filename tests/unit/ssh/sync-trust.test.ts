@@ -105,7 +105,7 @@ test("an honest listing is taken", async () => {
 const file: Entry = { kind: "file", mode: 0o600, size: 1, modified: 0 };
 
 test.each(["a/../../b", "a//b", "./a", "a/.", "a\0b"])("a name of SFTP's is no way out: %j", (path) => {
-  const sorter = new Sorter(() => false);
+  const sorter = new Sorter(() => false, "source");
   sorter.add("a", { ...file, kind: "folder" });
   expect(() => sorter.wants(path, "file")).toThrow(/which can't be in it/);
 });
