@@ -1,9 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
-import { basename, dirname, join, posix } from "node:path";
+import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname, join, posix } from "node:path";
+import type { Stats } from "ssh2";
 import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
 import { ArrivingHash } from "./arriving-hash";
+import { draftName, draftOf, openAgain, replaced } from "./draft";
 import { hashesOfBytes, hashesOfFile, isHashIn, type Hashes } from "./local-files";
 import { onServer, persist, type Remote } from "./remote";
 import { remoteHash, remoteSha256 } from "./remote-hash";
@@ -51,28 +52,33 @@ export async function upload(remote: Remote, request: Upload): Promise<Copied> {
   const source = await openSource(request.source);
   const draft = draftOf(path);
   const hash = new ArrivingHash(remote, draft);
+  const made = new Set<string>(); // by whichever session
   let sure = 0; // up to here all has arrived, and need not be sent again
+  let isBegun = false as boolean; // set by the work below
   const send = async (sftp: Sftp) => {
-    const made = await makePlace(sftp, path);
-    const file = await openDraft(sftp, draft, sure);
+    isBegun = true;
+    await makePlace(sftp, path, made);
+    const file = await openDraft(sftp, draft, sure, source.size);
     await file.fill(source.read, source.size, sure, (upTo) => {
       sure = upTo;
       hash.arrived(sure);
     });
     await file.sync();
+    const stats = await file.stat();
     await file.close();
-    return made;
+    return stats;
   };
   try {
-    const [made, hashes] = await Promise.all([persist(remote, send), source.hashes()]);
+    const [stats, hashes] = await Promise.all([persist(remote, send), source.hashes()]);
     const { sha256 } = hashes;
     if (request.sha256 !== undefined && sha256 !== request.sha256) throw changed(String(request.source));
     if (!(await isHashIn(await hash.end(source.size), hashes))) throw damaged(draft, remote);
-    await finish(remote, { draft, path, made, request, mode: request.mode ?? source.mode });
+    const mode = request.mode ?? source.mode;
+    await finish(remote, { draft, path, stats, mode, owner: await giveAway(remote, request, made) });
     return { sha256, size: source.size };
   } catch (error) {
     hash.cancel();
-    await discard(remote, draft);
+    if (isBegun) await remote.cleanUp((sftp) => sftp.unlink(draft));
     throw explain(error, remote, request.remotePath);
   } finally {
     await source.close();
@@ -82,7 +88,7 @@ export async function upload(remote: Remote, request: Upload): Promise<Copied> {
 /** See `Ssh.download`. */
 export async function download(remote: Remote, { remotePath, localPath, mode }: Download): Promise<Copied> {
   const path = onServer(posix.normalize(remotePath));
-  const draft = join(dirname(localPath), draftName(localPath));
+  const draft = join(dirname(localPath), draftName());
   await mkdir(dirname(localPath), { recursive: true });
   const local = await open(draft, "wx+", 0o600);
   let sure = 0;
@@ -106,7 +112,7 @@ export async function download(remote: Remote, { remotePath, localPath, mode }: 
     const [hashes, again] = await Promise.all([hashesOfFile(local), theirs ?? remoteHash(remote, path, stats.size)]);
     if (!(await isHashIn(again, hashes))) throw changed(`${remote.name}:${remotePath}`);
     await local.sync();
-    await chmod(draft, mode ?? stats.mode & PERMISSIONS);
+    await local.chmod(mode ?? stats.mode & PERMISSIONS);
     await rename(draft, localPath);
     return { sha256: hashes.sha256, size: stats.size };
   } catch (error) {
@@ -175,59 +181,73 @@ async function openLocal(path: string): Promise<FileHandle> {
   });
 }
 
-/** Makes the folders above a file; tells which it has made. */
-async function makePlace(sftp: Sftp, path: string): Promise<string[]> {
+/** Makes the folders above a file. @param made Gets those that are made. */
+async function makePlace(sftp: Sftp, path: string, made: Set<string>): Promise<void> {
   const there = await sftp.lstat(path);
   if (there !== undefined && kindOf(there) === "folder")
     throw new SftpError(4, "is a folder; name the file within it", path);
-  return sftp.makeFolder(posix.dirname(path));
+  await sftp.makeFolder(posix.dirname(path), (folder) => made.add(folder));
 }
 
-async function openDraft(sftp: Sftp, draft: string, sure: number): Promise<RemoteFile> {
-  if (sure > 0) return sftp.open(draft, "r+"); // another session began it
+async function openDraft(sftp: Sftp, draft: string, sure: number, size: number): Promise<RemoteFile> {
+  if (sure > 0) {
+    const begun = await openAgain(sftp, draft, sure === size ? "r" : "r+"); // by another session
+    if (begun === undefined) throw replaced(draft);
+    return begun.file;
+  }
   await sftp.unlink(draft);
   return sftp.open(draft, "wx");
+}
+
+/** Whom a file is given to, by numbers; what is left out stays as it is. */
+type Ids = Readonly<Partial<Record<"uid" | "gid", number>>>;
+
+/**
+ * Gives the folders that were made to the owner, and finds out who that is, as chown(1) there understands it, by a file that
+ * nobody else can get at. (The draft itself is given away by its handle: in a folder of somebody else's a path may lead
+ * anywhere by the time that chown comes.)
+ */
+async function giveAway(remote: Remote, { owner, remotePath }: Upload, made: ReadonlySet<string>): Promise<Ids> {
+  if (owner === undefined) return {};
+  const folders = [...made].map(quote).join(" ");
+  const command = `d=$(mktemp -d) || exit
+: >"$d/f" && chown -h -- ${quote(owner)} "$d/f" ${folders} && ls -n "$d/f"
+e=$?; rm -rf "$d"; exit $e`;
+  const { exitCode, stdout, stderr } = await remote.exec({ command, interpreter: ["/bin/sh", "-c"] });
+  const [, uid, gid] = /^\S+\s+\d+\s+(\d+)\s+(\d+)\s/.exec(stdout) ?? [];
+  if (exitCode !== 0 || uid === undefined || gid === undefined)
+    throw new MayflyError("COPY_FAILED", `${remotePath} can't be given to ${owner} on ${remote.name}`, {
+      evidence: stderr.trim(),
+      remedy: "name a user (and group) that exist there, and log in as root or as that user",
+    });
+  return { ...(!owner.startsWith(":") && { uid: Number(uid) }), ...(owner.includes(":") && { gid: Number(gid) }) };
 }
 
 /** What is known when all bytes have arrived. */
 interface Arrived {
   readonly draft: string;
   readonly path: string;
-  readonly made: readonly string[];
-  readonly request: Upload;
+  /** What the draft was when the last byte had come. */
+  readonly stats: Stats;
   readonly mode: number;
+  readonly owner: Ids;
 }
 
 /** Gives the draft owner and mode, and puts it into its place. */
-async function finish(remote: Remote, { draft, path, made, request, mode }: Arrived): Promise<void> {
-  const { owner } = request;
-  if (owner !== undefined) {
-    const targets = [...made, draft].map(quote).join(" ");
-    const { exitCode, stderr } = await remote.exec({ command: `chown -- ${quote(owner)} ${targets}` });
-    if (exitCode !== 0)
-      throw new MayflyError("COPY_FAILED", `${request.remotePath} can't be given to ${owner} on ${remote.name}`, {
-        evidence: stderr.trim(),
-        remedy: "name a user (and group) that exist there, and log in as root or as that user",
-      });
-  }
+async function finish(remote: Remote, { draft, path, stats, mode, owner }: Arrived): Promise<void> {
   await persist(remote, async (sftp) => {
-    if ((await sftp.lstat(draft)) === undefined && (await sftp.lstat(path)) !== undefined) return; // a broken link ago
-    await sftp.set(draft, { mode });
+    const again = await openAgain(sftp, draft, "r");
+    if (again === undefined && (await sftp.lstat(path)) !== undefined) return; // a broken link ago
+    if (again === undefined) throw replaced(draft);
+    const { file } = again;
+    const { uid, gid, size, mtime } = again.stats;
+    const isOurs = size === stats.size && mtime === stats.mtime && [stats.uid, owner.uid].includes(uid);
+    if (!isOurs) throw replaced(draft);
+    // The owner first: it takes setuid away. All is done in this order.
+    const isGiven = Object.keys(owner).length > 0;
+    await Promise.all([...(isGiven ? [file.set({ uid, gid, ...owner })] : []), file.set({ mode }), file.close()]);
     await sftp.replace(draft, path);
   });
-}
-
-async function discard(remote: Remote, draft: string): Promise<void> {
-  if (!remote.signal.aborted) await remote.sftp((sftp) => sftp.unlink(draft)).catch(() => undefined);
-}
-
-function draftOf(path: string): string {
-  return posix.join(posix.dirname(path), draftName(path));
-}
-
-/** Random: in a folder that others can write to, nobody shall have put something into its place. */
-function draftName(path: string): string {
-  return `.${basename(path).slice(0, 200)}.${randomBytes(6).toString("hex")}.mayfly-part`;
 }
 
 function damaged(draft: string, { name }: Remote): MayflyError {

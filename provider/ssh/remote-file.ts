@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import type { InputAttributes, Stats } from "ssh2";
 import { LOST, SftpError } from "./sftp-error";
 
 /** The most that OpenSSH's server takes in a request. ssh2 asks servers how much they take, and splits what is more. */
@@ -13,6 +14,8 @@ export interface FileCalls {
   readonly read: (buffer: Buffer, length: number, position: number) => Promise<number>;
   readonly write: (buffer: Buffer, length: number, position: number) => Promise<void>;
   readonly sync: () => Promise<void>;
+  readonly stat: () => Promise<Stats>;
+  readonly set: (attributes: InputAttributes) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -34,6 +37,16 @@ export class RemoteFile {
     await this.calls.sync().catch((error: unknown) => {
       if (error instanceof SftpError && error.status === LOST) throw error;
     });
+  }
+
+  /** What it is, whatever its path leads to by now. */
+  async stat(): Promise<Stats> {
+    return this.calls.stat();
+  }
+
+  /** Sets its mode, owner, times: its own, whatever its path leads to by now. */
+  async set(attributes: InputAttributes): Promise<void> {
+    await this.calls.set(attributes);
   }
 
   /**

@@ -14,6 +14,8 @@ export interface Remote {
   readonly rsyncShell: string;
   /** Works in an SFTP session. */
   sftp<T>(work: (sftp: Sftp) => Promise<T>): Promise<T>;
+  /** Takes away in an SFTP session of its own what work has left, also once the signal has fired. As far as that works. */
+  cleanUp(work: (sftp: Sftp) => Promise<void>): Promise<void>;
   /** Works with one line of the login shell while it runs, and counts what travels. */
   session<T>(line: string, work: (channel: ClientChannel, traffic: Traffic) => Promise<T>): Promise<T>;
   /** Runs a command. */

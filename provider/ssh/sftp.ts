@@ -9,6 +9,7 @@ const FILE_TYPE = 0o170_000;
 const LINK = 0o120_000;
 const FOLDER = 0o040_000;
 const REGULAR = 0o100_000;
+const FOLDER_MODE = 0o755;
 
 type Callback<T> = (error: Error | null | undefined, value?: T) => void;
 
@@ -91,19 +92,19 @@ export class Sftp {
     });
   }
 
-  /** Makes a folder and those above it, where missing; tells which it has made, the topmost first. */
-  async makeFolder(path: string, mode = 0o755): Promise<string[]> {
+  /** Makes a folder and those above it, where missing. @param made Told which these are, before they are made. */
+  async makeFolder(path: string, made: (path: string) => void = () => undefined): Promise<void> {
     const seen = await this.stat(path);
-    if (seen?.isDirectory() === true) return [];
+    if (seen?.isDirectory() === true) return;
     if (seen !== undefined) throw new SftpError(4, "is in the way: it is no folder", path);
     const above = posix.dirname(path);
-    const made = above === path ? [] : await this.makeFolder(above, mode);
+    if (above !== path) await this.makeFolder(above, made);
+    made(path);
     await this.#call(path, (done) => {
-      this.raw.mkdir(path, { mode } as never, done as never);
+      this.raw.mkdir(path, { mode: FOLDER_MODE } as never, done as never);
     }).catch(async (error: unknown) => {
       if ((await this.stat(path))?.isDirectory() !== true) throw error; // somebody else was quicker
     });
-    return [...made, path];
   }
 
   /** Removes a file or a link. */
@@ -165,6 +166,14 @@ export class Sftp {
       sync: async () =>
         this.#call(path, (done) => {
           this.raw.ext_openssh_fsync(handle, done as never);
+        }),
+      stat: async () =>
+        this.#call<Stats>(path, (done) => {
+          this.raw.fstat(handle, done);
+        }),
+      set: async (attributes) =>
+        this.#call(path, (done) => {
+          this.raw.fsetstat(handle, attributes, done);
         }),
       close: async () =>
         this.#call(path, (done) => {

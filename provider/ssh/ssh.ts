@@ -43,6 +43,7 @@ export type {
 
 const PATIENT_SECONDS = 60; // where a dial takes half a second of an emulated CPU that nobody else wants
 const LOGIN_SECONDS = 15; // for the first command, once logged in: start-up files may be slow under emulation
+const CLEAN_UP_MS = 5_000; // whoever pressed ^C waits for it
 
 /** How far a login is tried: until the server has let us in, or until it has run a command. */
 export type LoginDepth = "login" | "command";
@@ -252,16 +253,20 @@ export class Ssh {
         this.#onConnection(endpoint, signal, { kind: "program" }, async (connection, traffic) =>
           work(await connection.start(line, signal), traffic),
         ),
-      sftp: (work) =>
-        this.#onConnection(endpoint, signal, { kind: "sftp" }, async (connection, traffic) => {
-          const sftp = new Sftp(await connection.sftp(signal), signal, traffic);
-          try {
-            return await work(sftp);
-          } finally {
-            sftp.end();
-          }
-        }),
+      sftp: (work) => this.#inSftp(endpoint, signal, work),
+      cleanUp: (work) => this.#inSftp(endpoint, AbortSignal.timeout(CLEAN_UP_MS), work).catch(() => undefined),
     };
+  }
+
+  #inSftp<T>(endpoint: Endpoint, signal: AbortSignal, work: (sftp: Sftp) => Promise<T>): Promise<T> {
+    return this.#onConnection(endpoint, signal, { kind: "sftp" }, async (connection, traffic) => {
+      const sftp = new Sftp(await connection.sftp(signal), signal, traffic);
+      try {
+        return await work(sftp);
+      } finally {
+        sftp.end();
+      }
+    });
   }
 
   /** Works on a pooled connection; once more on another one when nothing has begun. */

@@ -1,11 +1,11 @@
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, open, rename, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, posix } from "node:path";
+import { dirname, join } from "node:path";
 import { MayflyError } from "../errors";
 import { run } from "../host/run";
+import { draftName, draftOf } from "./draft";
 import { onServer, type Remote } from "./remote";
 import { splice } from "./splice";
 import type { Sftp } from "./sftp";
@@ -19,6 +19,8 @@ export interface Transfer {
   /** What is to arrive. */
   readonly from: Tree;
   readonly files: readonly string[];
+  /** Drafts on the server that are still there, for whoever comes after this session. */
+  readonly drafts: Set<string>;
 }
 
 /** A small file is four journeys, one after the other. As a large one may have 4 MiB on its way, these have 64 MiB. */
@@ -48,22 +50,35 @@ export async function bySftp(sftp: Sftp, transfer: Transfer): Promise<void> {
   await eachOf(transfer.files, FILES_AT_A_TIME, (path) => move(sftp, transfer, path));
 }
 
-async function sendFile(sftp: Sftp, { localPath, remotePath, from }: Transfer, path: string): Promise<void> {
+/** Removes what an earlier session has left. */
+export async function removeDrafts(sftp: Sftp, drafts: Set<string>): Promise<void> {
+  for (const draft of drafts) {
+    await sftp.unlink(draft);
+    drafts.delete(draft);
+  }
+}
+
+async function sendFile(sftp: Sftp, { localPath, remotePath, from, drafts }: Transfer, path: string): Promise<void> {
   const { mode = 0o644, modified = 0 } = from.entries.get(path) ?? {};
   const place = `${onServer(remotePath)}/${path}`;
-  const draft = posix.join(posix.dirname(place), draftName(path));
+  const draft = draftOf(place);
   await using local = await open(join(localPath, path), "r");
   const { size } = await local.stat();
-  const file = await sftp.open(draft, "wx");
+  drafts.add(draft);
   try {
+    const file = await sftp.open(draft, "wx");
     const read = async (buffer: Buffer, length: number, position: number) =>
       (await local.read(buffer, 0, length, position)).bytesRead;
     await file.fill(read, size, 0, () => undefined);
     // One journey: a server does what concerns one file in the order in which it is asked (the SFTP draft, section 4.1).
-    await Promise.all([file.close(), sftp.set(draft, { mode, atime: modified, mtime: modified })]);
+    await Promise.all([file.set({ mode, atime: modified, mtime: modified }), file.close()]);
     await sftp.replace(draft, place);
+    drafts.delete(draft);
   } catch (error) {
-    await sftp.unlink(draft).catch(() => undefined);
+    await removeDrafts(sftp, new Set([draft])).then(
+      () => drafts.delete(draft),
+      () => undefined,
+    );
     throw error;
   }
 }
@@ -71,7 +86,7 @@ async function sendFile(sftp: Sftp, { localPath, remotePath, from }: Transfer, p
 async function fetchFile(sftp: Sftp, { localPath, remotePath, from }: Transfer, path: string): Promise<void> {
   const { mode = 0o644, modified = 0, size = 0 } = from.entries.get(path) ?? {};
   const place = join(localPath, path);
-  const draft = join(dirname(place), draftName(path));
+  const draft = join(dirname(place), draftName());
   const file = await sftp.open(`${onServer(remotePath)}/${path}`, "r");
   try {
     await using local = await open(draft, "wx", 0o600);
@@ -84,10 +99,6 @@ async function fetchFile(sftp: Sftp, { localPath, remotePath, from }: Transfer, 
     await rm(draft, { force: true });
     throw error;
   }
-}
-
-function draftName(path: string): string {
-  return `.${basename(path).slice(0, 200)}.${randomBytes(6).toString("hex")}.mayfly-part`;
 }
 
 /** Of rsync: a wrong use, a broken stream, a trouble between its processes. It has not understood the other side. */

@@ -70,7 +70,7 @@ export async function localTree(folder: string, exclude: Exclude, role: Role = "
   for (let above = left.pop(); above !== undefined; above = left.pop()) {
     for (const [index, name] of (await namesIn(folder, above, role, sorter)).entries()) {
       if (index % LOOKS_AT_A_TIME === LOOKS_AT_A_TIME - 1) await nextTurn();
-      const path = above === "" ? name : `${above}/${name}`;
+      const path = pathIn(above, name);
       if (!sorter.isNamed(path)) continue; // there is no such path for lstat
       const stats = look(join(folder, path));
       const kind = kindOf(stats);
@@ -80,6 +80,10 @@ export async function localTree(folder: string, exclude: Exclude, role: Role = "
     }
   }
   return sorter.tree(false);
+}
+
+function pathIn(folder: string, name: string): string {
+  return folder === "" ? name : `${folder}/${name}`;
 }
 
 async function namesIn(folder: string, path: string, role: Role, sorter: Sorter): Promise<readonly string[]> {
@@ -225,7 +229,7 @@ async function bySftp(sftp: Sftp, folder: string, exclude: Exclude, role: Role):
       await Promise.all(
         level.slice(at, at + LISTINGS).map(async (above) => {
           for (const { name, stats } of await listing(above)) {
-            const path = above === "" ? name : `${above}/${name}`;
+            const path = pathIn(above, name);
             const kind = kindOf(stats);
             if (!sorter.wants(path, kind)) continue;
             const target = kind === "link" ? await linkIn(sftp, `${folder}/${path}`) : undefined;

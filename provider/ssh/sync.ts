@@ -9,7 +9,7 @@ import type { Sftp } from "./sftp";
 import { LOST, SftpError } from "./sftp-error";
 import { describe, doubtfulFiles, isEmpty, planRemoval, planSync, type Plan } from "./sync-plan";
 import { localSide, remoteSide, type Side } from "./sync-sides";
-import { byRsync, bySftp, eachOf, type Transfer } from "./sync-transfer";
+import { byRsync, bySftp, eachOf, removeDrafts, type Transfer } from "./sync-transfer";
 import { excluding, localTree, remoteTree, type Tree } from "./sync-tree";
 
 /** Two folders, of which one is made like the other. */
@@ -56,10 +56,12 @@ const RECENT_SECONDS = 60; // without a word on the last sync
 
 /** Makes one folder like the other. Only what differs travels. */
 export async function sync(remote: Remote, request: SyncRequest): Promise<Synced> {
+  const drafts = new Set<string>();
   try {
     let looking: Promise<Trees> | undefined = lookAtBoth(remote, request); // while SFTP starts there
     looking.catch(() => undefined); // heard below
     return await persist(remote, async (sftp) => {
+      await removeDrafts(sftp, drafts);
       const begun = looking;
       looking = undefined; // a second session looks anew
       const { plan, from, hasRsync } = await compare(
@@ -68,10 +70,11 @@ export async function sync(remote: Remote, request: SyncRequest): Promise<Synced
         await (begun ?? lookAtBoth(remote, request)),
         sftp,
       );
-      await apply(remote, sftp, request, plan, { from, hasRsync });
+      await apply(remote, sftp, request, plan, { from, hasRsync, drafts });
       return outcome(plan, from);
     });
   } catch (error) {
+    if (drafts.size > 0) await remote.cleanUp((sftp) => removeDrafts(sftp, drafts));
     throw explain(error, remote, request);
   }
 }
@@ -192,7 +195,7 @@ async function apply(
   sftp: Sftp,
   request: SyncRequest,
   plan: Plan,
-  { from, hasRsync }: Pick<Compared, "from" | "hasRsync">,
+  { from, hasRsync, drafts }: Pick<Compared, "from" | "hasRsync"> & Pick<Transfer, "drafts">,
 ): Promise<void> {
   const { direction, localPath, remotePath, removes } = request;
   const side = direction === "up" ? remoteSide(sftp, onServer(remotePath)) : localSide(localPath);
@@ -202,7 +205,7 @@ async function apply(
   await removeAll(side, plan.inTheWay);
   // Writable while they are filled; their own mode comes at the end.
   for (const path of plan.folders) await side.makeFolder(path, modeOf(from, path) | 0o700);
-  const transfer: Transfer = { direction, localPath, remotePath, from, files: plan.files };
+  const transfer: Transfer = { direction, localPath, remotePath, from, files: plan.files, drafts };
   await move(remote, sftp, transfer, wantsRsync(request, plan) && hasRsync);
   await eachOf(plan.times, CALLS_AT_A_TIME, (path) => side.setTime(path, from.entries.get(path)?.modified ?? 0));
   await eachOf(plan.links, CALLS_AT_A_TIME, (path) => side.makeLink(path, from.entries.get(path)?.target ?? ""));
