@@ -36,11 +36,12 @@ export async function greet(socket: Socket): Promise<Wish | undefined> {
     reader.giveBack();
     const answer = (reply: Reply) => {
       if (reply === REPLIES.granted) socket.write(replyOf(reply));
-      else socket.end(replyOf(reply));
+      else socket.end(replyOf(reply)).resume(); // paused, it would not hear of the client's end
     };
     return { host, port, answer };
   } catch {
-    return undefined; // it went
+    socket.destroy(); // it went; half open, our side would stay
+    return undefined;
   } finally {
     clearTimeout(timer);
     reader.stop();

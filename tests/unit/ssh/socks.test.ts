@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { promisify } from "node:util";
+import { greet, REPLIES } from "../../../provider/ssh/socks";
 import { failureOf } from "../../support/context";
 import { freePort, Sshd } from "../../support/sshd";
 import { dial, portOf, TestTunnel } from "../../support/tunnel";
@@ -70,5 +71,27 @@ describe("a dynamic forward", () => {
       socket.end();
       expect((await socket.toArray()).join("").endsWith("early")).toBe(true);
     }
+  });
+});
+
+describe("a client's socket is closed", () => {
+  /** Talks to a client as a forward does, until its socket is closed. */
+  async function converse(client: (socket: Socket) => void): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+      void greet(socket).then((wish) => wish?.answer(REPLIES.failed));
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    client(dial({ address: "127.0.0.1", port: (server.address() as AddressInfo).port }));
+    const [socket] = (await once(server, "connection")) as [Socket];
+    server.close();
+    await once(socket, "close");
+  }
+
+  test.each([
+    ["before it says anything", []],
+    ["in the midst of its wish", [5, 1, 0, 5, 1]],
+    ["after a wish that can't be had", [5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, 0, 80]],
+  ])("when it leaves %s", async (_when, bytes) => {
+    await converse((socket) => socket.resume().end(Buffer.from(bytes)));
   });
 });
