@@ -1,7 +1,6 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
-import { abortable } from "../host/abortable";
 import type { Reader } from "./bootstrap";
 import { NotStarted, openChannel, type AnyChannel, type OnChannel } from "./channel";
 import type { Dialled } from "./dial";
@@ -187,18 +186,20 @@ export class SshConnection {
    * @throws {Error} When it is taken there, or forbidden.
    */
   async listen(address: string, port: number, onConnection: OnConnection): Promise<number> {
-    const taken = await this.#ask<number>((done) => {
+    const begin = (done: (error?: Error | null, taken?: number) => void) => {
       this.#client.forwardIn(address, port, done);
-    });
+    };
+    const taken = await this.#ask<number>(begin, (late) => void this.unlisten(address, late).catch(() => undefined));
     this.#listeners.set(`${address}:${String(taken)}`, onConnection);
     return taken;
   }
 
   /** The same with a unix socket. */
   async listenOnSocket(path: string, onConnection: OnConnection): Promise<void> {
-    await this.#ask((done) => {
+    const begin = (done: (error?: Error | null) => void) => {
       this.#client.openssh_forwardInStreamLocal(path, done);
-    });
+    };
+    await this.#ask(begin, () => void this.unlistenOnSocket(path).catch(() => undefined));
     this.#listeners.set(path, onConnection);
   }
 
@@ -220,18 +221,15 @@ export class SshConnection {
 
   /** Whether the server answers within the time that it has for opening a session, and the connection still stands. */
   async answers(): Promise<boolean> {
-    const late = AbortSignal.timeout(this.#openMs);
     const answer = this.#ask((done) => {
       ping(this.#client, () => {
         done(); // a refusal is an answer, too
       });
     });
-    answer.catch(() => undefined); // heard below, or too late
-    return abortable<boolean>(late, (resolve, reject) => {
-      answer.then(() => {
-        resolve(true);
-      }, reject);
-    }).catch(() => false);
+    return answer.then(
+      () => true,
+      () => false,
+    );
   }
 
   /** No new sessions on this one; it ends with the last that runs. */
@@ -267,20 +265,36 @@ export class SshConnection {
     });
   }
 
-  /** Asks something of the server as a whole, and waits for the answer or the connection's end. */
-  async #ask<T = undefined>(begin: (done: (error?: Error | null, answer?: T) => void) => void): Promise<T> {
+  /**
+   * Asks something of the server as a whole, and waits for the answer, as long as for a session.
+   *
+   * @param undo Takes back what was granted after that.
+   * @throws {NotStarted} When none comes, or the connection ends. {@link Error} What the server says against it.
+   */
+  async #ask<T = undefined>(
+    begin: (done: (error?: Error | null, answer?: T) => void) => void,
+    undo: (answer: T) => void = () => undefined,
+  ): Promise<T> {
+    let isWanted = true;
+    let timer: NodeJS.Timeout | undefined;
     let forget = (): void => undefined;
     try {
       return await new Promise<T>((resolve, reject) => {
+        timer = setTimeout(() => {
+          reject(new NotStarted("lost", `the server did not answer within ${(this.#openMs / 1_000).toFixed(0)} s`));
+        }, this.#openMs).unref();
         forget = this.onEnd(() => {
           reject(new NotStarted("lost", this.reason));
         });
         begin((error, answer) => {
           if (error) reject(error);
-          else resolve(answer as T);
+          else if (isWanted) resolve(answer as T);
+          else undo(answer as T);
         });
       });
     } finally {
+      isWanted = false;
+      clearTimeout(timer);
       forget();
     }
   }

@@ -14,6 +14,8 @@ import { Listener } from "./tunnel-listener";
 import { spell, type Forward, type Place } from "./tunnel-spec";
 
 const RETRY_MS = 1_000;
+/** For a guest to stop listening. One that does not answer stops when the connection ends, which is told without it. */
+const CLOSING_MS = 3_000;
 
 /** A forward that works, or tries to. */
 export interface ActiveForward {
@@ -21,7 +23,7 @@ export interface ActiveForward {
   readonly place: Place;
   /** A new connection to the guest stands. */
   readonly onUp: (connection: SshConnection) => void;
-  /** Ends it with all that goes through it. */
+  /** Ends it with all that goes through it. Takes seconds at most, whatever the guest does. */
   readonly close: () => Promise<void>;
 }
 
@@ -54,20 +56,24 @@ export class RemoteForward implements ActiveForward {
   }
 
   /**
-   * Waits for the guest, and says where it listens there.
+   * Has the guest listen, over a connection that stands.
    *
-   * @throws {MayflyError} `PORT_TAKEN`, or why there is no connection.
+   * @throws {MayflyError} `PORT_TAKEN`. {@link NotStarted} When the guest does not answer.
    */
-  static async open(asked: Forward, preferredPort: number, link: Link): Promise<RemoteForward> {
+  static async open(
+    asked: Forward,
+    preferredPort: number,
+    link: Link,
+    connection: SshConnection,
+  ): Promise<RemoteForward> {
     const forward = new RemoteForward(asked, link);
     const wanted = forward.place;
-    const connection = await link.firstUp();
     const prefers = "port" in wanted && wanted.port === 0 && preferredPort !== 0;
     if (prefers && (await forward.#tryListen(connection, { ...wanted, port: preferredPort }))) return forward;
     try {
       await forward.#listen(connection, wanted);
     } catch (error) {
-      throw taken(wanted, error as Error);
+      throw error instanceof NotStarted ? error : taken(wanted, error as Error);
     }
     return forward;
   }
@@ -89,10 +95,17 @@ export class RemoteForward implements ActiveForward {
     this.#isClosed = true;
     const { current } = this.link;
     if (current === undefined) return; // what listened there went with the connection
+    const over = new AbortController();
+    const late = sleep(CLOSING_MS, undefined, { signal: over.signal }).catch(ignore);
+    await Promise.race([this.#unlisten(current), late]);
+    over.abort();
+  }
+
+  async #unlisten(connection: SshConnection): Promise<void> {
     if ("socket" in this.place) {
-      await current.unlistenOnSocket(this.place.socket).catch(ignore);
-      await removeSocket(current, this.place.socket).catch(ignore);
-    } else await current.unlisten(this.place.address, this.place.port).catch(ignore);
+      await connection.unlistenOnSocket(this.place.socket).catch(ignore);
+      await removeSocket(connection, this.place.socket).catch(ignore);
+    } else await connection.unlisten(this.place.address, this.place.port).catch(ignore);
   }
 
   /** sshd may not have noticed yet that the former connection is gone, so this takes a while at times. */

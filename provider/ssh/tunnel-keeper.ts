@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../host/files";
 import { identifySelf, isAlive } from "../host/process-identity";
 import { nameOf } from "./endpoint";
+import type { SshConnection } from "./connection";
 import { serve, type Answer, type Request } from "./tunnel-control";
 import { openLocal, RemoteForward, type ActiveForward } from "./tunnel-forwards";
 import { Link } from "./tunnel-link";
@@ -34,6 +35,8 @@ export class Keeper {
   readonly #timers: NodeJS.Timeout[] = [];
   #control: Server | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Forwards that wait for the link. */
+  #arriving = 0;
   #lastWord = "";
   #isEnding = false;
 
@@ -63,15 +66,28 @@ export class Keeper {
     await writeFileAtomic(join(folder, RECORD), spellRecord(keeper.record));
     await keeper.#reopen();
     keeper.#watch();
-    keeper.#control = await serve(folder, (request) => keeper.#inTurn(() => keeper.#handle(request)));
+    keeper.#control = await serve(folder, (request) =>
+      request.verb === "add" ? keeper.#arrive(request) : keeper.#inTurn(() => keeper.#handle(request)),
+    );
   }
 
-  async #handle(request: Request): Promise<Answer> {
+  /** Waits for the link before it is a forward's turn: a guest that is down holds up nobody who wants to take one away. */
+  async #arrive({ forward, preferredPort }: Extract<Request, { verb: "add" }>): Promise<Answer> {
+    this.#arriving += 1;
+    try {
+      const connection = await this.#link.firstUp();
+      return await this.#inTurn(() => this.#add(forward, preferredPort, connection));
+    } finally {
+      this.#arriving -= 1;
+      if (this.#kept.size === 0) await this.#inTurn(() => this.#save());
+      this.#endIfOver();
+    }
+  }
+
+  async #handle(request: Exclude<Request, { verb: "add" }>): Promise<Answer> {
     switch (request.verb) {
       case "hello":
         return {};
-      case "add":
-        return this.#add(request.forward, request.preferredPort);
       case "remove":
         return this.#remove(request.id);
       case "change": {
@@ -84,7 +100,7 @@ export class Keeper {
     }
   }
 
-  async #add(forward: Forward, preferredPort: number): Promise<Answer> {
+  async #add(forward: Forward, preferredPort: number, connection: SshConnection): Promise<Answer> {
     const former = [...this.#kept.values()].find(
       ({ forward: { id, owner } }) => id === forward.id || owner === forward.owner,
     );
@@ -96,19 +112,14 @@ export class Keeper {
       await former.active?.close();
     }
     try {
-      const active = await this.#open(forward, preferred);
-      try {
-        await this.#link.firstUp();
-      } catch (error) {
-        await active.close();
-        throw error;
-      }
+      const active = await (forward.type === "remote"
+        ? RemoteForward.open(forward, preferred, this.#link, connection)
+        : openLocal(forward, preferred, this.#link));
       this.#kept.set(forward.id, { forward: listeningAt(forward, active.place), active });
       this.#say(`${forward.type} forward at ${spell(active.place)}`);
       return { place: active.place };
     } finally {
       await this.#save();
-      this.#endIfOver();
     }
   }
 
@@ -127,13 +138,8 @@ export class Keeper {
       if (forward.endsWith !== undefined && !isAlive(forward.endsWith)) await this.#remove(forward.id);
   }
 
-  #open(forward: Forward, preferredPort: number): Promise<ActiveForward> {
-    if (forward.type === "remote") return RemoteForward.open(forward, preferredPort, this.#link);
-    return openLocal(forward, preferredPort, this.#link);
-  }
-
   async #openAgain(forward: Forward): Promise<ActiveForward> {
-    return forward.type === "remote" ? RemoteForward.reopen(forward, this.#link) : this.#open(forward, 0);
+    return forward.type === "remote" ? RemoteForward.reopen(forward, this.#link) : openLocal(forward, 0, this.#link);
   }
 
   /** Opens what is recorded but not open: after a start, or when its port was taken at that time. */
@@ -178,7 +184,7 @@ export class Keeper {
     const file = join(this.folder, RECORD);
     this.record = { ...this.record, forwards: [...this.#kept.values()].map(({ forward }) => forward) };
     if (existsSync(file)) await writeFileAtomic(file, spellRecord(this.record));
-    if (this.#kept.size === 0) await rm(file, { force: true });
+    if (this.#kept.size === 0 && this.#arriving === 0) await rm(file, { force: true });
   }
 
   #endIfOver(): void {
