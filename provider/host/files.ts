@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "./run";
 
@@ -83,6 +83,23 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
+}
+
+/**
+ * Makes a folder and those above it, where missing. Not by `recursive` of Node's own: below /proc, where a mkdir in a folder
+ * that is there says ENOENT, that never comes to an end.
+ */
+export async function makeFolders(path: string): Promise<void> {
+  if (await isFolder(path)) return;
+  const above = dirname(path);
+  if (above !== path) await makeFolders(above);
+  await mkdir(path).catch(async (error: unknown) => {
+    if (!(await isFolder(path))) throw error; // else somebody else was quicker
+  });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 /** Reads a file; `undefined` when there is none. */

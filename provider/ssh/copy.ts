@@ -1,7 +1,8 @@
-import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import type { Stats } from "ssh2";
 import { MayflyError } from "../errors";
+import { makeFolders } from "../host/files";
 import { quote } from "../host/shell";
 import { ArrivingHash } from "./arriving-hash";
 import { draftName, draftOf, openAgain, replaced } from "./draft";
@@ -89,7 +90,7 @@ export async function upload(remote: Remote, request: Upload): Promise<Copied> {
 export async function download(remote: Remote, { remotePath, localPath, mode }: Download): Promise<Copied> {
   const path = onServer(posix.normalize(remotePath));
   const draft = join(dirname(localPath), draftName());
-  await mkdir(dirname(localPath), { recursive: true });
+  await makeFolders(dirname(localPath));
   const local = await open(draft, "wx+", 0o600);
   let sure = 0;
   try {

@@ -1,5 +1,6 @@
 import { chmod, lstat, mkdir, rm, rmdir, symlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolders } from "../host/files";
 import { kindOf, type Sftp } from "./sftp";
 import { LOST, SftpError } from "./sftp-error";
 
@@ -19,7 +20,7 @@ export function localSide(root: string): Side {
   const at = (path: string) => join(root, path);
   return {
     makeRoot: async () => {
-      await mkdir(root, { recursive: true });
+      await makeFolders(root);
     },
     makeFolder: async (path, mode) => {
       await mkdir(at(path)).catch(async (error: unknown) => {

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
@@ -200,7 +199,6 @@ async function apply(
   const { direction, localPath, remotePath, removes } = request;
   const side = direction === "up" ? remoteSide(sftp, onServer(remotePath)) : localSide(localPath);
   if (plan.inTheWay.length > 0 && !removes) throw blocked(plan.inTheWay.at(-1) ?? "", request);
-  if (direction === "down") await mkdir(localPath, { recursive: true });
   await side.makeRoot();
   await removeAll(side, plan.inTheWay);
   // Writable while they are filled; their own mode comes at the end.

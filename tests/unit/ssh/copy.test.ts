@@ -160,6 +160,13 @@ describe("what can't be copied", () => {
     expect(error.message).toContain(join(there, "file"));
   });
 
+  test("to a place on this host where no folder can be made", async () => {
+    await ssh.upload(server.endpoint, { source: Buffer.from("x"), remotePath: join(there, "file") }, soon());
+    const localPath = "/proc/no/such/file"; // where Node's own recursive mkdir spins
+    const copying = ssh.download(server.endpoint, { remotePath: join(there, "file"), localPath }, soon());
+    await expect(copying).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
   test("from nowhere", async () => {
     const remotePath = join(there, "file");
     const up = await failureOf(ssh.upload(server.endpoint, { source: join(here, "none"), remotePath }, soon()));
