@@ -10,7 +10,7 @@ export interface Ids {
 }
 
 /** Whose containers these are. */
-export function ownIds(): Ids {
+function ownIds(): Ids {
   return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, groups: process.getgroups?.() ?? [] };
 }
 
