@@ -86,6 +86,17 @@ describe("VM", () => {
     expect(failures).toEqual([expect.stringMatching(/^mounts\[0\]\.source: must be a directory .*nowhere does not/)]);
   });
 
+  test("is made anew with its image, and preview says so before that has a name; not for what its image changes in place", async () => {
+    const made = async (fields: Wire) =>
+      (await plugin.check({ ...sentBy("VM"), image: "localhost/x", ...fields })).inputs;
+    const olds = await made({ imageId: "debian-1" });
+    expect((await plugin.diff("web-0", olds, { ...olds, image: UNKNOWN, imageId: UNKNOWN })).replaces).toEqual([
+      ...["imageId"],
+    ]);
+    const renamed = { ...olds, imageId: "debian-2" }; // the same content, by another resource
+    expect((await plugin.diff("web-0", olds, renamed)).replaces).not.toContain("imageId");
+  });
+
   test("a port is looked at for a new VM, not for one that holds it itself, and changes hands old to new", async () => {
     await using taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");

@@ -48,6 +48,8 @@ beforeAll(async () => {
   vm = new mayfly.VM("web", { image, sshKey: key, memory: "2GiB" }, { customTimeouts: { create: "5m" } });
   command = new mayfly.SshCommand("run", { vm, create: "true" });
   new mayfly.SshCommand("hidden", { vm, create: pulumi.secret("echo geheim") });
+  new mayfly.SshCommand("hiding", { vm, create: "true", delete: pulumi.secret("echo geheim") });
+  new mayfly.PortForward("http", { vm, guestPort: 80 });
   new mayfly.SshCommand("far", { connection: { host: "h", privateKey: "p", hostKey: "k" }, create: "true" });
   new mayfly.VM("plain", { image: "localhost/x" });
   net = new mayfly.Network("net", { subnet: "10.81.0.0/24" });
@@ -83,7 +85,8 @@ describe("a VM", () => {
       ...{ image: "localhost/made", memory: "2GiB", customTimeouts: { create: "5m" } },
       sshKey: { publicKey: "public", privateKey: "private" },
     });
-    expect(inputs("plain")).not.toHaveProperty("sshKey");
+    expect(inputs("web")["imageId"]).toBe("image-1");
+    for (const name of ["sshKey", "imageId"]) expect(inputs("plain")).not.toHaveProperty(name);
     expect(inputs("plain")["image"]).toBe("localhost/x");
   });
 
@@ -127,6 +130,10 @@ describe("an SshCommand", () => {
     expect(await valueOf(command.stdout)).toBe("out");
   });
 
+  test("hides what one of its commands hides: also of one that only runs when it goes", () => {
+    for (const name of ["hidden", "hiding"]) expect(inputs(name)).toMatchObject({ secretOutput: true });
+  });
+
   test("on a VM is not given its key: the VM's folder has that", () => {
     const way = { host: "127.0.0.1", port: 4_022, user: "root", hostKey: "host", keyOf: "web-1" };
     expect(onTheWire("run")["connection"]).toEqual(way);
@@ -143,6 +150,13 @@ describe("an SshCommand", () => {
     expect(isSecret(onTheWire("far")["connection"])).toBe(true);
     expect(requests.get("far")?.getAdditionalsecretoutputsList()).toEqual(["connection"]);
     expect(inputs("hidden")["secretOutput"]).toBe(true);
+  });
+});
+
+describe("a PortForward", () => {
+  test("comes after its VM, and does not go with it: it moves to the next one", async () => {
+    expect(requests.get("http")?.getDeletedwith()).toBe("");
+    expect(requests.get("http")?.getDependenciesList()).toContain(await valueOf(vm.urn));
   });
 });
 
