@@ -21,7 +21,8 @@ export async function openSession(name: string): Promise<Session> {
   const interrupt = () => {
     interrupted.abort(new Interrupted());
   };
-  for (const signal of SIGNALS) process.once(signal, interrupt);
+  process.once("SIGINT", interrupt); // who presses Ctrl-C again wants no clean-up
+  for (const signal of FROM_OUTSIDE) process.on(signal, interrupt); // a terminal that closes may send several
   onNoOutput(interrupt);
   const paths = openPaths();
   const rooms = compose();
@@ -44,13 +45,13 @@ export async function openSession(name: string): Promise<Session> {
     [Symbol.dispose]: () => {
       clearProgress();
       rooms.ssh.recordEnd();
-      for (const signal of SIGNALS) process.off(signal, interrupt);
+      for (const signal of ["SIGINT", ...FROM_OUTSIDE]) process.off(signal, interrupt);
     },
   };
 }
 
-/** Ctrl-C, an end from outside, and a terminal that is closed. */
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** An end from outside, and a terminal that is closed. */
+const FROM_OUTSIDE = ["SIGTERM", "SIGHUP"] as const;
 
 /** Ctrl-C, or what means the same. */
 export class Interrupted extends Error {

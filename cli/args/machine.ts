@@ -178,18 +178,22 @@ function given<T extends object>(fields: T): Given<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
 }
 
-/** `HOST:GUEST`; the guest's path begins at the last colon before a slash, so that the host's may hold colons. */
+/**
+ * `HOST:GUEST`; the guest's path begins at the last colon before a slash, so that the host's may hold colons. `:ro` and
+ * `:rw` behind it, as podman has them; its other options are not for a VM.
+ */
 function readBind(
   option: string,
   text: string,
   readOnly: boolean,
 ): { source: string; target: string; readOnly: boolean } {
-  const [, source, target] = /^(.+):(\/.*)$/.exec(text) ?? [];
+  const [, source, target, access] = /^(.+):(\/[^:]*)(?::(ro|rw))?$/.exec(text) ?? [];
   if (source === undefined || target === undefined)
     throw new UsageError(
-      `${option} ${text}: must be HOST:GUEST with an absolute path in the guest, such as ./site:/srv/site`,
+      `${option} ${text}: must be HOST:GUEST with an absolute path in the guest, such as ./site:/srv/site or ./site:/srv/site:ro`,
     );
-  return { source, target, readOnly };
+  if (readOnly && access === "rw") throw new UsageError(`${option} ${text}: is read-only; --bind is not`);
+  return { source, target, readOnly: readOnly || access === "ro" };
 }
 
 /** `[[ADDRESS:]HOST:]GUEST[/PROTOCOL]`, as podman's `--publish`. */

@@ -30,6 +30,7 @@ export function exec(): Command {
 
 async function execute(name: string, given: string[], { tty, workdir }: ExecOptions): Promise<void> {
   const words = given[0] === "--" ? given.slice(1) : given;
+  if (words.join("") === "") throw new UsageError(`name what is to run: mayfly exec ${name} PROGRAM`);
   // The guest's shell would take it for an option of its own `exec`.
   if (words[0]?.startsWith("-") === true)
     throw new UsageError(`${words[0]}: must be a program; options of mayfly exec go before ${name}`);

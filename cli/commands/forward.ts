@@ -46,7 +46,8 @@ async function open(name: string, ports: string[], options: ForwardOptions): Pro
 }
 
 async function endAll(name: string, site: TunnelSite, { json }: ForwardOptions, session: Session): Promise<void> {
-  const left = (await session.tunnels.list(site.folder)).filter(({ owner }) => owner.startsWith(OWNER));
+  const all = await session.tunnels.list(site.folder);
+  const left = all.filter(({ owner, endsWith }) => owner.startsWith(OWNER) && endsWith === undefined);
   await close(left, site, session);
   note(`ended ${String(left.length)} of ${name}`);
   if (json === true) printJson({ ended: left.length });
@@ -126,8 +127,10 @@ function readForward(text: string): Forward {
   const [, address = "127.0.0.1", host = "0", guest] = /^(?:(?:([\d.]+):)?(\d{1,5}):)?(\d{1,5})$/.exec(text) ?? [];
   if (guest === undefined || [host, guest].some((port) => Number(port) > 65_535) || Number(guest) === 0)
     throw new UsageError(`${text}: must be GUEST, HOST:GUEST or ADDRESS:HOST:GUEST, such as 8080:80`);
+  // Two of the same ports are two forwards, and not one that was asked for again: so the owner is another one each time.
+  const id = `forward-${randomBytes(4).toString("hex")}`;
   return {
-    ...{ id: `forward-${randomBytes(4).toString("hex")}`, owner: `${OWNER} ${text}`, type: "local" },
+    ...{ id, owner: `${OWNER} ${text} ${id}`, type: "local" },
     ...{ host: { address, port: Number(host) }, guest: { address: "127.0.0.1", port: Number(guest) } },
   };
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { MachineRecord } from "../../provider/machines/record";
 import { bytes as show, print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
 import { verbWithJson } from "../verb";
@@ -6,6 +7,7 @@ import { verbWithJson } from "../verb";
 interface PruneOptions {
   readonly all?: true;
   readonly images?: true;
+  readonly disks?: true;
   readonly dryRun?: true;
   readonly json?: true;
 }
@@ -24,7 +26,7 @@ const UNREADABLE = "its record cannot be read";
 export function prune(): Command {
   return verbWithJson(
     "prune",
-    "Remove what is left behind: VMs whose maker died half-way, whose time or session is over; the command's own that have ended; " +
+    "Remove what is left behind: VMs whose maker died half-way, whose time or session is over; the command's own that have ended, but for those with a disk; " +
       "its private networks that no VM is in; builds of images and templates whose maker was killed; what has a record that cannot be read.",
     [
       "mayfly prune --dry-run",
@@ -37,15 +39,16 @@ export function prune(): Command {
       "also what images are booted from, where no VM or template needs it and nobody has asked for it in the last ten " +
         "minutes; the images in podman's store stay",
     )
+    .option("--disks", "also VMs that have ended and have a disk, by which `mayfly start` would bring them back")
     .option("-n, --dry-run", "only say what would be removed")
     .action(clean);
 }
 
-async function clean({ all, images, dryRun, json }: PruneOptions): Promise<void> {
+async function clean({ all, images, disks, dryRun, json }: PruneOptions): Promise<void> {
   using session = await openSession("prune");
   const unusedTemplates = all === true ? await templates(session) : [];
   const found = [
-    ...(await vms(session)),
+    ...(await vms(disks === true, session)),
     ...(await networks(session)),
     ...(await builds(session)),
     ...(await killedTemplates(session)),
@@ -59,22 +62,36 @@ async function clean({ all, images, dryRun, json }: PruneOptions): Promise<void>
   if (json === true) printJson(found.map(({ kind, name, reason }) => ({ kind, name, reason })));
 }
 
-async function vms({ machines, signal }: Session): Promise<Leftover[]> {
+async function vms(withDisks: boolean, { machines, signal }: Session): Promise<Leftover[]> {
   const [{ leftover }, { isOfCommand }] = await Promise.all([
     import("../../provider/reap.js"),
     import("../vms/find.js"),
   ]);
   const found: Leftover[] = [];
   for (const [id, record] of await machines.list()) {
-    const isOwn = isOfCommand(record.owner);
-    const isOver = record.phase !== "starting" && record.stoppedAt === undefined && !(await machines.isAlive(id));
-    const ended = isOwn && isOver ? "it has ended" : undefined;
+    const isSpared = !isOfCommand(record.owner) || (hasDisk(record) && !withDisks);
+    const ended = !isSpared && (await hasEnded(id, record, machines)) ? "it has ended" : undefined;
     const reason = leftover(record, Date.now() / 1_000, false, false) ?? ended;
     if (reason !== undefined) found.push({ kind: "vm", name: id, reason, remove: () => machines.remove(id, signal) });
   }
   for (const id of await machines.unreadable())
     found.push({ kind: "vm", name: id, reason: UNREADABLE, remove: () => machines.remove(id, signal) });
   return found;
+}
+
+/** Whether it ran once, was not stopped, and nobody is about to start it. */
+async function hasEnded(
+  id: string,
+  { phase, stoppedAt }: MachineRecord,
+  machines: Session["machines"],
+): Promise<boolean> {
+  if (phase === "starting" || stoppedAt !== undefined) return false;
+  return !(await machines.isAlive(id)) && !(await machines.isBeingTurned(id));
+}
+
+/** Whether something of it has outlived its end: what the guest has written is there when it is started again. */
+function hasDisk({ size, agentless }: MachineRecord): boolean {
+  return size?.scratchMiB !== undefined || agentless === true;
 }
 
 async function networks({ machines, networks: room, signal }: Session): Promise<Leftover[]> {

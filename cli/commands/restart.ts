@@ -1,11 +1,18 @@
 import type { Command } from "commander";
 import { note, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
+import { CommandError } from "../trouble";
 import { verbWithJson } from "../verb";
 import type { Endpoint } from "../../provider/ssh/endpoint";
 
 const BOOT_MS = 300_000; // the default of a VM's bootTimeout
 const DIAL_SECONDS = 60; // a guest that has just begun to listen is slow under emulation
+
+/** In the background, so that the session ends before its server does; by a user who may: `rootLogin: false` has another one. */
+const REBOOT = `PATH=$PATH:/usr/sbin:/sbin
+if [ "$(id -u)" = 0 ]; then as=; else as='sudo -n'; fi
+$as true || exit 1
+(sleep 0.2; $as reboot) </dev/null >/dev/null 2>&1 &`;
 
 /** `mayfly restart`: the guest boots anew, in the machine that it has. */
 export function restart(): Command {
@@ -40,9 +47,12 @@ async function rebootOne(endpoint: Endpoint, session: Session): Promise<void> {
   const { ssh } = session;
   const signal = AbortSignal.any([session.signal, AbortSignal.timeout(BOOT_MS)]);
   const before = await bootOf(endpoint, session, signal);
-  // In the background, so that the session ends before its server does.
-  const command = "(sleep 0.2; reboot) </dev/null >/dev/null 2>&1 &";
-  await ssh.exec(endpoint, { command }, signal);
+  const { exitCode } = await ssh.exec(endpoint, { command: REBOOT }, signal);
+  if (exitCode !== 0)
+    throw new CommandError(
+      `${endpoint.user ?? "root"} may not reboot the guest`,
+      "give that user `sudo: true`; or mayfly stop, and mayfly start, for a VM of this command",
+    );
   const { until } = await import("../../provider/host/until.js");
   const look = async () => {
     await ssh.forget(endpoint);

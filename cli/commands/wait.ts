@@ -28,33 +28,30 @@ export function wait(): Command {
 
 async function waitFor(names: string[], { for: state, timeout, json }: WaitOptions): Promise<void> {
   using session = await openSession("wait");
-  const limit = timeout === undefined ? undefined : AbortSignal.timeout(await milliseconds(timeout));
+  const deadline = timeout === undefined ? Infinity : performance.now() + (await milliseconds(timeout));
   const { findVM } = await import("../vms/find.js");
   if (state === "ended") for (const name of names) await findVM(name, session); // else a slip would look like an end
-  if (!(await areAll(state, names, session, limit))) {
+  if (!(await areAll(state, names, session, deadline))) {
     note(`time is up, and not all are ${state}: ${names.join(", ")}`);
     process.exitCode = EXIT.timeout;
   }
   if (json === true) printJson(await statesOf(names, session));
 }
 
-/** Waits until all are so; `false` when time was up before. */
+/** Waits until all are so; `false` when time was up before. @param deadline As `performance.now()` has it. */
 async function areAll(
   state: WaitOptions["for"],
   names: readonly string[],
   session: Session,
-  limit: AbortSignal | undefined,
+  deadline: number,
 ): Promise<boolean> {
-  const signal = limit === undefined ? session.signal : AbortSignal.any([session.signal, limit]);
-  try {
-    for (const name of names)
-      while ((await isUp(name, session)) !== (state === "running")) await sleep(LOOK_MS, undefined, { signal });
-    return true;
-  } catch (error) {
-    session.signal.throwIfAborted();
-    if (limit?.aborted !== true) throw error;
-    return false;
-  }
+  for (const name of names)
+    while ((await isUp(name, session)) !== (state === "running")) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) return false;
+      await sleep(Math.min(LOOK_MS, leftMs), undefined, { signal: session.signal });
+    }
+  return true;
 }
 
 /** How it is with each now; one that is gone has ended. */

@@ -18,7 +18,7 @@ interface Wanted {
 const { qemu: QEMU, qemuPackage } = ARCHITECTURES[hostArchitecture()];
 
 const WANTED: readonly Wanted[] = [
-  { name: "podman version", command: ["podman", "--version"], least: "3.4", from: "podman" },
+  { name: "podman version", command: ["podman", "--version"], least: "4.0", from: "podman" },
   {
     name: "qemu version",
     command: [QEMU, "--version"],

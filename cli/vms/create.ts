@@ -10,7 +10,7 @@ import { CommandError } from "../trouble";
 import { allVMs, isOfCommand } from "./find";
 import { withHostParts } from "./host-parts";
 import { nameToCheck, resolveImage } from "./image";
-import { keepLogs } from "./log-dir";
+import { keepLogs, makeLogFiles } from "./log-dir";
 import { joinNetworks, type JoinedNetwork } from "./networks";
 
 /** A machine of the command's. */
@@ -50,6 +50,7 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   const architecture = readArchitecture(options.arch);
   const logDir = options.logDir === undefined ? undefined : readLogDir(options.logDir);
   await check(nameToCheck(image), asked, name, session); // before anything is made
+  if (logDir !== undefined) await makeLogFiles(logDir);
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
     const networks = await joinNetworks(asked.networks, session);

@@ -1,7 +1,9 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { LogDir } from "../args/log-dir";
+import { colouredNote, note } from "../output";
 import type { Session } from "../rooms";
+import { CommandError } from "../trouble";
 
 /** In a machine's folder: where its logs are to go. */
 const FILE = "log-dir.json";
@@ -15,12 +17,24 @@ const STREAMS = {
   journal: { name: "journal.json", options: ["--journal", "--json"] },
 } as const;
 
+/**
+ * Makes the folder and the empty files of a machine's logs, before there is a machine.
+ *
+ * @throws {CommandError} Where they can't be made.
+ */
+export async function makeLogFiles({ streams, folder }: LogDir): Promise<void> {
+  try {
+    await mkdir(resolve(folder), { recursive: true });
+    for (const stream of streams) await writeFile(join(resolve(folder), STREAMS[stream].name), "");
+  } catch (error) {
+    throw new CommandError(`--log-dir: ${(error as Error).message}`, "name a folder that you may write to");
+  }
+}
+
 /** Has a machine's logs written to a folder, as long as it runs, and again when it is started again. */
 export async function keepLogs(id: string, { streams, folder }: LogDir, session: Session): Promise<void> {
   const kept: LogDir = { streams, folder: resolve(folder) };
   await session.machines.keepFile(id, FILE, JSON.stringify(kept));
-  await mkdir(kept.folder, { recursive: true });
-  for (const stream of streams) await writeFile(join(kept.folder, STREAMS[stream].name), "");
   await followKept(id, session);
 }
 
@@ -33,6 +47,10 @@ export async function followKept(id: string, { machines }: Pick<Session, "machin
   for (const stream of streams) {
     const { name, options } = STREAMS[stream];
     // It ends by itself with the machine: nobody has to remember it.
-    await startDetached(process.execPath, [MAIN, "logs", "--follow", ...options, id], join(folder, name));
+    const following = [MAIN, "logs", "--follow", ...options, id];
+    await startDetached(process.execPath, following, join(folder, name)).catch((error: unknown) => {
+      // The machine is up, and good for all else.
+      note(`${colouredNote("yellow", "warning:")} its ${stream} is not written to ${folder}: ${String(error)}`);
+    });
   }
 }

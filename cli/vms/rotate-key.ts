@@ -10,11 +10,16 @@ const WAY_BACK_MS = 60_000; // takes a second; a guest that is busy longer
 /**
  * Gives a machine of the command's another key, while it runs. The guest takes both keys until the new one has been tried
  * and is in this user's files: whatever goes wrong, or ends this half-way, the files' key opens the door, and the next
- * rotation shuts out all others.
+ * rotation shuts out all others. Two at a time would each take the other's key for one to shut out.
  *
  * @returns The new key.
  */
-export async function rotateKey({ id, record }: FoundVM, session: Session): Promise<KeyPair> {
+export async function rotateKey(vm: FoundVM, session: Session): Promise<KeyPair> {
+  const { withLock } = await import("../../provider/host/locks.js");
+  return withLock(session.paths.locks, `key-${vm.id}`, session.signal, async () => rotate(vm, session));
+}
+
+async function rotate({ id, record }: FoundVM, session: Session): Promise<KeyPair> {
   const { machines, ssh, signal } = session;
   const { log, ...way } = await endpointOf({ id }, session);
   const { host, port, user, hostKey, privateKey } = way;

@@ -2,11 +2,21 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
+import { resolve } from "node:path";
 import { tellOfProgram } from "./programs-run";
 import { identifyProcess, type ProcessIdentity } from "./process-identity";
 
 /**
- * Starts a program that outlives us, its output in `log`. The caller has a record on disk that says so, and adds the
+ * What a program has that outlives us: no folder of the user's, which may go before it, or be on a disk that is to be
+ * unmounted; and the data folder as we have it.
+ */
+function ownPlace(): { readonly cwd: string; readonly env: NodeJS.ProcessEnv } {
+  const { MAYFLY_HOME: home = "" } = process.env;
+  return { cwd: "/", env: { ...process.env, ...(home !== "" && { MAYFLY_HOME: resolve(home) }) } };
+}
+
+/**
+ * Starts a program that outlives us, its output in `log`, in no folder of ours. The caller has a record on disk that says so, and adds the
  * returned identity to it.
  *
  * @throws {Error} When the program cannot be started or ends at once.
@@ -16,7 +26,7 @@ export async function startDetached(file: string, args: readonly string[], log: 
   const out = openSync(log, "a", 0o600);
   try {
     // Detached: Pulumi interrupts our whole process group at its end. No pipe of ours: it waits for our stdout to close.
-    const child = spawn(file, args, { detached: true, stdio: ["ignore", out, out] });
+    const child = spawn(file, args, { ...ownPlace(), detached: true, stdio: ["ignore", out, out] });
     await once(child, "spawn"); // rejects on "error", for example ENOENT
     child.unref();
     const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
@@ -42,7 +52,7 @@ export async function startLifeline(file: string, args: readonly string[], log: 
   tellOfProgram(file, args);
   const out = openSync(log, "a", 0o600);
   try {
-    const child = spawn(file, args, { detached: true, stdio: ["ignore", out, out, "pipe"] });
+    const child = spawn(file, args, { ...ownPlace(), detached: true, stdio: ["ignore", out, out, "pipe"] });
     await once(child, "spawn");
     const pipe = child.stdio[3] as Socket; // close-on-exec: none of the programs that we start holds it too
     pipe.on("error", () => undefined); // the keeper ended before us: there is nobody to tell

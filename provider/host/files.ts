@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, constants, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "./run";
@@ -28,14 +28,13 @@ export async function replaceFile(path: string, text: string | Uint8Array, mode 
   }
 }
 
-/** The same as {@link replaceFile}, for a process that has no time to wait. */
+/** The same as {@link replaceFile}, for a process that has no time to wait, not for the disk either: see there. */
 export function replaceFileSync(path: string, text: string, mode = 0o600): void {
   const draft = draftOf(path);
   try {
     const file = openSync(draft, "wx", mode);
     try {
       writeFileSync(file, text);
-      fsyncSync(file);
     } finally {
       closeSync(file);
     }

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 
 /** Every place on the host where Mayfly keeps something. Nothing is written elsewhere. */
 export interface Paths {
@@ -67,7 +67,8 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
 /** Root's home is closed to the mapped users of its containers, so root's data is where a system's is. */
 function defaultHome(environment: NodeJS.ProcessEnv): string {
   if (process.getuid?.() === 0) return "/var/lib/mayfly";
-  return join(environment["XDG_DATA_HOME"] ?? join(environment["HOME"] ?? homedir(), ".local", "share"), "mayfly");
+  const { XDG_DATA_HOME: data = "", HOME: home = homedir() } = environment;
+  return join(isAbsolute(data) ? data : join(home, ".local", "share"), "mayfly"); // the specification: others count as unset
 }
 
 /** The part of a machine's folder that its container shares. */

@@ -91,8 +91,8 @@ export class Podman {
     const file = join(this.paths.verdicts, "podman.json");
     const known = await readFileIfExists(file);
     const verdict = known === undefined ? undefined : (JSON.parse(known) as PodmanVerdict);
-    if (verdict?.bootId === hostBootId() && existsSync(join(this.paths.containerRoot, "template", "state")))
-      return verdict;
+    const isWhole = verdict?.runtime !== undefined && existsSync(join(this.paths.containerRoot, "template", "state"));
+    if (isWhole && verdict.bootId === hostBootId()) return verdict;
     return withLock(this.paths.locks, "podman-verdict", signal, async () => {
       makeContainerRoot(this.paths.containerRoot);
       const found = await this.tryOut(signal);

@@ -14,7 +14,7 @@ export function hostBootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
 
-/** Identifies a living process; `undefined` when there is none with that id. */
+/** Identifies a living process; `undefined` when there is none with that id. Throws where we cannot look. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
   try {
     const stat = readFileSync(`/proc/${String(pid)}/stat`, "utf8");
@@ -23,10 +23,14 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
     const [state, startTime] = [fields[0], fields[19]];
     if (startTime === undefined || state === "Z" || state === "X") return undefined;
     return { pid, startTime, bootId: hostBootId() };
-  } catch {
+  } catch (error) {
+    // Who has no descriptor left to look with must not take the living for dead: their locks and machines would be taken.
+    if (CANNOT_LOOK.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
     return undefined; // gone, or never was
   }
 }
+
+const CANNOT_LOOK = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
 
 /** Identifies this process. */
 export function identifySelf(): ProcessIdentity {

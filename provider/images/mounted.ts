@@ -1,7 +1,8 @@
 /**
  * For scripts that read an image whose files are at `$root`. Its links say where they lead in the machine, not on this host:
  * an image that nobody knows may have one to a file of the host's, and whoever reads it here may be root. So nothing of an
- * image is opened but by these, which never leave it, and never open what is no file: a pipe would not end.
+ * image is opened but by these, which never leave it, and never open what is no file: a pipe would not end. (But for the
+ * image that we have made ourselves, to lend an SSH server from.)
  *
  * `where PATH` prints where a path leads, without links; fails where they lead round. `is_file PATH` tells whether that is
  * a file. `text_of PATH` prints it, nothing where there is none. `take PATH FILE` copies it to a file of ours, and fails

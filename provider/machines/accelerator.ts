@@ -9,7 +9,7 @@ import { Podman } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
 import { run } from "../host/run";
 import type { ArchitectureName } from "../schema/architecture";
-import { opensInContainer } from "./kvm-rights";
+import { opensInContainer, rightsOn } from "./kvm-rights";
 import type { Accelerator } from "./spec";
 
 /** Whether KVM is of use on this host, and why (not). */
@@ -23,6 +23,8 @@ interface AcceleratorVerdict {
   readonly tcgSeconds?: number;
   /** Seconds that the same took with KVM. */
   readonly kvmSeconds?: number;
+  /** Where a container could not open the device: with which rights on it, see {@link rightsOn}. */
+  readonly rights?: string;
 }
 
 const GUEST_FOLDER = join(__dirname, "..", "guest");
@@ -57,14 +59,19 @@ export async function proveAccelerator(
   const file = join(paths.verdicts, `accelerator${kvmDevice.replaceAll("/", "-")}.json`);
   const known = await readFileIfExists(file);
   const verdict = known === undefined ? undefined : (JSON.parse(known) as AcceleratorVerdict);
-  // Rights on the device may change while the host runs, so a "not usable" for want of them is looked at each time.
-  if (verdict?.bootId === hostBootId() && (verdict.kvmSeconds ?? verdict.tcgSeconds) !== undefined) return verdict;
+  if (verdict?.bootId === hostBootId() && holds(verdict, kvmDevice)) return verdict;
   return withLock(paths.locks, "accelerator-verdict", signal, async () => {
     const finding = (await unusable(kvmDevice, podman, signal)) ?? (await race(signal));
     const found = { bootId: hostBootId(), ...finding };
     await writeFileAtomic(file, JSON.stringify(found));
     return found;
   });
+}
+
+/** Rights on the device may change while the host runs, so a "not usable" for want of them is looked at each time. */
+function holds({ kvmSeconds, tcgSeconds, rights }: AcceleratorVerdict, device: string): boolean {
+  if ((kvmSeconds ?? tcgSeconds) !== undefined) return true;
+  return rights !== undefined && existsSync(device) && rights === rightsOn(device);
 }
 
 type Finding = Omit<AcceleratorVerdict, "bootId">;
@@ -83,6 +90,7 @@ async function unusable(device: string, podman: Podman, signal: AbortSignal): Pr
   if (await opensInContainer(podman, device, signal)) return undefined;
   return {
     accelerator: "tcg",
+    rights: rightsOn(device), // a container that tries it takes as long as a clone's start
     reason: `only a group of yours has the right to use ${device}, and podman lends it to containers with crun alone: sudo apt-get install crun, and have podman use it`,
   };
 }

@@ -28,6 +28,12 @@ export function needsGroup(
   return may(0o060, ids.groups.includes(gid));
 }
 
+/** What decides on that, in a text: as long as it is the same, so is the answer. */
+export function rightsOn(device: string, ids = ownIds()): string {
+  const { mode, uid, gid } = statSync(device);
+  return JSON.stringify([mode, uid, gid, ids.uid, ids.gid, ids.groups]);
+}
+
 /** Podman's arguments for a machine's container that is to use KVM. Only crun lends a container its user's groups. */
 export function kvmArgs(runtime: string | undefined, ids = ownIds(), device = "/dev/kvm"): string[] {
   const lends = runtime === "crun" && needsGroup(statSync(device), ids);

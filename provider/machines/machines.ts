@@ -5,6 +5,7 @@ import { rewriteUntrusted } from "../host/files";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifySelf, isAlive } from "../host/process-identity";
+import { isLocked, withLock } from "../host/locks";
 import { commitSync } from "../host/records";
 import type { BootArtefacts } from "../images/artefacts";
 import { chooseAccelerator } from "./accelerator";
@@ -26,7 +27,7 @@ import { IDENTITY_FILE, Launcher } from "./launcher";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { architectureOf, isBootDisk, type MachinePlan, type Progress, type StartedMachine } from "./plan";
 import { firstRecord, type MachineRecord, type RecordedPlan } from "./record";
-import { Power } from "./power";
+import { Power, powerLock } from "./power";
 import { Shelf } from "./shelf";
 import { bareSpec, type Accelerator, type Access, type Identity } from "./spec";
 import { takeSeats, type Seat } from "./seats";
@@ -230,13 +231,15 @@ export class Machines {
    * @returns Whether the guest did so within the seconds it has; else qemu was ended.
    */
   async stop(id: string, seconds: number, signal: AbortSignal): Promise<boolean> {
-    return this.power.off(id, seconds, signal);
+    return withLock(this.paths.locks, powerLock(id), signal, async () => this.power.off(id, seconds, signal));
   }
 
   /** Boots a machine that was stopped, or has ended by itself, through its kernel. See {@link Power.on}. */
   async startAgain(id: string, boot: BootArtefacts | undefined, progress: Progress): Promise<void> {
     const record = await this.shelf.records.read(id);
-    await this.inTurn(record?.size?.memoryMiB ?? 0, progress, async () => this.power.on(id, boot, progress));
+    await this.inTurn(record?.size?.memoryMiB ?? 0, progress, async () =>
+      withLock(this.paths.locks, powerLock(id), progress.signal, async () => this.power.on(id, boot, progress)),
+    );
     const { expiresAt, expiry } = record ?? {};
     if (expiresAt !== undefined && (expiry === undefined || !isAlive(expiry)))
       await this.changeLifetime(id, Math.max(1, expiresAt - Math.floor(Date.now() / 1_000))); // the host has rebooted
@@ -259,6 +262,11 @@ export class Machines {
   /** All machines that we know of, by id. */
   async list(): Promise<Map<string, MachineRecord>> {
     return this.shelf.records.list();
+  }
+
+  /** Whether somebody is turning a machine on or off just now. */
+  async isBeingTurned(id: string): Promise<boolean> {
+    return isLocked(this.paths.locks, powerLock(id));
   }
 
   /** Ids of machines whose records can't be read: nobody can work with them, but {@link remove} takes them away. */

@@ -141,7 +141,7 @@ function findVirtiofsd(): Virtiofsd {
   if (path === undefined) {
     throw new MayflyError("TOOL_MISSING", "mounts need virtiofsd, which is not installed on this host", {
       evidence: `looked in PATH and at ${PLACES.join(", ")}`,
-      remedy: "sudo apt-get install virtiofsd   (Debian 12, Ubuntu 22.04: qemu-system-common)",
+      remedy: "sudo apt-get install virtiofsd   (Debian 12: qemu-system-common)",
     });
   }
   return { path, inRust: !path.endsWith("/qemu/virtiofsd") };

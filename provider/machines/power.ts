@@ -24,6 +24,11 @@ import type { Shelf } from "./shelf";
 const QUIT_MS = 20_000; // what qemu takes to write its disks, on a slow one
 const LOOK_MS = 50;
 
+/** The lock under which a machine is turned on or off: one at a time. */
+export function powerLock(id: string): string {
+  return `power-${id}`;
+}
+
 /** Turns a machine off and on again: its record, keys, ports and scratch disk stay, what it had in memory does not. */
 export class Power {
   /** @param shelf Where machines are kept. */
@@ -52,7 +57,8 @@ export class Power {
   }
 
   /**
-   * Boots a machine that is off through its kernel, as the machine that it was. On failure it is off again.
+   * Boots a machine that is off through its kernel, as the machine that it was. On failure it is off again. Succeeds when it
+   * runs already.
    *
    * @param boot Boot artefacts of its image; absent: those that it had.
    * @throws {MayflyError} `NOT_FOUND` where they are gone, `PORT_TAKEN`, `BOOT_FAILED`, `BOOT_TIMEOUT`, and podman's own.
@@ -60,6 +66,7 @@ export class Power {
   async on(id: string, boot: BootArtefacts | undefined, progress: Progress): Promise<void> {
     const { signal } = progress;
     const record = await this.known(id);
+    if (record.qemu !== undefined && isAlive(record.qemu)) return; // another one has started it meanwhile
     const plan = await this.keptPlan(id);
     const kept = JSON.parse((await readFileIfExists(this.shelf.file(id, IDENTITY_FILE))) ?? "{}") as KeptIdentity;
     const { seats = [], exits = [], identity } = kept;
@@ -93,6 +100,7 @@ export class Power {
   ): Promise<OnHost> {
     await makePipes(this.shelf.shared(id), plan.seats, signal);
     const onHost = await this.launcher.launch(id, plan, { start: "cold", slots: 0 }, signal);
+    await this.launcher.noteRunning(id, onHost); // it shows from now on, whatever becomes of us
     await this.launcher.waitListening(id, plan.bootTimeout, signal);
     return onHost;
   }

@@ -63,8 +63,11 @@ export const sshCommand: ResourceHandler<typeof sshCommandSchema, SshCommandStat
     // It left something behind. Whatever was changed since, it has to succeed first.
     if (hasFailed(state)) return create(inputs, before(), context);
     const command = inputs.update ?? inputs.create;
+    // Also where its last exit code is not allowed any more: it has to come to another one, now and not at a later `up`.
     const isChanged =
-      isElsewhere(state, inputs) || RUN_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
+      isElsewhere(state, inputs) ||
+      !inputs.allowedExitCodes.includes(state.exitCode) ||
+      RUN_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
     if (command === undefined || !isChanged) return { ...outputsOf(state), redacted: inputs.secretOutput };
     return run("update", command, inputs, before(), context);
   },

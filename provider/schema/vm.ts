@@ -32,7 +32,7 @@ const mount = z.strictObject({
   /**
    * The guest user that is taken for the owner of `source` on the host (without root's rights: for you): what the one
    * writes, the other may change. `root`, or one of `users`; with one of these, what the guest's root writes is theirs too
-   * where the host's virtiofsd is QEMU's own (Debian 12, Ubuntu 22.04), else it is nobody's. @default "root"
+   * where the host's virtiofsd is QEMU's own (Debian 12), else it is nobody's. @default "root"
    */
   owner: userName.default("root"),
 });

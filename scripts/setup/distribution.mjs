@@ -42,12 +42,13 @@ function debianVersion(fields) {
 }
 
 /**
- * Whether we know which packages to ask for.
+ * Whether we know which packages to ask for, and they will do: Ubuntu 22.04 has podman 3.4, which cannot remove a container
+ * in no time (`podman rm --time` is new in 4.0), and QEMU 6.2.
  *
  * @param {Distribution} distribution What {@link readDistribution} found.
  */
 export function isSupported({ family, version }) {
-  return (family === "debian" && version >= 12) || (family === "ubuntu" && version >= 22.04);
+  return (family === "debian" && version >= 12) || (family === "ubuntu" && version >= 24.04);
 }
 
 /**

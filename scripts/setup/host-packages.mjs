@@ -28,7 +28,7 @@ const packagesStep = (title, wanted) => ({
   asRoot(host) {
     const distribution = thisDistribution();
     if (!isSupported(distribution)) {
-      const where = "Debian (12 or newer) and Ubuntu (22.04 or newer)";
+      const where = "Debian (12 or newer) and Ubuntu (24.04 or newer)";
       throw new Failure(`The set-up can install packages on ${where}, not on ${distribution.name}.`, {
         evidence: `missing: ${look(host, wanted)
           .map(({ name }) => name)

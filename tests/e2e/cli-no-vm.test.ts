@@ -71,6 +71,10 @@ test("what needs no VM: versions, doctor, completion, help, and what can't be me
     code: 2,
     err: "error: -w: must be a program; options of mayfly exec go before dev\n",
   });
+  expect(await mayfly("exec", "dev", "--", "")).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/name what is to run/),
+  });
   expect(await mayfly("cp", "nosuch", "dev:/root")).toMatchObject({
     code: 2,
     err: "error: ./nosuch: there is no such file on this host\n",

@@ -38,6 +38,15 @@ test("options become the inputs of a VM", () => {
   expect(networks).toEqual([{ name: "lan", address: "10.80.0.7" }]);
 });
 
+test("a directory may be read-only as podman has it", () => {
+  const { mounts } = readMachine({ bind: ["./x:/a:ro", "./y:/b:rw"], roBind: ["./z:/c:ro"] }).inputs;
+  expect(mounts).toEqual([
+    { source: "./x", target: "/a", readOnly: true },
+    { source: "./y", target: "/b", readOnly: false },
+    { source: "./z", target: "/c", readOnly: true },
+  ]);
+});
+
 test("a port may be of UDP", () => {
   expect(readMachine({ port: ["53/udp"] }).inputs.ports).toEqual([{ guest: 53, host: 0, protocol: "udp" }]);
 });
@@ -55,6 +64,8 @@ test("what is wrong is said by option, all at once", () => {
 
 test.each([
   [{ bind: ["./x"] }, "--bind ./x: must be HOST:GUEST"],
+  [{ bind: ["./x:/y:z"] }, "--bind ./x:/y:z: must be HOST:GUEST"],
+  [{ roBind: ["./x:/y:rw"] }, "--ro-bind ./x:/y:rw: is read-only; --bind is not"],
   [{ port: ["a:80"] }, "--port a:80: must be GUEST"],
   [{ network: ["user", "isolated"] }, "one way out"],
   [{ env: ["A"] }, "--env A: must be NAME=VALUE"],

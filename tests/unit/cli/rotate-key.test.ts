@@ -52,7 +52,7 @@ function session(): Session {
     login: () => (loginFails ? Promise.reject(new Error("no login")) : Promise.resolve()),
   });
   const rest = { owner: { project: "", stack: "", resource: "test" }, signal: new AbortController().signal };
-  return { machines, ssh, ...rest } as unknown as Session;
+  return { machines, ssh, paths: { locks: join(folder, "locks") }, ...rest } as unknown as Session;
 }
 
 const kept = () => readFileSync(join(folder, "id"), "utf8");

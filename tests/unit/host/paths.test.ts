@@ -8,5 +8,8 @@ test("a relative data folder is that of the working directory, by its whole path
 
 test("an empty name of it is none", () => {
   const isRoot = process.getuid?.() === 0;
-  expect(dataFolder({ MAYFLY_HOME: "", XDG_DATA_HOME: "/data" })).toBe(isRoot ? "/var/lib/mayfly" : "/data/mayfly");
+  const others = (text: string) => (isRoot ? "/var/lib/mayfly" : text);
+  expect(dataFolder({ MAYFLY_HOME: "", XDG_DATA_HOME: "/data" })).toBe(others("/data/mayfly"));
+  for (const unset of ["", "data"])
+    expect(dataFolder({ XDG_DATA_HOME: unset, HOME: "/home/ada" })).toBe(others("/home/ada/.local/share/mayfly"));
 });

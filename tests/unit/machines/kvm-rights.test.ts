@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { MayflyError } from "../../../provider/errors";
 import type { Podman } from "../../../provider/host/podman";
-import { kvmArgs, needsGroup, opensInContainer } from "../../../provider/machines/kvm-rights";
+import { kvmArgs, needsGroup, opensInContainer, rightsOn } from "../../../provider/machines/kvm-rights";
 
 const user = { uid: 1_000, gid: 1_000, groups: [1_000, 104] };
 const kvm = { uid: 0, gid: 104, mode: 0o20660 };
@@ -39,6 +39,14 @@ test("crun is asked to lend the group, where one is needed, and no other runtime
   expect(kvmArgs("crun", byGroup(), device)).toEqual([...plain, "--group-add", "keep-groups"]);
   expect(kvmArgs("runc", byGroup(), device)).toEqual(plain);
   expect(kvmArgs("crun", { ...byGroup(), uid: 0 }, device)).toEqual(plain);
+});
+
+test("an answer holds as long as the rights on the device, and the user's groups, are the same", () => {
+  const first = rightsOn(device, byGroup());
+  expect(rightsOn(device, byGroup())).toBe(first);
+  expect(rightsOn(device, { ...byGroup(), groups: [] })).not.toBe(first);
+  chmodSync(device, 0o666);
+  expect(rightsOn(device, byGroup())).not.toBe(first);
 });
 
 test.each([

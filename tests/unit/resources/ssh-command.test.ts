@@ -220,6 +220,14 @@ describe("update", () => {
     expect(log()).toBe("run\n");
   });
 
+  test("runs where its last exit code is not allowed any more, and is then done with it", async () => {
+    const before = await create(spec({ create: "exit 3", allowedExitCodes: [0, 3] }));
+    const narrow = spec({ create: "exit 3", update: "echo now", allowedExitCodes: [0] });
+    const after = await sshCommand.update("id", before, narrow, context);
+    expect(after).toMatchObject({ stdout: "now", exitCode: 0 });
+    expect(await sshCommand.needsUpdate?.("id", { ...narrow, ...after }, narrow, context)).toBe(false);
+  });
+
   test("finishes what failed at first: runs create until it succeeds", async () => {
     const inputs = spec({ create: "echo run >> ~/log; test $(wc -l < ~/log) -ge 3", update: "exit 9", delete: "true" });
     const first = stateOf(await failureOf(create(inputs)));

@@ -38,7 +38,7 @@ const FEDORA = lines('PRETTY_NAME="Fedora Linux 43"', "VERSION_ID=43", "ID=fedor
 test.each([
   [BOOKWORM, { family: "debian", version: 12, name: "Debian GNU/Linux 12 (bookworm)" }, true],
   [SID, { family: "debian", version: Number.POSITIVE_INFINITY, name: "Debian GNU/Linux forky/sid" }, true],
-  [JAMMY, { family: "ubuntu", version: 22.04, name: "Ubuntu 22.04.5 LTS" }, true],
+  [JAMMY, { family: "ubuntu", version: 22.04, name: "Ubuntu 22.04.5 LTS" }, false],
   [MINT, { family: "ubuntu", version: 24.04, name: "Linux Mint 22" }, true],
   [LMDE, { family: "debian", version: 12, name: "LMDE 6" }, true],
   [FOCAL, { family: "ubuntu", version: 20.04, name: "Ubuntu 20.04.6 LTS" }, false],

@@ -1,0 +1,25 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { startDetached } from "../../../provider/host/detached";
+import { eventually } from "../../support/eventually";
+
+const before = process.env["MAYFLY_HOME"];
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "mayfly-detached-"));
+});
+afterEach(() => {
+  if (before === undefined) delete process.env["MAYFLY_HOME"];
+  else process.env["MAYFLY_HOME"] = before;
+  rmSync(folder, { recursive: true });
+});
+
+test("a program that outlives us holds no folder of the user's, and knows the data folder by its whole path", async () => {
+  process.env["MAYFLY_HOME"] = "some/place";
+  const log = join(folder, "log");
+  await startDetached("/bin/sh", ["-c", 'pwd; echo "$MAYFLY_HOME"; echo end'], log);
+  await eventually("it has said all", 10, () => Promise.resolve(readFileSync(log, "utf8").includes("end")));
+  expect(readFileSync(log, "utf8")).toBe(`/\n${join(process.cwd(), "some", "place")}\nend\n`);
+});
