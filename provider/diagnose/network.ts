@@ -60,14 +60,30 @@ function silent({ machine, guest }: Facts, seen: PortSight): Broken {
   const card = cardTrouble(network);
   if (card !== undefined) return broken(text, card.cause, inGuest(machine, card.command));
   const since = difference(guest?.report?.traffic, network.traffic);
-  if (since.accepted === 0 && !network.connections.includes("established")) {
-    const letIn = `let TCP port ${PORT} in (see: nft list ruleset, iptables -S, ip route)`;
-    return broken(text, keptOut(seen, network, since), inGuest(machine, letIn));
-  }
+  if (since.accepted === 0 && !network.connections.includes("established"))
+    return notLetIn({ machine, guest }, { ...seen, network }, since);
   const lack = lackOfMemory(guest?.report);
   const cause = `the guest takes the connection, ${accepted(seen)}`;
   if (lack !== undefined) return broken(text, `${cause}; ${lack}`, MORE_MEMORY);
   return broken(text, cause, inGuest(machine, "see sshd's log (journalctl -t sshd), MaxStartups first"));
+}
+
+/** The guest's kernel has taken no connection. */
+function notLetIn(
+  { machine, guest }: Pick<Facts, "machine" | "guest">,
+  seen: PortSight & { readonly network: NetworkReport },
+  since: Traffic,
+): Broken {
+  const text = evidence(seen);
+  // No firewall is blamed for an sshd that may not listen: a guest that is slow says only a part of what it is asked.
+  if (guest?.report?.sshd.listens === undefined)
+    return broken(
+      text,
+      "the guest lets nobody in, and does not say whether its SSH server listens",
+      lookInside(machine),
+    );
+  const letIn = `let TCP port ${PORT} in (see: nft list ruleset, iptables -S, ip route)`;
+  return broken(text, keptOut(seen, seen.network, since), inGuest(machine, letIn));
 }
 
 function accepted({ ended }: PortSight): string {

@@ -54,7 +54,7 @@ door() {
     echo "door open"
   else
     echo "door closed"
-    timeout 3 "$sshd" "$@" -t 2>&1 | head -n 3 | each sshd-test
+    timeout 5 "$sshd" "$@" -t 2>&1 | head -n 3 | each sshd-test
   fi
   read -r line </etc/mayfly/ssh_host_key.pub && echo "host-key $line"
 }
@@ -106,11 +106,11 @@ log() {
 }
 
 case $section in
-state)
+state) # what is quick comes first: on a busy host the rest may not be said in time
   counters
   load_memory_disk
-  init_state
   door "$@"
+  init_state
   account
   keys
   ;;

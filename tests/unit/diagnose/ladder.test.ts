@@ -159,6 +159,11 @@ test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
   ],
   ["reset", { port: { ...silent, ended: "closed", network: network() } }, "port", /rejects \(REJECT\)/],
   [
+    "reset, by a guest that has not said whether its sshd listens",
+    { guest: state({ door: [] }), port: { ...silent, ended: "closed", network: network() } },
+    ...(["port", /lets nobody in, and does not say whether its SSH server listens/] as const),
+  ],
+  [
     "other rules",
     { port: { ...silent, network: network({ firewall: ["policy drop;"] }) } },
     ...(["port", /whose rules are named, drops/] as const),
