@@ -4,12 +4,12 @@ import { abortable } from "../host/abortable";
 /** A session that did not come to be. Whatever was to run in it has certainly not begun. */
 export class NotStarted extends Error {
   /**
-   * @param reason `lost`: the connection is no good any more. `refused`: it is, but the server wants nothing (more) of
-   * the kind on it.
+   * @param reason `lost`: the connection is no good any more. `silent`: the same, since the server does not answer on it.
+   * `refused`: it is, but the server wants nothing (more) of the kind on it.
    * @param isForbidden Whether the server says that it never will.
    */
   constructor(
-    readonly reason: "lost" | "refused",
+    readonly reason: "lost" | "silent" | "refused",
     message: string,
     readonly isForbidden = false,
   ) {

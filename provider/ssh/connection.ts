@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
 import type { Reader } from "./bootstrap";
 import { NotStarted, openChannel, type AnyChannel, type OnChannel } from "./channel";
@@ -11,6 +12,8 @@ const SESSIONS = 8;
 /** A server that does not even open a session within this time, or that of so many logins, is not used for new ones. */
 const OPEN_MS = 10_000;
 const OPEN_LOGINS = 4;
+/** A place behind the server answers sooner, also from a guest that is busy; after this the server itself is doubted. */
+const DOUBT_MS = 3_000;
 
 /** Takes a connection that came in on the far side. */
 type OnConnection = (connection: Duplex) => void;
@@ -40,6 +43,8 @@ export class SshConnection {
   readonly #keepAlive: Disposable;
   readonly #whenEnded = new Set<() => void>();
   readonly #listeners = new Map<string, OnConnection>();
+  /** Fires when the server was found not to answer: for all who wait for a place behind it. */
+  readonly #silent = new AbortController();
 
   /** @param onChange Called when a session has become free, and when the connection has ended. */
   constructor(
@@ -152,17 +157,15 @@ export class SshConnection {
 
   /**
    * Opens a TCP connection from the far side. It takes as long as the place takes to answer, a server's word coming no
-   * sooner: the signal has to end it. Whether the server is there at all, {@link answers} tells.
+   * sooner: the signal has to end it. Only where the server itself does not answer any more it ends before.
    *
-   * @throws {NotStarted} Also when the server forbids it or nobody answers there; its message says so. The signal's
-   * reason, when that fired.
+   * @throws {NotStarted} Also when the server forbids it or nobody answers there; its message says so. `silent`: the
+   * server does not answer; the connection is retired. The signal's reason, when that fired.
    */
   async forward(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
-    const begin = (done: OnChannel) => {
+    return this.#openForward(signal, (done) => {
       this.#client.forwardOut("127.0.0.1", 0, host, port, done);
-    };
-    const channel = await this.#openChannel(signal, begin, undefined);
-    return this.#countForward(channel);
+    });
   }
 
   /**
@@ -171,11 +174,9 @@ export class SshConnection {
    * @throws {NotStarted} As {@link forward}.
    */
   async forwardToSocket(path: string, signal: AbortSignal): Promise<Duplex> {
-    const begin = (done: OnChannel) => {
+    return this.#openForward(signal, (done) => {
       this.#client.openssh_forwardOutStreamLocal(path, done);
-    };
-    const channel = await this.#openChannel(signal, begin, undefined);
-    return this.#countForward(channel);
+    });
   }
 
   /**
@@ -219,19 +220,6 @@ export class SshConnection {
     });
   }
 
-  /** Whether the server answers within the time that it has for opening a session, and the connection still stands. */
-  async answers(): Promise<boolean> {
-    const answer = this.#ask((done) => {
-      ping(this.#client, () => {
-        done(); // a refusal is an answer, too
-      });
-    });
-    return answer.then(
-      () => true,
-      () => false,
-    );
-  }
-
   /** No new sessions on this one; it ends with the last that runs. */
   retire(): void {
     this.#retired = true;
@@ -255,6 +243,39 @@ export class SshConnection {
 
   #endIfRetired(): void {
     if (this.#retired && this.#sessions === 0 && this.#forwards === 0) this.destroy();
+  }
+
+  async #openForward(signal: AbortSignal, begin: (done: OnChannel) => void): Promise<Duplex> {
+    const answered = new AbortController();
+    void this.#doubt(answered.signal);
+    try {
+      const channel = await this.#openChannel(AbortSignal.any([signal, this.#silent.signal]), begin, undefined);
+      answered.abort();
+      return this.#countForward(channel);
+    } catch (error) {
+      // Whoever waited may have had less patience than a doubt takes; the next one is not to wait for the same.
+      if (!signal.aborted) answered.abort();
+      throw error;
+    }
+  }
+
+  /**
+   * A server is as silent while a place does not answer as when it is gone itself: so it is asked after a while. One that
+   * does not answer gets nothing new, as where it opens no session; what runs on it, its pings decide about.
+   */
+  async #doubt(answered: AbortSignal): Promise<void> {
+    await sleep(DOUBT_MS, undefined, { signal: answered, ref: false }).catch(() => undefined);
+    if (answered.aborted || !this.#open) return;
+    const pinged = this.#ask((done) => {
+      ping(this.#client, () => {
+        done(); // a refusal is an answer, too
+      });
+    });
+    await pinged.catch((error: unknown) => {
+      if (answered.aborted) return; // it did answer
+      this.retire();
+      this.#silent.abort(new NotStarted("silent", (error as Error).message));
+    });
   }
 
   #countForward(channel: Duplex): Duplex {
@@ -329,7 +350,7 @@ export class SshConnection {
       return await openChannel(begin, patience, signal);
     } catch (error) {
       if (!(error instanceof NotStarted)) throw error;
-      if (error.reason === "lost") this.retire(); // what runs on it may still come to its end
+      if (error.reason !== "refused") this.retire(); // what runs on it may still come to its end
       throw this.#open ? error : new NotStarted("lost", error.message || this.reason);
     }
   }

@@ -13,13 +13,8 @@ import { spell, type Forward, type Place } from "./tunnel-spec";
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
-/** Milliseconds after which one who connects is told no, and after which the link itself is doubted. */
-const TIMES = {
-  /** A guest reboots in this time. */
-  patience: 30_000,
-  /** A place that is there answers sooner, also from a guest that is busy. */
-  doubt: 3_000,
-};
+/** Milliseconds after which one who connects is told no: a guest reboots in this time. */
+const TIMES = { patience: 30_000 };
 
 /** What a link tells its keeper. */
 export interface LinkEvents {
@@ -102,23 +97,14 @@ export class Link {
    */
   async reach(place: Place): Promise<Duplex> {
     const connection = await this.up();
-    const over = new AbortController();
-    void this.#endIfDead(connection, over.signal);
     try {
       return await this.#reachFrom(connection, place);
     } catch (error) {
-      if (connection.isOpen || !(error instanceof NotStarted)) throw error;
+      if (!(error instanceof NotStarted)) throw error;
+      if (error.reason === "silent") cut(connection, error);
+      if (connection.isOpen) throw error;
       return await this.#reachFrom(await this.up(), place);
-    } finally {
-      over.abort();
     }
-  }
-
-  /** sshd is as silent while a place does not answer as when it is gone itself: so it is asked, before the link is cut. */
-  async #endIfDead(connection: SshConnection, over: AbortSignal): Promise<void> {
-    await sleep(this.times.doubt, undefined, { signal: over }).catch(() => undefined);
-    if (over.aborted || (await connection.answers())) return;
-    connection.destroy(); // whatever TCP thinks
   }
 
   async #reachFrom(connection: SshConnection, place: Place): Promise<Duplex> {
@@ -201,6 +187,12 @@ export class Link {
     this.#waiting.clear();
     await ended;
   }
+}
+
+/** Ends a connection, whatever TCP thinks: nothing but forwards runs on it, and they wait for a new one. */
+function cut(connection: SshConnection, { message }: Error): void {
+  connection.reason = message;
+  connection.destroy();
 }
 
 /** Who asked for a forward, as other sessions name it: its owner without project and stack. */

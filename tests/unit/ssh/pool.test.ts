@@ -165,6 +165,24 @@ describe("a connection that breaks", () => {
     for (const pid of mine) process.kill(pid, "SIGKILL");
   }, 30_000);
 
+  test("half, to a proxy, is left: the far server is reached over a new one, and what runs on the old one goes on", async () => {
+    await using near = await Sshd.start();
+    await using far = await Sshd.start();
+    const stdin = new PassThrough();
+    let isBegun = false;
+    const onStart = () => (isBegun = true);
+    const running = ssh.exec(near.endpoint, { command: "cat", stdin, onStart }, AbortSignal.timeout(90_000));
+    await eventually("a command runs on the proxy", 30, () => isBegun);
+    const stopped = await near.sessionProcesses();
+    for (const pid of stopped) process.kill(pid, "SIGSTOP");
+    const through = { ...far.endpoint, proxy: near.endpoint, perDialTimeout: 5 }; // shorter than the doubt takes
+    expect((await ssh.exec(through, { command: "echo far" }, AbortSignal.timeout(60_000))).stdout).toBe("far\n");
+    expect(near.logins).toBe(2);
+    for (const pid of stopped) process.kill(pid, "SIGCONT");
+    stdin.end("still there");
+    expect((await running).stdout).toBe("still there");
+  }, 100_000);
+
   test("because its machine was forgotten ends what runs on it; the machine can be met again", async () => {
     await using server = await Sshd.start();
     const running = expect(ssh.exec(server.endpoint, { command: "sleep 60" }, soon())).rejects.toMatchObject({

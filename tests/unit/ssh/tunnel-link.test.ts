@@ -55,7 +55,7 @@ class Guest implements AsyncDisposable {
   }
 }
 
-function open(endpoint: Endpoint, times: { patience: number; doubt: number }): Link {
+function open(endpoint: Endpoint, times: { patience: number }): Link {
   const ignore = () => undefined;
   link = new Link(endpoint, undefined, { onUp: ignore, onDown: ignore }, times);
   return link;
@@ -69,9 +69,12 @@ async function echoes(channel: Duplex): Promise<boolean> {
 
 test("a place that does not answer fails the one who wants to go there, and cuts nobody else", async () => {
   await using guest = new Guest();
-  const through = open(await guest.endpoint(), { patience: 2_000, doubt: 100 });
+  const times = { patience: 60_000 };
+  const through = open(await guest.endpoint(), times);
   const other = await through.reach({ address, port: 2 });
+  times.patience = 4_000; // longer than it takes until the server itself is asked, and answers
   expect((await failureOf(through.reach({ address, port: SILENT }))).name).toBe("TimeoutError");
+  times.patience = 60_000;
   expect(await echoes(other)).toBe(true);
   expect(await echoes(await through.reach({ address, port: 2 }))).toBe(true);
   expect(guest.logins).toBe(1);
@@ -79,7 +82,7 @@ test("a place that does not answer fails the one who wants to go there, and cuts
 
 test("a server that does not answer itself is given up, and the place is reached over a new connection", async () => {
   await using server = await Sshd.start();
-  const through = open(server.endpoint, { patience: 60_000, doubt: 100 });
+  const through = open(server.endpoint, { patience: 60_000 });
   await through.firstUp();
   const stopped = await server.sessionProcesses();
   for (const pid of stopped) process.kill(pid, "SIGSTOP");
