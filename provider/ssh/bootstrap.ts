@@ -108,15 +108,20 @@ export function renderEnd(processGroup: number): string {
     's=;n&&s="sudo -n";kill -TERM $p;[ "$s" ]&&$s kill -TERM $p;i=0',
     // Not every sleep takes fractions.
     'while [ $i -lt 20 ];do sleep 0.1||sleep 1;kill -0 $p||[ "$(l)" ]||exit 0;i=$((i+1));done',
+    // A process may take a second to go: its memory is given back first, which a guest under emulation does slowly.
     'n&&s="sudo -n";kill -KILL $p;[ "$s" ]&&$s kill -KILL $p;i=0',
-    'while x=$(l);[ "$x" ];do [ $i -lt 3 ]||{ echo $x;exit 1;};sleep 0.1||sleep 1;i=$((i+1));done',
+    'while x=$(l);[ "$x" ];do [ $i -lt 12 ]||{ echo $x;exit 1;};sleep 0.1||sleep 1;i=$((i+1));done',
   ];
   return `exec /bin/sh -c '${script.join(";")}' ${String(processGroup)}`;
 }
 
-/** What {@link renderEnd} has printed: the processes that it could not end. */
-export function readSurvivors(printed: string): number[] {
-  return printed.match(/\d+/g)?.map(Number) ?? [];
+/**
+ * The processes that {@link renderEnd} could not end. Only its last line tells them: what a login shell's start-up files
+ * print comes before it, and may have numbers in it too.
+ */
+export function readSurvivors(exitCode: number | null | undefined, printed: string): number[] {
+  const last = /(?:\d+ )*\d+$/.exec(printed.trimEnd())?.[0];
+  return exitCode === 1 && last !== undefined ? last.split(" ").map(Number) : [];
 }
 
 function quotePath(path: string): string {

@@ -83,8 +83,8 @@ const MAX_OUTPUT = 10_485_760;
 const LINGER_MS = 3_000;
 const LONGEST_LINGER_MS = 30_000; // also when that one goes on printing
 const LONGEST_TIMER_MS = 2_147_483_647; // a longer one would fire at once
-/** TERM, 2 s, KILL, a last look (see {@link renderEnd}), and the way there and back. */
-const ENDING_MS = 5_000;
+/** TERM, 2 s, KILL, 1.2 s (see {@link renderEnd}), what the looks take, and the way there and back. */
+const ENDING_MS = 7_000;
 
 /** A command to run, and what goes with it. */
 interface Order {
@@ -284,8 +284,8 @@ class Run {
       const session = await connection.start(line).catch(async () => (await elsewhere()).start(line));
       let printed = "";
       session.on("data", (chunk: Buffer) => (printed += chunk.toString())).end();
-      await once(session, "close");
-      return readSurvivors(printed);
+      const [exitCode] = (await once(session, "close")) as [(number | null)?];
+      return readSurvivors(exitCode, printed);
     } catch {
       return [];
     }

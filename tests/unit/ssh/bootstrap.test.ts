@@ -143,7 +143,7 @@ describe("the end of a command", () => {
       ender.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
       const [status] = (await once(ender, "close")) as [number];
       const left = spawnSync("grep", ["-q", "^State:.[^ZX]", `/proc/${String(group)}/status`]).status === 0;
-      return { status, group, left, survivors: readSurvivors(printed) };
+      return { status, group, left, survivors: readSurvivors(status, printed) };
     } finally {
       spawnSync("kill", ["-KILL", "--", `-${String(group)}`]);
       root.kill("SIGKILL");
@@ -158,5 +158,12 @@ describe("the end of a command", () => {
   asRoot("of which something runs as root, without sudo, says what is left", async () => {
     const { status, group, left, survivors } = await endForNobody("exit 1");
     expect([status, left, survivors]).toEqual([1, true, [group]]);
+  });
+
+  test("is told from what start-up files print", () => {
+    expect(readSurvivors(1, "12 updates available\n47 11\n")).toEqual([47, 11]);
+    expect(readSurvivors(1, "12 updates available\n\x1b]0;web-1\x0747\n")).toEqual([47]); // a title has no end of line
+    expect(readSurvivors(1, "12 updates available\n")).toEqual([]);
+    expect(readSurvivors(0, "Uptime: 12\n")).toEqual([]);
   });
 });

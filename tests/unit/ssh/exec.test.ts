@@ -188,6 +188,20 @@ describe("limits", () => {
     await untilProcesses(word, 0);
   });
 
+  test("what was ended has no survivors, whatever the login shell's start-up files print", async () => {
+    await using chatty = await Sshd.start({
+      config: [`ForceCommand echo "12 updates available"; eval "$SSH_ORIGINAL_COMMAND"`],
+    });
+    const word = marker();
+    // Something that is none of the command's group holds the output, so that the command's own end does not decide.
+    const command = `setsid bash -c 'exec -a ${word} sleep 60' & exec sleep 60`;
+    try {
+      expect(await exec({ command, timeout: 0.5 }, chatty)).toMatchObject({ endedBy: "timeout", survivors: [] });
+    } finally {
+      for (const pid of processesWith(word)) process.kill(pid, "SIGKILL");
+    }
+  });
+
   test("what could not be ended is told, and is the error where the signal was to end it", async () => {
     // A guest in which nothing can be ended, for the lack of sudo.
     const config = [
