@@ -2,6 +2,7 @@ import { watch, existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:net";
 import { join } from "node:path";
+import { MayflyError } from "../errors";
 import { writeFileAtomic } from "../host/files";
 import { identifySelf, isAlive } from "../host/process-identity";
 import { nameOf } from "./endpoint";
@@ -35,8 +36,8 @@ export class Keeper {
   readonly #timers: NodeJS.Timeout[] = [];
   #control: Server | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Forwards that wait for the link. */
-  #arriving = 0;
+  /** Forwards that wait for the link; one that is taken away meanwhile is not to come. */
+  readonly #arriving = new Set<{ readonly id: string; isRemoved: boolean }>();
   #lastWord = "";
   #isEnding = false;
 
@@ -73,12 +74,16 @@ export class Keeper {
 
   /** Waits for the link before it is a forward's turn: a guest that is down holds up nobody who wants to take one away. */
   async #arrive({ forward, preferredPort }: Extract<Request, { verb: "add" }>): Promise<Answer> {
-    this.#arriving += 1;
+    const arriving = { id: forward.id, isRemoved: false };
+    this.#arriving.add(arriving);
     try {
       const connection = await this.#link.firstUp();
-      return await this.#inTurn(() => this.#add(forward, preferredPort, connection));
+      return await this.#inTurn(async () => {
+        if (arriving.isRemoved) throw removed(forward);
+        return this.#add(forward, preferredPort, connection);
+      });
     } finally {
-      this.#arriving -= 1;
+      this.#arriving.delete(arriving);
       if (this.#kept.size === 0) await this.#inTurn(() => this.#save());
       this.#endIfOver();
     }
@@ -113,7 +118,7 @@ export class Keeper {
     }
     try {
       const active = await (forward.type === "remote"
-        ? RemoteForward.open(forward, preferred, this.#link, connection)
+        ? RemoteForward.open(forward, preferred, this.#link, this.#link.current ?? connection) // it may be a newer one
         : openLocal(forward, preferred, this.#link));
       this.#kept.set(forward.id, { forward: listeningAt(forward, active.place), active });
       this.#say(`${forward.type} forward at ${spell(active.place)}`);
@@ -124,6 +129,7 @@ export class Keeper {
   }
 
   async #remove(id: string): Promise<Answer> {
+    for (const arriving of this.#arriving) if (arriving.id === id) arriving.isRemoved = true;
     const kept = this.#kept.get(id);
     this.#kept.delete(id);
     await kept?.active?.close();
@@ -184,7 +190,7 @@ export class Keeper {
     const file = join(this.folder, RECORD);
     this.record = { ...this.record, forwards: [...this.#kept.values()].map(({ forward }) => forward) };
     if (existsSync(file)) await writeFileAtomic(file, spellRecord(this.record));
-    if (this.#kept.size === 0 && this.#arriving === 0) await rm(file, { force: true });
+    if (this.#kept.size === 0 && this.#arriving.size === 0) await rm(file, { force: true });
   }
 
   #endIfOver(): void {
@@ -208,6 +214,12 @@ export class Keeper {
     this.#lastWord = text;
     process.stdout.write(`${new Date().toISOString()} ${text}\n`);
   }
+}
+
+function removed(forward: Forward): MayflyError {
+  return new MayflyError("CONNECT_FAILED", `the forward at ${spell(listening(forward))} was removed before it stood`, {
+    remedy: "another run took it away meanwhile; run again if that was not meant: pulumi up",
+  });
 }
 
 function spellRecord(record: TunnelRecord): string {

@@ -1,5 +1,9 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { ask } from "../../../provider/ssh/tunnel-control";
+import { failureOf } from "../../support/context";
+import { eventually } from "../../support/eventually";
 import { Sshd } from "../../support/sshd";
 import { say, TestTunnel } from "../../support/tunnel";
 
@@ -40,4 +44,19 @@ test("a forward goes while another one waits for the guest", async () => {
   expect([isOpen, await tunnel.tunnels.has(tunnel.folder, "web-1")]).toEqual([false, false]);
   await own.restart();
   expect(await say(await opening)).toBe("hello"); // the keeper has not ended meanwhile
+});
+
+test("a forward that is taken away while it waits for the guest does not come back", async () => {
+  await tunnel.open(tunnel.local());
+  await own.kill();
+  const log = () => readFileSync(join(tunnel.folder, "tunnel.log"), "utf8");
+  await eventually("the keeper knows that the guest is down", 30, () => log().includes("no connection to"), log);
+  const forward = tunnel.local({ id: "other", owner: "other" });
+  const signal = AbortSignal.timeout(60_000);
+  const opening = failureOf(ask(tunnel.folder, { verb: "add", forward, preferredPort: 0 }, signal));
+  await ask(tunnel.folder, { verb: "hello" }, signal); // it hears one after the other
+  await tunnel.close("other");
+  await own.restart();
+  expect(await opening).toMatchObject({ code: "CONNECT_FAILED", message: expect.stringContaining("was removed") });
+  expect(tunnel.record?.forwards.map(({ id }) => id)).toEqual(["web-1"]);
 });
