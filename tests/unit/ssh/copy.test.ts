@@ -131,6 +131,18 @@ test("the owner is changed by name, also of the folders that are made", async ()
   expect(readFileSync(remotePath, "utf8")).toBe("x");
 });
 
+test("an owner in numbers needs no command there", async () => {
+  await using only = await Sshd.start({ sftp: "internal-sftp", config: ["ForceCommand internal-sftp"] });
+  const { uid, gid } = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_533 } : userInfo();
+  const remotePath = join(there, "file");
+  const owners = [String(uid), `:${String(gid)}`];
+  for (const owner of owners) await ssh.upload(only.endpoint, { source: Buffer.from("x"), remotePath, owner }, soon());
+  expect([statSync(remotePath).uid, statSync(remotePath).gid]).toEqual([userInfo().uid, gid]); // each is a new file
+  const owner = owners.join("");
+  await ssh.upload(only.endpoint, { source: Buffer.from("x"), remotePath, owner }, soon());
+  expect([statSync(remotePath).uid, statSync(remotePath).gid]).toEqual([uid, gid]);
+});
+
 test("a file is replaced in one step, a link as what it is", async () => {
   const remotePath = join(there, "file");
   writeFileSync(join(there, "other"), "other");
