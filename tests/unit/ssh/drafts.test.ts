@@ -1,22 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { Ssh, type SyncRequest } from "../../../provider/ssh/ssh";
 import { failureOf } from "../../support/context";
-import { eventually } from "../../support/eventually";
 import { furnish } from "../../support/folders";
+import { holdWriter } from "../../support/hold";
+import { makeHome } from "../../support/home";
 import { Sshd } from "../../support/sshd";
 
 // What lies beside a file until it is whole: in whose hands it may fall, and what is left of it.
@@ -25,20 +16,22 @@ const ssh = new Ssh();
 const soon = () => AbortSignal.timeout(60_000);
 const sftp = "/usr/lib/openssh/sftp-server";
 const LONGEST = "件".repeat(85); // 255 bytes
-const shims = mkdtempSync(join(tmpdir(), "mayfly-drafts-"));
+const home = makeHome("drafts"); // one of those that are cleared away, too, when a test is killed
+const shims = join(home, "bin");
 let server: Sshd;
 let folder: string;
 let there: string;
 let tests = 0;
 
 beforeAll(async () => {
+  mkdirSync(shims);
   const config = [`ForceCommand PATH="${shims}:$PATH"; eval "$SSH_ORIGINAL_COMMAND"`];
   server = await Sshd.start({ sftp, config });
 });
 afterAll(async () => {
   await ssh.close();
   await server[Symbol.asyncDispose]();
-  rmSync(shims, { recursive: true });
+  rmSync(home, { recursive: true });
 });
 beforeEach(() => {
   tests += 1;
@@ -59,9 +52,10 @@ test("of a sync that the signal ends nothing is left", async () => {
   furnish(join(folder, "here"), { big: "x".repeat(60_000_000) });
   const controller = new AbortController();
   const syncing = failureOf(ssh.sync(server.endpoint, request(), controller.signal));
-  await eventually("it has begun", 30, () => readdirSync(there).length > 0);
+  const writer = await holdWriter(there);
   controller.abort(new Error("enough"));
   expect((await syncing).message).toBe("enough");
+  process.kill(writer, "SIGKILL");
   expect(readdirSync(there)).toEqual([]);
 });
 
@@ -116,12 +110,8 @@ asRoot("in a folder of somebody else's", () => {
       ssh.upload(own.endpoint, { source: join(folder, "big"), remotePath: join(there, "file") }, soon()),
     );
     const draft = () => join(there, readdirSync(there)[0] ?? "none");
-    await eventually(
-      "some has arrived",
-      30,
-      () => readdirSync(there).length > 0 && lstatSync(draft()).size > 20_000_000,
-    );
-    const processes = await own.sessionProcesses();
+    const writer = await holdWriter(there, 20_000_000);
+    const processes = [writer, ...(await own.sessionProcesses())];
     execFileSync("sh", ["-c", `mv "$0" '${folder}/taken' && ln -s '${victim}' "$0"`, draft()]);
     for (const pid of processes) process.kill(pid, "SIGKILL");
     expect(await copying).toMatchObject({ code: "COPY_FAILED", message: expect.stringContaining("something else") });
@@ -134,16 +124,8 @@ asRoot("in a folder of somebody else's", () => {
     const remotePath = join(there, "new", "er", "file");
     const copy = { source: join(folder, "big"), remotePath, owner: "nobody", mode: 0o4755 };
     const copying = ssh.upload(own.endpoint, copy, soon());
-    const size = () =>
-      readdirSync(join(there, "new", "er")).map((name) => lstatSync(join(there, "new", "er", name)).size)[0];
-    await eventually("some has arrived", 30, () => {
-      try {
-        return (size() ?? 0) > 20_000_000;
-      } catch {
-        return false; // not made yet
-      }
-    });
-    for (const pid of await own.sessionProcesses()) process.kill(pid, "SIGKILL");
+    const writer = await holdWriter(join(there, "new", "er"), 20_000_000);
+    for (const pid of [writer, ...(await own.sessionProcesses())]) process.kill(pid, "SIGKILL");
     await copying;
     expect(own.logins).toBe(2);
     const owners = ["new", "new/er", "new/er/file"].map((path) => lstatSync(join(there, path)).uid);
