@@ -53,7 +53,8 @@ function port(facts: Facts): Verdict {
 }
 
 /** The port is there, and qemu takes the connection; so the guest does not answer as it should. */
-function silent({ machine, guest }: Facts, seen: PortSight): Broken {
+function silent(facts: Facts, seen: PortSight): Broken {
+  const { machine, guest } = facts;
   const { network } = seen;
   const text = evidence(seen);
   if (network === undefined) return broken(text, "the guest does not answer its connections", lookInside(machine));
@@ -61,7 +62,7 @@ function silent({ machine, guest }: Facts, seen: PortSight): Broken {
   if (card !== undefined) return broken(text, card.cause, inGuest(machine, card.command));
   const since = difference(guest?.report?.traffic, network.traffic);
   if (since.accepted === 0 && !network.connections.includes("established"))
-    return notLetIn({ machine, guest }, { ...seen, network }, since);
+    return notLetIn(facts, { ...seen, network }, since);
   const lack = lackOfMemory(guest?.report);
   const cause = `the guest takes the connection, ${accepted(seen)}`;
   if (lack !== undefined) return broken(text, `${cause}; ${lack}`, MORE_MEMORY);
@@ -70,7 +71,7 @@ function silent({ machine, guest }: Facts, seen: PortSight): Broken {
 
 /** The guest's kernel has taken no connection. */
 function notLetIn(
-  { machine, guest }: Pick<Facts, "machine" | "guest">,
+  { machine, guest }: Facts,
   seen: PortSight & { readonly network: NetworkReport },
   since: Traffic,
 ): Broken {
