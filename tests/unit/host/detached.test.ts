@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { startDetached } from "../../../provider/host/detached";
+import { signalProcess } from "../../../provider/host/process-identity";
 import { eventually } from "../../support/eventually";
 
 const before = process.env["MAYFLY_HOME"];
@@ -19,7 +20,8 @@ afterEach(() => {
 test("a program that outlives us holds no folder of the user's, and knows the data folder by its whole path", async () => {
   process.env["MAYFLY_HOME"] = "some/place";
   const log = join(folder, "log");
-  await startDetached("/bin/sh", ["-c", 'pwd; echo "$MAYFLY_HOME"; echo end'], log);
-  await eventually("it has said all", 10, () => Promise.resolve(readFileSync(log, "utf8").includes("end")));
+  const started = await startDetached("/bin/sh", ["-c", 'pwd; echo "$MAYFLY_HOME"; echo end; exec sleep 60'], log);
+  await eventually("it has said all", 10, () => readFileSync(log, "utf8").includes("end"));
+  signalProcess(started, "SIGKILL");
   expect(readFileSync(log, "utf8")).toBe(`/\n${join(process.cwd(), "some", "place")}\nend\n`);
 });
