@@ -127,10 +127,11 @@ function readForward(text: string): Forward {
   const [, address = "127.0.0.1", host = "0", guest] = /^(?:(?:([\d.]+):)?(\d{1,5}):)?(\d{1,5})$/.exec(text) ?? [];
   if (guest === undefined || [host, guest].some((port) => Number(port) > 65_535) || Number(guest) === 0)
     throw new UsageError(`${text}: must be GUEST, HOST:GUEST or ADDRESS:HOST:GUEST, such as 8080:80`);
-  // Two of the same ports are two forwards, and not one that was asked for again: so the owner is another one each time.
+  // Two of the same ports are two forwards, and not one that was asked for again: so the owner is another one each time. Its
+  // last part is what the session log says, as of a stack's.
   const id = `forward-${randomBytes(4).toString("hex")}`;
   return {
-    ...{ id, owner: `${OWNER} ${text} ${id}`, type: "local" },
+    ...{ id, owner: `${OWNER}/${id}/${OWNER} ${text}`, type: "local" },
     ...{ host: { address, port: Number(host) }, guest: { address: "127.0.0.1", port: Number(guest) } },
   };
 }
