@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { Socket } from "node:net";
-import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { compose } from "./compose";
 import { reap } from "./reap";
@@ -16,12 +15,11 @@ const LIFELINE = 3; // the descriptor that `startLifeline` gives
  * machine is there, with the machine's id and its own log, which it leaves only when it could not do its work.
  */
 async function main(id: string, log: string): Promise<void> {
-  process.chdir("/"); // hold no folder of the user's
   const session = new Socket({ fd: LIFELINE, readable: true });
   session.on("error", () => undefined); // an end like another
   session.resume();
   await once(session, "close");
-  const { machines, networks } = compose(environment);
+  const { machines, networks } = compose();
   const record = await machines.record(id);
   if (record === undefined) {
     await machines.forget(id); // the session has cleaned up itself, or was killed at the first word of the record
@@ -51,8 +49,5 @@ async function main(id: string, log: string): Promise<void> {
 function say(text: string): void {
   process.stderr.write(`${new Date().toISOString()} ${text}\n`);
 }
-
-const home = process.env["MAYFLY_HOME"];
-const environment = home === undefined ? process.env : { ...process.env, MAYFLY_HOME: resolve(home) }; // before chdir
 
 void main(process.argv[2] ?? "", process.argv[3] ?? "");

@@ -1,5 +1,6 @@
 import { ARCHITECTURES, hostArchitecture } from "../../provider/architectures";
 import { run } from "../../provider/host/run";
+import { nodeProblem } from "../../provider/node-version";
 import type { Check, Finding, Look } from "./check";
 import { installCommand } from "./distribution";
 
@@ -36,7 +37,7 @@ export const versions: Check = async (look) => [
 
 function nodeVersion(): Finding {
   const { node } = process.versions;
-  const isEnough = !isOlder(node, "22.12");
+  const isEnough = nodeProblem() === undefined;
   const fix = isEnough ? undefined : "npm run setup   (in a clone of Mayfly; or nvm install 22)";
   return { name: "node version", state: isEnough ? "ok" : "fail", found: node, fix };
 }

@@ -50,9 +50,9 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   const architecture = readArchitecture(options.arch);
   const logDir = options.logDir === undefined ? undefined : readLogDir(options.logDir);
   await check(nameToCheck(image), asked, name, session); // before anything is made
-  if (logDir !== undefined) await makeLogFiles(logDir);
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
+    if (logDir !== undefined) await makeLogFiles(logDir); // not earlier: they may be those of a VM of that name
     const networks = await joinNetworks(asked.networks, session);
     const stored = await resolveImage(image, architecture, session);
     const inputs = await check(stored, asked, name, session, networks);

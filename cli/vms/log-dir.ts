@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { LogDir } from "../args/log-dir";
 import { colouredNote, note } from "../output";
@@ -23,8 +23,9 @@ const STREAMS = {
  * @throws {CommandError} Where they can't be made.
  */
 export async function makeLogFiles({ streams, folder }: LogDir): Promise<void> {
+  const { makeFolders } = await import("../../provider/host/files.js");
   try {
-    await mkdir(resolve(folder), { recursive: true });
+    await makeFolders(resolve(folder));
     for (const stream of streams) await writeFile(join(resolve(folder), STREAMS[stream].name), "");
   } catch (error) {
     throw new CommandError(`--log-dir: ${(error as Error).message}`, "name a folder that you may write to");

@@ -111,7 +111,7 @@ export async function readFileIfExists(path: string): Promise<string | undefined
   }
 }
 
-/** Writes such a file anew from its start, in its place. */
+/** Writes a file of the kind that {@link openUntrusted} opens anew from its start, in its place. */
 export async function rewriteUntrusted(path: string, content: Buffer): Promise<void> {
   const file = await openUntrusted(path, constants.O_WRONLY);
   try {

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
+import { MayflyError } from "../errors";
 
 /** Every place on the host where Mayfly keeps something. Nothing is written elsewhere. */
 export interface Paths {
@@ -38,9 +39,19 @@ export function dataFolder(environment: NodeJS.ProcessEnv): string {
   return given === "" ? defaultHome(environment) : resolve(given); // podman starts nothing at a relative path
 }
 
-/** Works out the paths from an environment and makes the folders. */
+/**
+ * Works out the paths from an environment and makes the folders.
+ *
+ * @throws {MayflyError} `BAD_INPUT` for a data folder with a colon in its path: podman has conmon write the consoles' logs,
+ * and conmon takes a colon for the path's end.
+ */
 export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
   const home = dataFolder(environment);
+  if (home.includes(":"))
+    throw new MayflyError("BAD_INPUT", "the data folder can't have a colon in its path", {
+      evidence: home,
+      remedy: "MAYFLY_HOME=/another/folder",
+    });
   const paths: Paths = {
     home,
     artefacts: join(home, "artefacts"),

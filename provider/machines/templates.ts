@@ -27,8 +27,8 @@ export interface Template {
 /** All that a template and the machines made of it must agree on. */
 export type Shape = Readonly<Record<string, unknown>>;
 
-/** Raise it when devices, their order, or what is done before the save change. */
-const FORMAT = 1;
+/** Raise it when devices, their order, what is on its scratch disk, or what is done before the save change. */
+const FORMAT = 2;
 
 /** The shape of a machine: what the kernel has seen when the template is saved. Mounts and ports come afterwards. */
 export function shapeOf(

@@ -68,5 +68,17 @@ test("stop and start: the same machine, with what is on its disk; restart; what 
   expect(await mayfly("restart", "st")).toMatchObject({ code: 0, err: "restarted st\n" });
   await eventually("the forward leads to the restarted guest", PATIENCE, async () => greets(listen));
   expect((await mayfly("exec", "st", "cat", "/root/kept")).out).toBe("kept\n");
+
+  // As a reboot of the host ends it: what the guest is writing just then is lost, and no more.
+  const busy = "for i in $(seq 300); do mkdir -p /root/many/$i; echo $i >/root/many/$i/file; done; echo written";
+  expect((await mayfly("exec", "st", "--", "sh", "-c", busy)).out).toBe("written\n");
+  execFileSync("podman", ["kill", "--signal", "KILL", containers().toString().trim()]);
+  const hasEnded = async () => (await mayfly("ls", "--quiet", "--state", "ended")).out === "st\n";
+  await eventually("it has ended", PATIENCE, hasEnded);
+  expect((await mayfly("prune", "--dry-run")).out).toBe("");
+  expect((await mayfly("prune", "--dry-run", "--disks")).out).toMatch(/^would remove vm st-\w+: it has ended\n$/);
+  expect(await mayfly("start", "st")).toMatchObject({ code: 0, err: "started st\n" });
+  const sound = "cat /root/kept; dmesg | grep 'EXT4-fs error'; rm -r /root/many && echo gone";
+  expect((await mayfly("exec", "st", "--", "sh", "-c", sound)).out).toBe("kept\ngone\n");
   expect(await mayfly("rm", "--json", "st")).toMatchObject({ code: 0, out: expect.stringMatching(/"name": "st"/) });
 });

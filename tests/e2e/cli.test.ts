@@ -86,6 +86,8 @@ test("a VM of the command's own: run, all that can be done with it, rm", async (
   const logged = async (name: string, text: string) =>
     (await readFile(join(command.home, "logs", name), "utf8").catch(() => "")).includes(text);
   await eventually("the journal is in its folder", PATIENCE, async () => logged("journal.json", '"hello from a unit"'));
+  expect((await mayfly("run", "-d", "--name", "dev", "--log-dir", "console,journal=logs")).code).toBe(1);
+  expect(await logged("journal.json", '"hello from a unit"')).toBe(true); // it is dev's
   const [load] = JSON.parse((await mayfly("top", "--json")).out) as [{ name: string; usedMiB: number }];
   expect(load.name).toBe("dev");
   expect(load.usedMiB).toBeGreaterThan(10);

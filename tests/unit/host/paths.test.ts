@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { dataFolder } from "../../../provider/host/paths";
+import { dataFolder, openPaths } from "../../../provider/host/paths";
 
 test("a relative data folder is that of the working directory, by its whole path", () => {
   expect(dataFolder({ MAYFLY_HOME: "some/place" })).toBe(join(process.cwd(), "some", "place"));
@@ -12,4 +12,10 @@ test("an empty name of it is none", () => {
   expect(dataFolder({ MAYFLY_HOME: "", XDG_DATA_HOME: "/data" })).toBe(others("/data/mayfly"));
   for (const unset of ["", "data"])
     expect(dataFolder({ XDG_DATA_HOME: unset, HOME: "/home/ada" })).toBe(others("/home/ada/.local/share/mayfly"));
+});
+
+test("one with a colon, which would have conmon write the consoles' logs elsewhere, is refused", () => {
+  expect(() => openPaths({ MAYFLY_HOME: "/tmp/a:b" })).toThrow(
+    /^the data folder can't have a colon in its path\n\/tmp\/a:b/,
+  );
 });
