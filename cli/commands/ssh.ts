@@ -12,7 +12,7 @@ import type { FoundVM } from "../vms/find";
 export function ssh(): Command {
   const command = verb(
     "ssh",
-    "Log in to a VM: to one that is there, of this command or of a stack, by its name; or, for an image, to a new one that is " +
+    "Log in to a VM: to one that is there, of `mayfly run` or of a Pulumi stack, by its name; or, for an image, to a new one that is " +
       "gone when the session ends, however it ends. OpenSSH's client does it, and takes its own options behind the name.",
     [
       "mayfly ssh debian                       # a fresh VM, gone at exit",
@@ -22,7 +22,7 @@ export function ssh(): Command {
     ],
   )
     .usage("[options] NAME|IMAGE [ssh options] [--] [command …]")
-    .argument("<words...>", "NAME or IMAGE, then what ssh(1) takes")
+    .argument("<name|image...>", "NAME or IMAGE, then what ssh(1) takes")
     .allowUnknownOption()
     .passThroughOptions();
   return refuseForeign(machineOptions(command), "ssh").action(logIn);

@@ -53,18 +53,25 @@ if [[ \${funcstack[1]-} == _mayfly ]]; then _mayfly "$@"; else compdef _mayfly m
 `;
 }
 
+/** Whether the words after `mayfly` begin so; fish's own condition finds a verb's name anywhere, as `rm` in `image rm`. */
+const FISH_CONDITIONS = `function __mayfly_after
+  set -l words (commandline -opc)
+  test (count $words) -gt (count $argv); or return
+  for index in (seq (count $argv))
+    test $words[(math $index + 1)] = $argv[$index]; or return
+  end
+end
+function __mayfly_at
+  test (count (commandline -opc)) -eq (math (count $argv) + 1); and __mayfly_after $argv
+end
+`;
+
 /** Completion for fish: `mayfly completion fish | source`. */
 export function fishCompletion(verbs: readonly VerbWords[]): string {
-  const top = topLevel(verbs).join(" ");
   const lines = verbs.flatMap(({ name, description, options, takesNames }) => {
     const [verb = "", sub] = name.split(" ");
-    const at =
-      sub === undefined
-        ? `__fish_use_subcommand`
-        : `__fish_seen_subcommand_from ${verb}; and not __fish_seen_subcommand_from ${subVerbs(verb, verbs).join(" ")}`;
-    const within = [verb, ...(sub === undefined ? [] : [sub])]
-      .map((word) => `__fish_seen_subcommand_from ${word}`)
-      .join("; and ");
+    const at = sub === undefined ? "__mayfly_at" : `__mayfly_at ${verb}`;
+    const within = `__mayfly_after ${name}`;
     const flags = options.map(({ flag, description: what }) => {
       const kind = flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`;
       return `complete -c mayfly -n ${quote(within)} ${kind} -d ${quote(what)}`;
@@ -72,7 +79,9 @@ export function fishCompletion(verbs: readonly VerbWords[]): string {
     const names = takesNames ? [`complete -c mayfly -n ${quote(within)} -a ${quote(`(${NAMES})`)}`] : [];
     return [`complete -c mayfly -f -n ${quote(at)} -a ${sub ?? verb} -d ${quote(description)}`, ...flags, ...names];
   });
-  return `# fish completion for mayfly: mayfly completion fish | source\n# verbs: ${top}\n${lines.join("\n")}\n`;
+  return `# fish completion for mayfly: mayfly completion fish | source
+${FISH_CONDITIONS}${lines.join("\n")}
+`;
 }
 
 function topLevel(verbs: readonly VerbWords[]): readonly string[] {

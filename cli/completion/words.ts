@@ -29,7 +29,7 @@ export function wordsOf(command: Command, path = ""): readonly VerbWords[] {
 }
 
 /** Arguments that stand for a VM, by the name that they have in `--help`. */
-const NAMES = new Set(["name", "words", "paths", "source", "target"]);
+const NAMES = new Set(["name", "name|image", "paths", "source", "target"]);
 
 /** Up to the first colon, stop or semicolon: a line has room for no more. */
 function first(description: string): string {
