@@ -10,20 +10,31 @@ const vm = new mayfly.VM("ci", {
   expiresAfter: "1h", // gone by then, whatever becomes of the job
 });
 
-// Root of a machine of its own: it may load modules, mount, reboot.
+// Root of a machine of its own: the tests may load modules, mount, reboot. How they end is only looked at below, as the
+// report is wanted most when they fail.
 const tests = new mayfly.SshCommand("tests", {
   vm,
-  create: "mkdir -p /tmp/results && sh test.sh >/tmp/results/report.tap",
+  create: "mkdir -p /tmp/results && { sh test.sh >/tmp/results/report.tap; echo $? >/tmp/results/status; }",
   directory: "/src",
   timeout: "30m",
 });
 const report = new mayfly.CopyFile(
   "report",
-  { vm, remotePath: "/tmp/results/report.tap", download: "report.tap", triggers: [tests.stdout] },
+  { vm, remotePath: "/tmp/results/report.tap", download: "report.tap", triggers: [tests.durationSeconds] },
   { dependsOn: [tests] },
 );
+const verdict = new mayfly.SshCommand(
+  "verdict",
+  {
+    vm,
+    create: "cat report.tap; exit $(cat status)",
+    directory: "/tmp/results",
+    triggers: [tests.durationSeconds], // again after each run of the tests
+  },
+  { dependsOn: [report] },
+);
 
-/** Size of `report.tap`, in bytes. */
-export const reportSize = report.size;
+/** The tests' report, as in `report.tap`. */
+export const results = verdict.stdout;
 /** What the tests had to say beside their report. */
-export const log = tests.stdout;
+export const log = tests.stderr;

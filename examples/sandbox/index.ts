@@ -9,6 +9,7 @@ const image = new mayfly.Image("debian", { debian: {} });
 const vm = new mayfly.VM("sandbox", {
   image,
   disk: "1GiB",
+  expiresAfter: "4h",
   network: "isolated", // SSH and the port below reach it
   allow, // and it reaches this, nothing else
   users: [{ name: "dev", sudo: true }],

@@ -50,7 +50,7 @@ function expectParts(error: string, happened: string | RegExp, seen: string | Re
   expect(error).toMatch(happened);
   expect(error).toMatch(seen);
   expect(error).toMatch(/^ *To fix: \S.*$/m);
-  expect(error).toContain(`docs/errors.md#${code.toLowerCase()}`);
+  expect(error).toContain(`More on this: ${code} in docs/errors.md`);
 }
 
 /** A `PATH` with all programs of this one's, but for some. */

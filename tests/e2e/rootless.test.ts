@@ -21,5 +21,5 @@ describe("as an ordinary user", () => {
     () => sandbox(caller),
   );
 
-  test("fleet: clones of a template share nothing that tells them apart", () => fleet(caller));
+  test("fleet: clones of a template share the work, and nothing that tells them apart", () => fleet(caller));
 });
