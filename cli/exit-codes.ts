@@ -8,7 +8,7 @@ export const EXIT = {
   timeout: 124,
   /** `ssh`, `exec`, `run --execute`: there is no such VM, or it did not come up; nothing was run. */
   notRun: 125,
-  /** Ended by Ctrl-C. */
+  /** Ended by Ctrl-C, or by a signal that asks to end. */
   interrupted: 130,
   /** Nobody reads what it prints; shells say this of a program that SIGPIPE has ended. */
   unread: 141,
@@ -17,11 +17,11 @@ export const EXIT = {
 /** The same for the manual, which `scripts/docs.mjs` makes. @public */
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   ["0", "done"],
-  [String(EXIT.failed), "it failed; the error says what to do"],
-  [String(EXIT.usage), "the command line can't be meant so; nothing was done"],
+  [String(EXIT.failed), "it failed, and the error says what to do; of `doctor` and `diagnose`: a fault was found"],
+  [String(EXIT.usage), "invalid command line; nothing was done"],
   [String(EXIT.timeout), "`wait`: time was up"],
   [String(EXIT.notRun), "`ssh`, `exec`, `run --execute`: the VM did not come up, or there is none; nothing was run"],
-  [String(EXIT.interrupted), "ended by Ctrl-C; what was begun is cleaned up"],
-  [String(EXIT.unread), "nobody reads on what it prints, as with `mayfly ls | head -1`"],
+  [String(EXIT.interrupted), "interrupted: Ctrl-C, SIGTERM or SIGHUP; what was begun is cleaned up"],
+  [String(EXIT.unread), "its output pipe was closed, as by `mayfly ls | head -1`"],
   ["other", "`ssh`, `exec`, `run --execute`: the exit code of the command in the VM; 255 where the connection broke"],
 ];

@@ -48,7 +48,8 @@ export function tellTrouble(error: unknown, isVerbose: boolean): number {
   if (!(error instanceof Error)) return tellTrouble(new Error(String(error)), isVerbose);
   const code = codeOf(error);
   if (isInterrupted(error) || error.name === "CommanderError") return code; // who did it knows; it has said so
-  note(`${colouredNote("red", "error:")} ${describe(error)}`);
+  const name = error instanceof MayflyError ? `error[${error.code}]:` : "error:";
+  note(`${colouredNote("red", name)} ${describe(error)}`);
   if (isVerbose) note(colouredNote("dim", error.stack ?? ""));
   return code;
 }

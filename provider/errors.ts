@@ -32,8 +32,13 @@ export const ERROR_CODES = [
 /** One of the stable names. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** Where a reader finds more: the last line of every message, with the code as anchor. */
-const POINTER = "More on this: docs/errors.md#";
+/** Where a reader finds more: the last line of every message, which begins so. */
+const POINTER = "More on this: ";
+
+/** That line. The documents lie in the package, and in a clone of its repository. */
+function pointerTo(code: ErrorCode): string {
+  return `${POINTER}${code} in docs/errors.md of pulumi-mayfly`;
+}
 
 /** A message as part of another one, which has a pointer of its own. */
 export function withoutPointer(message: string): string {
@@ -65,7 +70,7 @@ export class MayflyError extends Error {
 
   /** @param summary One sentence that names the thing: `VM "web" did not answer on SSH within 60 s`. */
   constructor(code: ErrorCode, summary: string, { evidence, remedy, cause }: ErrorDetails) {
-    super([summary, evidence, `To fix: ${remedy}`, `${POINTER}${code.toLowerCase()}`].filter(Boolean).join("\n"), {
+    super([summary, evidence, `To fix: ${remedy}`, pointerTo(code)].filter(Boolean).join("\n"), {
       cause,
     });
     this.code = code;

@@ -8,7 +8,10 @@ export type ImageArgs = Omit<Inputs<ImageInputs>, "sourceHash">;
 
 /**
  * An image in podman's store, made ready for boot. `up` pulls or builds it, which takes a minute or more once; from then
- * on it is there. It stays when the resource goes: it is a cache by content, and `podman rmi` removes it.
+ * on it is there. It stays when the resource goes, as a cache; `mayfly image rm` removes it.
+ *
+ * One of Debian's packages (`debian`) is made once, and then used as it is: newer packages and security updates come with
+ * the next one that is made, after `mayfly image rm`.
  *
  * Fails with `IMAGE_NOT_FOUND`, `IMAGE_NOT_BOOTABLE`, `BUILD_FAILED`, `DISK_FULL`.
  *

@@ -8,7 +8,9 @@ export type SshKeyArgs = Omit<Inputs<SshKeyInputs>, "sourceFingerprint">;
 
 /**
  * An SSH key: a new pair, or one of your own, whole or its public half alone, or one in your ssh-agent. A private key
- * lives in the stack's state, encrypted, and nowhere else.
+ * is in the stack's state, encrypted. While a VM uses it, a copy that only you can read is in Mayfly's data folder, for ssh.
+ * (Pulumi's file backend keeps former states after `destroy`, as encrypted: a passphrase that is none protects nothing. A
+ * key that is never to be stored is one of an `agent`.)
  *
  * Fails with `BAD_KEY` where a key of your own cannot be read. That shows at preview, at the field that is wrong.
  *

@@ -79,8 +79,8 @@ export interface PublishedPort {
  * reboot of the host or a kill, comes back at the next `up`, and what depends on it with it.
  *
  * Fails with `IMAGE_NOT_FOUND`, `IMAGE_NOT_BOOTABLE`, `PORT_TAKEN`, `KVM_UNUSABLE`, `BOOT_FAILED` and `BOOT_TIMEOUT`
- * (both with the last lines of the console), `PODMAN_UNUSABLE`, `TOOL_MISSING`, `DISK_FULL`. Inputs that can't be fail
- * at preview, all at once.
+ * (both with the last lines of the console), `NO_TEMPLATE`, `NO_MEMORY`, `ADDRESS_TAKEN`, `NETWORK_FAILED`,
+ * `PODMAN_UNUSABLE`, `TOOL_MISSING`, `DISK_FULL`. Invalid inputs are reported at preview, all together, each by its field.
  *
  * @example
  * const image = new mayfly.Image("debian", { debian: {} });
@@ -91,7 +91,7 @@ export interface PublishedPort {
  * const vm = new mayfly.VM("dev", {
  *   image,
  *   mounts: [{ source: ".", target: "/work", owner: "dev" }],
- *   users: [{ name: "dev", sudo: true }],
+ *   users: [{ name: "dev", sudo: true, authorizedKeys: [readFileSync(`${homedir()}/.ssh/id_ed25519.pub`, "utf8")] }],
  * });
  */
 export class VM extends DynamicResource {

@@ -47,7 +47,7 @@ export function machineOptions(command: Command, env = "--env <name=value>"): Co
   return guestOptions(sizeOptions(command), env)
     .option("--name <name>", "name of the VM, and its host name (default: after the image, with a number)")
     .option("--bind <host:guest>", "a directory of this host in the guest; may be repeated", repeated)
-    .option("--ro-bind <host:guest>", "the same, to be read only; may be repeated", repeated)
+    .option("--ro-bind <host:guest>", "the same, read-only; may be repeated", repeated)
     .option("--port <[address:][host:]guest[/udp]>", "a port of the guest on this host; may be repeated", repeated)
     .option(
       "--network <user|isolated|name[:address]>",
@@ -55,10 +55,10 @@ export function machineOptions(command: Command, env = "--env <name=value>"): Co
       repeated,
     )
     .option("--allow <host:port>", "what a VM with --network isolated may reach; may be repeated", repeated)
-    .option("--expires <time>", "end it by itself after this time: 90s, 30m, 2h, 1d (default: never)")
+    .option("--expires <time>", "remove the VM after this time: 90s, 30m, 2h, 1d (default: never)")
     .option("--label <name=value>", "a label, for `mayfly ls` and podman; may be repeated", repeated)
     .option("--log-dir <streams=dir>", "write console,journal (or one) to console.txt and journal.json in a folder")
-    .option("--arch <amd64|arm64>", "the processor, of which that form of the image is taken (default: this host's)")
+    .option("--arch <amd64|arm64>", "CPU architecture of the VM and its image (default: this host's)")
     .option("--accelerator <auto|kvm|tcg>", "how its instructions are run (default: auto)")
     .option("--boot-timeout <time>", "longest boot before it is given up (default: 5m)")
     .option("--no-warm", "boot through the kernel, not from a template");
@@ -68,8 +68,8 @@ function sizeOptions(command: Command): Command {
   return command
     .option("--memory <size>", "memory: 512MiB, 2G (default: 1GiB)")
     .option("--cpus <number>", "virtual CPUs (default: 2)")
-    .option("--vcpus <number>", "the same")
-    .option("--itype <type>", "both by KubeVirt's names: u1.nano, u1.micro, u1.small, u1.medium, …")
+    .option("--vcpus <number>", "the same as --cpus")
+    .option("--itype <type>", "CPUs and memory as a KubeVirt instance type: u1.nano, u1.micro, u1.small, u1.medium, …")
     .option("--disk <size>", "scratch disk for what the guest writes (default: that is kept in its memory)")
     .option(
       "--mount-disk-file <file[:name[:format]]>",

@@ -12,7 +12,7 @@ export function completion(): Command {
       "mayfly completion fish | source     # in ~/.config/fish/config.fish",
     ],
   )
-    .addArgument(new Argument("<shell>", "whose").choices(["bash", "zsh", "fish"]))
+    .addArgument(new Argument("<shell>", "bash, zsh or fish").choices(["bash", "zsh", "fish"]))
     .action(write);
 }
 

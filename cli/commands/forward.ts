@@ -19,18 +19,18 @@ const END_MS = 10_000;
 export function forward(): Command {
   return verbWithJson(
     "forward",
-    "Have ports of a VM on this host, through SSH. They survive a connection that drops, and end with Ctrl-C; with -d they stay " +
-      "until --stop, or until the VM is gone. Without ports: print those that stand.",
+    "Forward ports of this host to a VM, through SSH. Forwards survive a connection that drops, and end with Ctrl-C; with -d they stay " +
+      "until --stop, or until the VM is gone. Without ports: list them.",
     [
       "mayfly forward dev 8080:80",
       "mayfly forward -d dev 5432      # on a free port of this host, which is printed",
-      "mayfly forward dev              # those that stand",
+      "mayfly forward dev              # lists them",
       "mayfly forward --stop dev",
     ],
   )
     .argument("<name>", "the VM")
     .argument("[ports...]", "[[address:]host:]guest; the host's port is a free one by default")
-    .option("-d, --detach", "return when they stand")
+    .option("-d, --detach", "run in the background: return once they listen")
     .option("--stop", "end those that -d has left")
     .action(open);
 }

@@ -11,7 +11,7 @@ export function key(): Command {
 function rotate(): Command {
   return verbWithJson(
     "rotate",
-    "Give a VM of this command a new SSH key, while it runs, and print the new public key. From then on the old one is refused; " +
+    "Give a VM of `mayfly run` a new SSH key, while it runs, and print the new public key. From then on the old one is refused; " +
       "sessions that are open stay.",
     ["mayfly key rotate dev"],
   )

@@ -16,12 +16,12 @@ export function ls(): Command {
       "mayfly ls",
       "mayfly ls --format '{{.Name}}\\t{{.Memory}}'",
       "mayfly ls --json | jq -r '.[] | select(.state == \"ended\") | .name'",
-      "mayfly rm $(mayfly ls --quiet --state ended)",
+      "mayfly ls --quiet --state stopped | xargs -r mayfly start",
     ],
   )
     .alias("ps")
     .option("-q, --quiet", "names only (ids of those of stacks)")
-    .addOption(new Option("--state <state>", "only those that are so").choices(STATES))
+    .addOption(new Option("--state <state>", "only VMs in this state").choices(STATES))
     .option(
       "--format <text>",
       "a line for each, with {{.Name}}, .ID, .State, .Image, .CPU, .Memory, .Disk, .Created, .Ends, .Ports, .Stack, .Accelerator, .Labels",

@@ -6,6 +6,7 @@ import { verbWithJson } from "../verb";
 
 interface PruneOptions {
   readonly all?: true;
+  readonly templates?: true;
   readonly images?: true;
   readonly disks?: true;
   readonly dryRun?: true;
@@ -30,10 +31,11 @@ export function prune(): Command {
       "its private networks that no VM is in; builds of images and templates whose maker was killed; what has a record that cannot be read.",
     [
       "mayfly prune --dry-run",
-      "mayfly prune --all --images   # also what the next VM makes anew: templates, and what images are booted from",
+      "mayfly prune --all   # also what the next VM makes anew: templates, and what images are booted from",
     ],
   )
-    .option("--all", "also templates that no VM runs from")
+    .option("--all", "the same as --templates --images")
+    .option("--templates", "also templates that no VM runs from")
     .option(
       "--images",
       "also what images are booted from, where no VM or template needs it and nobody has asked for it in the last ten " +
@@ -44,16 +46,17 @@ export function prune(): Command {
     .action(clean);
 }
 
-async function clean({ all, images, disks, dryRun, json }: PruneOptions): Promise<void> {
+async function clean({ all, disks, dryRun, json, ...also }: PruneOptions): Promise<void> {
   using session = await openSession("prune");
-  const unusedTemplates = all === true ? await templates(session) : [];
+  const [withTemplates, withImages] = [also.templates ?? all, also.images ?? all];
+  const unusedTemplates = withTemplates === true ? await templates(session) : [];
   const found = [
     ...(await vms(disks === true, session)),
     ...(await networks(session)),
     ...(await builds(session)),
     ...(await killedTemplates(session)),
     ...unusedTemplates,
-    ...(images === true ? await artefacts(session, new Set(unusedTemplates.map(({ name }) => name))) : []),
+    ...(withImages === true ? await artefacts(session, new Set(unusedTemplates.map(({ name }) => name))) : []),
   ];
   for (const { kind, name, reason, remove } of found) {
     if (dryRun !== true) await remove();

@@ -51,7 +51,7 @@ async function rebootOne(endpoint: Endpoint, session: Session): Promise<void> {
   if (exitCode !== 0)
     throw new CommandError(
       `${endpoint.user ?? "root"} may not reboot the guest`,
-      "give that user `sudo: true`; or mayfly stop, and mayfly start, for a VM of this command",
+      "give that user `sudo: true`; or mayfly stop, and mayfly start, for a VM of `mayfly run`",
     );
   const { until } = await import("../../provider/host/until.js");
   const look = async () => {

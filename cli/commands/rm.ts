@@ -20,7 +20,7 @@ export function rm(): Command {
     "mayfly rm --force web-ccf2cf5d   # of a stack: the next `pulumi up` brings it back",
   ])
     .argument("[name...]", "the VMs")
-    .option("--all", "all that this command has made; asks on a terminal")
+    .option("--all", "all VMs made by `mayfly run`; asks on a terminal")
     .option("-f, --force", "do not ask; also those of stacks; those that are not there are no error")
     .action(remove);
 }

@@ -40,7 +40,7 @@ export function run(): Command {
     .option("--rm", "with --execute: remove it when the command has ended, or the terminal has gone")
     .option("--console", "the console takes keys, too, from the first line of the boot on; Ctrl-] ends the VM")
     .addOption(new Option("--output <what>", "what is shown (default: console)").choices(["console", "journal"]))
-    .option("-K, --ssh-keygen", "as always: the VM has keys of its own");
+    .option("-K, --ssh-keygen", "accepted for bcvk's sake: every VM has keys of its own");
   return refuseForeign(machineOptions(command, "-e, --env <name=value>"), "run").action(runVM);
 }
 

@@ -10,7 +10,7 @@ export function sshConfig(): Command {
     "ssh-config",
     "Print the OpenSSH client configuration of a VM, for other programs; or the path of its file.",
     [
-      "mayfly ssh-config dev >>~/.ssh/config",
+      'ssh -F "$(mayfly ssh-config --path dev)" dev uptime',
       'rsync -e "ssh -F $(mayfly ssh-config --path dev)" -a ./site/ dev:/srv/site/',
     ],
   )

@@ -9,9 +9,9 @@ import type { FoundVM } from "../vms/find";
 export function start(): Command {
   return verbWithJson(
     "start",
-    "Boot VMs of this command again that were stopped, that have ended by themselves, or that a reboot of this host has ended. They " +
+    "Boot VMs of `mayfly run` again that were stopped, that have ended by themselves, or that a reboot of this host has ended. They " +
       "boot through their kernels, and keep name, keys, ports and scratch disk; see `mayfly stop` for what else is kept.",
-    ["mayfly start dev", "mayfly start $(mayfly ls --quiet --state stopped)"],
+    ["mayfly start dev", "mayfly ls --quiet --state stopped | xargs -r mayfly start"],
   )
     .argument("<name...>", "the VMs")
     .action(turnOn);

@@ -10,7 +10,7 @@ const PATIENCE = "90s"; // what systemd gives its services before it kills them
 export function stop(): Command {
   return verbWithJson(
     "stop",
-    "Shut VMs of this command down; `mayfly start` boots them again, with the same keys, ports and scratch disk. What a guest has " +
+    "Shut VMs of `mayfly run` down; `mayfly start` boots them again, with the same keys, ports and scratch disk. What a guest has " +
       "written is kept on a scratch disk (--disk), on disk images and in directories of the host; a root without --disk is in " +
       "memory, and the next start begins from the image.",
     ["mayfly stop dev", "mayfly stop --timeout 10s dev   # then its power is cut"],

@@ -24,7 +24,7 @@ function build(): Command {
     .option("--memory <size>", "memory of the VMs: 512MiB, 2GiB (default: 1GiB)")
     .option("--cpus <number>", "their virtual CPUs (default: 2)")
     .option("--disk <size>", "their scratch disk (default: none)")
-    .option("--arch <amd64|arm64>", "their processor, of which that form of the image is taken (default: this host's)")
+    .option("--arch <amd64|arm64>", "their CPU architecture (default: this host's)")
     .option("--karg <argument>", "added to the kernel's command line; may be repeated", repeated)
     .action(make);
 }

@@ -55,7 +55,8 @@ async function disk(home: string): Promise<Finding> {
   const { freeMiB, totalMiB } = await diskSpace(home);
   const found = `${gib(freeMiB)} of ${gib(totalMiB)} GiB free in ${home}`;
   if (freeMiB >= LOW_DISK_MIB) return { name: "disk space", state: "ok", found };
-  const fix = "mayfly prune --all --images; podman image prune; or MAYFLY_HOME=/larger/disk";
+  const fix =
+    "mayfly prune --all; podman image prune; or, once `mayfly ls` is empty, MAYFLY_HOME=/larger/disk for all calls";
   return { name: "disk space", state: freeMiB < LEAST_DISK_MIB ? "fail" : "warn", found, fix };
 }
 

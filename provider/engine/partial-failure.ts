@@ -55,7 +55,7 @@ function diskFull(error: NodeJS.ErrnoException): MayflyError | undefined {
   if (error.code !== "ENOSPC" && error.code !== "EDQUOT") return undefined;
   return new MayflyError("DISK_FULL", "a disk of this host is full", {
     evidence: error.message,
-    remedy: "free some space (`df -h`), or move the data folder with MAYFLY_HOME=/larger/disk",
+    remedy: "free some space (`df -h`), or, once `mayfly ls` is empty, move the data folder: MAYFLY_HOME=/larger/disk",
     cause: error,
   });
 }

@@ -97,7 +97,7 @@ function migrate(saved: Properties): Properties {
   if (version > SCHEMA_VERSION)
     throw new MayflyError("BAD_INPUT", "this stack was last changed by a newer pulumi-mayfly", {
       evidence: `its state has version ${String(version)}; this package knows up to ${String(SCHEMA_VERSION)}`,
-      remedy: "npm install pulumi-mayfly@latest",
+      remedy: "install that newer version: npm install …/pulumi-mayfly-VERSION.tgz, and pulumi up again",
     });
   return MIGRATIONS.slice(version).reduce((properties, step) => step(properties), saved);
 }

@@ -34,7 +34,8 @@ export function toolError(file: string, result: ToolResult): MayflyError {
   if (/no space left on device|disk quota exceeded/i.test(result.stderr)) {
     return new MayflyError("DISK_FULL", `${file} ran out of disk space`, {
       evidence,
-      remedy: "free some space (`df -h`), or move the data folder with MAYFLY_HOME=/larger/disk",
+      remedy:
+        "free some space (`df -h`), or, once `mayfly ls` is empty, move the data folder: MAYFLY_HOME=/larger/disk",
     });
   }
   const how = result.signal === undefined ? `exit code ${String(result.exitCode)}` : `signal ${result.signal}`;

@@ -9,7 +9,7 @@ export interface MachineRecord {
   readonly owner: Owner;
   /**
    * `starting`: the process `madeBy` works on it. `ready`: it runs, but we do not know yet whether Pulumi's state knows
-   * it. `committed`: it does; only Pulumi, its own end, or `prune --all` removes it.
+   * it. `committed`: it does; only Pulumi, its own end, or `mayfly rm` removes it.
    */
   readonly phase: "starting" | "ready" | "committed";
   /** The process that makes it. */

@@ -63,7 +63,7 @@ const user = z.strictObject({
   shell: guestPath.optional(),
   /** Home directory. @default "/home/NAME" */
   home: guestPath.optional(),
-  /** Public keys that may log in as this user. @default [] */
+  /** Public keys that may log in as this user. Without any nobody logs in as it from outside: it has no password. @default [] */
   authorizedKeys: z.array(publicKeyLine).default([]),
 });
 

@@ -32,7 +32,7 @@ export function manual({ mayfly, examplesOf, exitCodes, fromBcvk }) {
       ...exitCodes.map(([code, meaning]) => `| ${code} | ${cell(meaning)} |`),
     ].join("\n"),
     "## Coming from bcvk",
-    "What `bcvk ephemeral` has, and how it is said here; options are those of its `run`.",
+    "What `bcvk ephemeral`, of the bootc project's VM tool, has, and how it is said here; options are those of its `run`.",
     [
       "| bcvk | here | what is different |",
       "| --- | --- | --- |",
@@ -45,7 +45,7 @@ export function manual({ mayfly, examplesOf, exitCodes, fromBcvk }) {
   ].join("\n\n");
 }
 
-const GENERAL = `A NAME is that of a VM of this command, or of a stack's: \`web\`, \`STACK/web\`, \`PROJECT/STACK/web\`, or its id. An
+const GENERAL = `A NAME is that of a VM made by \`mayfly run\`, or of a Pulumi stack's VM: \`web\`, \`STACK/web\`, \`PROJECT/STACK/web\`, or its id. An
 IMAGE is an OCI image as podman names it, or \`debian[:SUITE]\`, which is made from Debian's packages and needs no registry;
 \`debian:12\`, with a number, is an OCI image.
 
@@ -53,11 +53,11 @@ Results go to standard output, all else to standard error. Progress is shown on 
 elsewhere a line of it every ten seconds; colours only on a terminal, unless \`NO_COLOR\` is set. \`MAYFLY_HOME\` is the data
 folder: VMs are those of one user and one folder.
 
-A VM that is made for a session (\`ssh IMAGE\`, \`run\` without \`-d\`, \`run --rm\`) goes with it, however it ends: a process
-beside it holds one end of a pipe whose other end the kernel closes with the session. All others stay until \`mayfly rm\`,
-or until their \`--expires\`; they may be stopped and started. A root without \`--disk\` is in memory: after \`stop\` and
-\`start\`, as after a reboot, it is the image's again. VMs of stacks are not stopped: a program that declares a VM has one
-that runs, and the next \`pulumi up\` would make another.`;
+A VM that is made for a session (\`ssh IMAGE\`; \`run\` with neither \`-d\` nor \`--execute\`; \`run --rm --execute\`) ends with
+it, however that ends: a process beside it holds one end of a pipe whose other end the kernel closes with the session. All
+others stay until \`mayfly rm\`, or until their \`--expires\`; they may be stopped and started. A root without \`--disk\` is in
+memory: after \`stop\` and \`start\`, as after a reboot, it is the image's again. VMs of stacks are not stopped: a program that
+declares a VM has one that runs, and the next \`pulumi up\` would make another.`;
 
 /**
  * @param {Command} command Where to begin.
@@ -77,16 +77,17 @@ function leaves(command, path) {
  * @param {readonly string[]} examples Command lines.
  */
 function section(name, verb, examples) {
-  const rows = verb
-    .createHelp()
+  const help = verb.createHelp();
+  const rows = help
     .visibleOptions(verb)
-    .map((option) => `| \`${option.flags.replaceAll("|", "\\|")}\` | ${cell(option.description)} |`);
+    .map((option) => `| \`${option.flags.replaceAll("|", "\\|")}\` | ${cell(help.optionDescription(option))} |`);
   const words = verb.registeredArguments.map(
-    (word) => `| \`${word.required ? word.name() : `[${word.name()}]`}\` | ${cell(word.description)} |`,
+    (word) => `| \`${word.required ? word.name() : `[${word.name()}]`}\` | ${cell(help.argumentDescription(word))} |`,
   );
+  const aliases = verb.aliases().map((alias) => `\`mayfly ${alias}\``);
   return [
     `## ${name}`,
-    verb.description(),
+    aliases.length === 0 ? verb.description() : `${verb.description()} Also ${aliases.join(", ")}.`,
     ["```", `${name} ${verb.usage()}`, "```"].join("\n"),
     ["| argument or option | meaning |", "| --- | --- |", ...words, ...rows].join("\n"),
     ["```", ...examples.map((line) => `$ ${line}`), "```"].join("\n"),

@@ -175,7 +175,9 @@ describe("failure", () => {
 
   test("of a thing that is half made is saved with it, so that the next verb finds it", async () => {
     const { message, left } = await failureOf(created({ behaviour: "half", password: PASSWORD }));
-    expect(message).toBe("half [secret]\nlast line\nTo fix: do better\nMore on this: docs/errors.md#boot_failed");
+    expect(message).toBe(
+      "half [secret]\nlast line\nTo fix: do better\nMore on this: BOOT_FAILED in docs/errors.md of pulumi-mayfly",
+    );
     expect(left).toMatchObject({ id: expect.stringMatching(/^web-/), reasons: [message] });
     const { token, ...rest } = left?.properties ?? {};
     expect(token).toHaveProperty(SECRET);

@@ -53,7 +53,7 @@ describe("work with a deadline", () => {
     const error = await failureOf((signal) => untilAborted(signal, () => own));
     expect(error).toMatchObject({ code: "TIMEOUT", cause: own });
     expect((error as Error).message).toBe(
-      `${SUMMARY}\nno login\npanic\nTo fix: look\nTo fix: if it only needs longer, give the resource the option customTimeouts: { create: "2m" }\nMore on this: docs/errors.md#timeout`,
+      `${SUMMARY}\nno login\npanic\nTo fix: look\nTo fix: if it only needs longer, give the resource the option customTimeouts: { create: "2m" }\nMore on this: TIMEOUT in docs/errors.md of pulumi-mayfly`,
     );
   });
 

@@ -40,7 +40,7 @@ test("no podman", async () => {
     "the program podman is not installed on this host\n" +
       `searched in PATH=${folder}\n` +
       "To fix: sudo apt-get install podman   (or your distribution's package that holds podman)" +
-      "\nMore on this: docs/errors.md#tool_missing",
+      "\nMore on this: TOOL_MISSING in docs/errors.md of pulumi-mayfly",
   );
   expect(error.code).toBe("TOOL_MISSING");
 });

@@ -124,7 +124,7 @@ describe("create", () => {
       ...Array.from({ length: 11 }, (_, index) => `line ${String(index + 20)}`),
       "bad",
       `To fix: see its output, and try it by hand: ssh -p ${String(port)} ${user}@${host}`,
-      "More on this: docs/errors.md#command_failed",
+      "More on this: COMMAND_FAILED in docs/errors.md of pulumi-mayfly",
     ]);
     const onVm = await failureOf(create(spec({ create: "exit 1", vmId: "web-1a2b" })));
     expect(onVm.message).toContain("on VM web-1a2b");
