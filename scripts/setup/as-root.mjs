@@ -28,12 +28,13 @@ export async function claimRoot(host, command) {
   const sudo = programOf(host, "sudo");
   if (sudo === undefined) throw new Failure("This needs root's rights, and there is no sudo here.", { remedy });
   const message = "This needs root's rights, and sudo does not give them to this user here.";
+  // Not `-v` at once: that asks for a password unless all rules of the user go without, those of a group among them.
+  const refusal = await failureOf(run(sudo, ["-n", "true"], { env: host.env }));
+  if (refusal === undefined) return;
   if (process.stdin.isTTY && process.stdout.isTTY) {
     if ((await attach(sudo, ["-v"], { env: host.env })) !== 0) throw new Failure(message, { remedy });
     return;
   }
-  const refusal = await failureOf(run(sudo, ["-n", "true"], { env: host.env }));
-  if (refusal === undefined) return;
   throw new Failure(message, {
     evidence: refusal.evidence,
     remedy: `run this in a terminal, where sudo can ask for a password; or ${remedy}`,
