@@ -1,5 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Failure, failureOf } from "../terminal/failure.mjs";
+import { say } from "../terminal/say.mjs";
 import { runAsRoot } from "./as-root.mjs";
+
+const LOCKED_SECONDS = 300; // an update in the background holds apt's locks for minutes on a fresh machine
+const RETRY_MS = 2_000;
 
 /**
  * Installs packages with apt, as root.
@@ -9,13 +14,30 @@ import { runAsRoot } from "./as-root.mjs";
  * @param {(line: string) => void} note Gets what apt says.
  */
 export async function aptInstall(host, packages, note) {
-  // An update running in the background holds apt's lock for minutes on a fresh machine: wait for it.
-  const apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-o", "DPkg::Lock::Timeout=300"];
+  const environment = ["DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"]; // its words are looked at
+  const apt = ["env", ...environment, "apt-get", "-y", "-o", `DPkg::Lock::Timeout=${LOCKED_SECONDS}`];
   // A broken source that is none of our business fails the update; whether that matters, the installation shows.
   // By default apt calls it a success when it could not fetch anything.
-  const stale = await failureOf(runAsRoot(host, [...apt, "-o", "APT::Update::Error-Mode=any", "update"], note));
+  const update = () => failureOf(runAsRoot(host, [...apt, "-o", "APT::Update::Error-Mode=any", "update"], note));
+  const stale = await untilUnlocked(update);
   const failed = await failureOf(runAsRoot(host, [...apt, "install", "--no-install-recommends", ...packages], note));
   if (failed !== undefined) throw aptFailure(stale, failed);
+}
+
+/**
+ * Repeats an update while another one holds the lock of apt's lists: for that one, apt has no timeout.
+ *
+ * @param {() => Promise<Failure | undefined>} update Says how it failed, if it did.
+ */
+async function untilUnlocked(update) {
+  const begun = performance.now();
+  for (let isTold = false; ; isTold = true) {
+    const failed = await update();
+    const isLocked = /Could not get lock \S*\/lists\/lock/.test(failed?.evidence ?? "");
+    if (!isLocked || performance.now() - begun > LOCKED_SECONDS * 1_000) return failed;
+    if (!isTold) say(`set-up: waiting for another program that updates apt's lists, up to ${LOCKED_SECONDS / 60} min`);
+    await sleep(RETRY_MS);
+  }
 }
 
 /**

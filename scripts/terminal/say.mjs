@@ -11,7 +11,8 @@ const CLEAR_LINE = "\r\u001B[2K";
  * @param {string} line The text, without its newline.
  */
 export function say(line) {
-  process.stdout.write(`${line}\n`);
+  const start = process.stdout.isTTY ? CLEAR_LINE : ""; // a step may show itself on this line
+  process.stdout.write(`${start}${line}\n`);
 }
 
 /**
