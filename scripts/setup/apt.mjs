@@ -20,7 +20,13 @@ export async function aptInstall(host, packages, note) {
   // By default apt calls it a success when it could not fetch anything.
   const update = () => failureOf(runAsRoot(host, [...apt, "-o", "APT::Update::Error-Mode=any", "update"], note));
   const stale = await untilUnlocked(update);
-  const failed = await failureOf(runAsRoot(host, [...apt, "install", "--no-install-recommends", ...packages], note));
+  const install = () => failureOf(runAsRoot(host, [...apt, "install", "--no-install-recommends", ...packages], note));
+  let failed = await install();
+  if (/'(?:sudo )?dpkg --configure -a'/.test(failed?.evidence ?? "")) {
+    // Somebody's installation was cut short, maybe our own.
+    await runAsRoot(host, ["env", ...environment, "dpkg", "--configure", "-a"], note);
+    failed = await install();
+  }
   if (failed !== undefined) throw aptFailure(stale, failed);
 }
 

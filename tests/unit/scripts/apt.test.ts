@@ -62,3 +62,11 @@ test("an update that fails for another reason is not repeated", async () => {
   await install(`[ $verb != update ] || exit 100`);
   expect(log()).toBe("update\ninstall\n");
 });
+
+test("what an installation that was cut short has left is finished first", async () => {
+  await install(`[ $verb != --configure ] || touch done
+    [ $verb != install ] || [ -e done ] || {
+      echo "E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem. " >&2
+      exit 100; }`);
+  expect(log()).toBe("update\ninstall\n--configure\ninstall\n");
+});
