@@ -1,7 +1,8 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isExecutable, run } from "../terminal/programs.mjs";
-import { Failure } from "../terminal/failure.mjs";
+import { Failure, failureOf } from "../terminal/failure.mjs";
+import { clearHalfMade } from "./half-made.mjs";
 import { usePrograms } from "./host.mjs";
 import { isAtLeast } from "./versions.mjs";
 
@@ -18,6 +19,7 @@ export const node = {
     return [`Node ${version(host)} for this project alone (here is ${process.versions.node}), in ${folder(host)}`];
   },
   async install(host, note) {
+    clearHalfMade(dirname(folder(host)), /^node-\d+\.\d+\.\d+\.(\d+)$/);
     const made = `${folder(host)}.${process.pid}`;
     try {
       cpSync(join(host.root, "setup", "node"), made, { recursive: true });
@@ -64,11 +66,9 @@ async function prove(host, made) {
   if (!existsSync(program)) {
     // npm passes in silence over an optional package that it cannot fetch: ask for it again, to hear the reason.
     const wanted = `node-${process.platform}-${process.arch}@${version(host)}`;
-    const cause = await run("npm", ["view", wanted, "version"], { env: host.env }).catch(
-      (/** @type {unknown} */ e) => e,
-    );
+    const cause = await failureOf(run("npm", ["view", wanted, "version"], { env: host.env }));
     throw new Failure(`npm could not fetch Node for this machine (${wanted}).`, {
-      evidence: cause instanceof Failure ? cause.evidence : "",
+      evidence: cause?.evidence ?? "",
       remedy: `make npm's registry reachable, or install Node ${OLDEST_NODE} or newer yourself; then run this again.`,
     });
   }

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { clearHalfMade } from "./half-made.mjs";
 import { programOf } from "./host.mjs";
 
 const STALLED_MS = 20_000; // a slow line moves bytes in that time; a closed one none
@@ -17,7 +18,8 @@ const LOOK_MS = 1_000;
  * @returns {Promise<string>} What it said last: the reason, when it failed. Look at the folder to see whether it did.
  */
 export async function downloadPulumi(host, folder, note) {
-  const scratch = mkdtempSync(join(tmpdir(), "mayfly-pulumi-")); // where its downloads grow, to be watched
+  clearHalfMade(tmpdir(), /^mayfly-pulumi-(\d+)-\w+$/);
+  const scratch = mkdtempSync(join(tmpdir(), `mayfly-pulumi-${process.pid}-`)); // where its downloads grow, to be watched
   const launcher = join(host.root, "node_modules", "pulumi", "run.js");
   // Node's `fetch` heeds the proxies of the environment only when told to, and warns that this is new.
   const fetching = { NODE_USE_ENV_PROXY: "1", NODE_NO_WARNINGS: "1" };

@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { Failure } from "../terminal/failure.mjs";
+import { Failure, failureOf } from "../terminal/failure.mjs";
 import { isExecutable, run } from "../terminal/programs.mjs";
 import { say } from "../terminal/say.mjs";
+import { clearHalfMade } from "./half-made.mjs";
 import { programOf, usePrograms } from "./host.mjs";
 import { downloadPulumi } from "./pulumi-download.mjs";
 import { buildPulumi } from "./pulumi-from-go.mjs";
@@ -26,6 +27,7 @@ export const pulumi = {
   },
   async install(host, note) {
     const folder = ownFolder(host);
+    clearHalfMade(dirname(folder), /^bin\.(\d+)$/);
     const reason = await downloadPulumi(host, dirname(folder), note);
     if (isWhole(folder)) return;
     say(`set-up: Pulumi cannot be downloaded here (${reason}). Building it: 3 to 8 minutes, the first time only.`);
@@ -33,13 +35,13 @@ export const pulumi = {
     const made = `${folder}.${process.pid}`;
     mkdirSync(made, { recursive: true });
     try {
-      await buildPulumi(host, made, version(host), note).catch((/** @type {unknown} */ error) => {
+      const failed = await failureOf(buildPulumi(host, made, version(host), note));
+      if (failed !== undefined)
         throw new Failure("The Pulumi command is not here, could not be downloaded, and could not be built.", {
-          evidence: `download: ${reason}\nbuild: ${error instanceof Failure ? error.report() : String(error)}`,
+          evidence: `download: ${reason}\nbuild: ${failed.report()}`,
           remedy: `install Pulumi ${OLDEST_PULUMI} or newer as its documentation says, or Go as said above; run this again.`,
-          cause: error,
+          cause: failed,
         });
-      });
       renameSync(made, folder);
     } finally {
       rmSync(made, { recursive: true, force: true });
@@ -76,6 +78,8 @@ async function systemFolder(host) {
   if (found === undefined) return undefined;
   const folder = dirname(realpathSync(found)); // its plugins lie beside it, not beside a link to it
   if (!isWhole(folder)) return undefined; // npm's launcher, for one, which would download now
-  const seen = await run(found, ["version"], { env: { ...host.env, PULUMI_SKIP_UPDATE_CHECK: "1" } }).catch(() => "");
+  let seen = "";
+  const env = { ...host.env, PULUMI_SKIP_UPDATE_CHECK: "1" };
+  await failureOf(run(found, ["version"], { env }).then((said) => (seen = said)));
   return isAtLeast(seen, OLDEST_PULUMI) ? folder : undefined;
 }

@@ -1,3 +1,5 @@
+import { endAsAsked, Interrupted } from "./signals.mjs";
+
 /** A failure that a person can act on: what happened, what was seen, what to do. */
 export class Failure extends Error {
   /**
@@ -36,7 +38,8 @@ export async function failureOf(work) {
 }
 
 /**
- * Runs an entry script. The one place where an error becomes text and an exit code.
+ * Runs an entry script. The one place where an error becomes text and an exit code, and where a signal that was held
+ * ends us.
  *
  * @param {() => Promise<number | undefined>} work Answers with the exit code; nothing means 0.
  */
@@ -44,8 +47,11 @@ export async function main(work) {
   try {
     process.exitCode = (await work()) ?? 0;
   } catch (error) {
+    process.exitCode = 1;
+    if (error instanceof Interrupted) return;
     const text = error instanceof Failure ? error.report() : error instanceof Error ? error.stack : String(error);
     process.stderr.write(`\n${text}\n`);
-    process.exitCode = 1;
+  } finally {
+    endAsAsked();
   }
 }

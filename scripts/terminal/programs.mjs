@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Failure } from "./failure.mjs";
+import { askedToEnd, holdSignals, Interrupted } from "./signals.mjs";
 
 /** @typedef {Record<string, string | undefined>} Environment */
 
@@ -39,7 +40,7 @@ export function isExecutable(file) {
 
 /**
  * Runs a program to its end without a terminal and returns its standard output. Its first and last lines become
- * the evidence when it fails.
+ * the evidence when it fails. A signal waits for its end, too: apt would leave packages half configured without us.
  *
  * @param {string} file The program.
  * @param {readonly string[]} args Its arguments.
@@ -47,6 +48,7 @@ export function isExecutable(file) {
  *   runs; `note` gets each line as it comes; `signal` ends it.
  * @returns {Promise<string>} Standard output, without the last newline.
  * @throws {Failure} When it cannot be started or ends with another exit code than 0.
+ * @throws {Interrupted} When a signal has asked us to end.
  */
 export async function run(file, args, { env, cwd, note, signal }) {
   const child = spawn(file, args, { env, cwd, signal, stdio: ["ignore", "pipe", "pipe"] });
@@ -67,7 +69,8 @@ export async function run(file, args, { env, cwd, note, signal }) {
   });
   eachLine(child.stdout, keep);
   eachLine(child.stderr.setEncoding("utf8"), keep);
-  const ended = await end(child);
+  const ended = await holdSignals(end(child));
+  if (askedToEnd() !== undefined) throw new Interrupted(`\`${commandLine(file, args)}\` was the last`);
   if (ended === 0) return output.replace(/\n$/, "");
   throw new Failure(`\`${commandLine(file, args)}\` ${ended}.`, { evidence: [...first, ...last].join("\n") });
 }

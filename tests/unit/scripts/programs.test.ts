@@ -1,4 +1,7 @@
 import { expect, test } from "@jest/globals";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 
 const programs = import("../../../scripts/terminal/programs.mjs");
 const env = { PATH: process.env["PATH"] };
@@ -30,3 +33,30 @@ test("standard output comes back as it was, without its last newline", async () 
   const script = `process.stdout.write("one\\n\\ntwo\\n"); process.stderr.write("beside\\n")`;
   expect(await (await programs).run(process.execPath, ["-e", script], { env })).toBe("one\n\ntwo");
 });
+
+test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+  "%s ends us, but first the program that is at work, and what is to be done then",
+  async (signal) => {
+    const terminal = join(__dirname, "..", "..", "..", "scripts", "terminal");
+    const script = `
+      import { main } from "${terminal}/failure.mjs";
+      import { run } from "${terminal}/programs.mjs";
+      await main(async () => {
+        const note = (line) => console.log(line);
+        try {
+          await run("sh", ["-c", "echo begun; sleep 0.5; echo whole"], { env: process.env, note });
+          console.log("more");
+        } finally {
+          console.log("cleared");
+        }
+      });`;
+    const us = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    let said = "";
+    us.stdout.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+      if (text.startsWith("begun")) us.kill(signal);
+    });
+    expect(await once(us, "close")).toEqual([null, signal]);
+    expect(said).toBe("begun\nwhole\ncleared\n");
+  },
+);

@@ -1,0 +1,18 @@
+import { existsSync, lstatSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * Removes what this user's set-ups that were killed have left half-made.
+ *
+ * @param {string} place The folder that it is in.
+ * @param {RegExp} name Its name, with the id of the process that made it as the first group.
+ */
+export function clearHalfMade(place, name) {
+  for (const entry of existsSync(place) ? readdirSync(place) : []) {
+    const [, maker] = name.exec(entry) ?? [];
+    if (maker === undefined || existsSync(`/proc/${maker}`)) continue;
+    const path = join(place, entry);
+    const isOurs = lstatSync(path, { throwIfNoEntry: false })?.uid === process.getuid?.();
+    if (isOurs) rmSync(path, { recursive: true, force: true });
+  }
+}
