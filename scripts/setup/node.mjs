@@ -4,6 +4,7 @@ import { isExecutable, run } from "../terminal/programs.mjs";
 import { Failure, failureOf } from "../terminal/failure.mjs";
 import { clearHalfMade } from "./half-made.mjs";
 import { usePrograms } from "./host.mjs";
+import { NPM_CI } from "./npm-packages.mjs";
 import { isAtLeast } from "./versions.mjs";
 
 /** The oldest Node that will do; the same as `engines` in package.json. */
@@ -23,7 +24,7 @@ export const node = {
     const made = `${folder(host)}.${process.pid}`;
     try {
       cpSync(join(host.root, "setup", "node"), made, { recursive: true });
-      await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { env: host.env, cwd: made, note });
+      await run("npm", NPM_CI, { env: host.env, cwd: made, note });
       await prove(host, made);
       rmSync(folder(host), { recursive: true, force: true });
       mkdirSync(join(host.home, "tools"), { recursive: true });

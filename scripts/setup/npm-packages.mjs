@@ -7,6 +7,13 @@ import { run } from "../terminal/programs.mjs";
  *   devOptional?: boolean }>>} LockedPackages
  */
 
+/**
+ * Arguments of npm that make what a lock file names, all of it: also where NODE_ENV or the user's .npmrc would leave out
+ * what is for development, or optional. No install scripts: all that they would do here is build optional native parts with
+ * whatever compiler is there.
+ */
+export const NPM_CI = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--include=dev", "--include=optional"];
+
 /** What package-lock.json names, in the clone's node_modules. @type {import("./steps.mjs").Step} */
 export const npmPackages = {
   title: "npm packages",
@@ -16,8 +23,7 @@ export const npmPackages = {
     return differing === 0 ? undefined : [`${differing} packages of package-lock.json (npm ci)`];
   },
   async install({ root, env }, note) {
-    // No install scripts: all that they would do here is build optional native parts with whatever compiler is there.
-    await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { env, cwd: root, note });
+    await run("npm", NPM_CI, { env, cwd: root, note });
   },
 };
 
