@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { setPriority } from "node:os";
+import { holdSignals } from "../terminal/signals.mjs";
 
 const GRACE_MS = 15_000; // for jest's own clean-up, and that of the tests
 
 /**
- * Runs a program and all that it starts as one group, so that nothing of it outlives a deadline or a Ctrl-C.
+ * Runs a program and all that it starts as one group, so that nothing of it outlives a deadline, a Ctrl-C or the terminal.
  *
  * @param {string} file The program.
  * @param {readonly string[]} args Its arguments.
@@ -26,16 +27,16 @@ export async function runGroup(file, args, { env, cwd, deadlineMs, niceness = 0 
     isLate = true;
     end();
   }, deadlineMs);
-  process.on("SIGINT", end).on("SIGTERM", end);
+  /** @type {Promise<number>} */
+  const ended = new Promise((resolve) => {
+    child.once("error", () => resolve(127)).once("exit", (status) => resolve(status ?? 1));
+  });
   try {
-    const code = await new Promise((resolve) => {
-      child.once("error", () => resolve(127)).once("exit", (status) => resolve(status ?? 1));
-    });
+    const code = await holdSignals(ended, end);
     return { code, isLate };
   } finally {
     clearTimeout(deadline);
     clearTimeout(killer);
-    process.off("SIGINT", end).off("SIGTERM", end);
     signalGroup(child.pid, "SIGKILL"); // what it has left behind
   }
 }

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duration } from "../terminal/say.mjs";
+import { askedToEnd } from "../terminal/signals.mjs";
 import { clearDeadHomes } from "./dead-homes.mjs";
 import { keptFolder } from "./kept.mjs";
 import { runGroup } from "./run-group.mjs";
@@ -35,7 +36,7 @@ async function runScript(host, { script = "", deadlineMinutes }) {
   const options = { env: host.env, cwd: host.root, deadlineMs: deadlineMinutes * 60_000, niceness: LOWEST_PRIORITY };
   const { code, isLate } = await runGroup("npm", ["run", "--silent", script], options);
   if (code === 0) return { passed: 1, failures: [], notes: [] };
-  return { passed: 0, failures: [`npm run ${script}${late(isLate, deadlineMinutes)}`], notes: [] };
+  return { passed: 0, failures: [`npm run ${script}${why(isLate, deadlineMinutes)}`], notes: [] };
 }
 
 /**
@@ -62,16 +63,17 @@ async function runJest(host, { tests = "", jest = [], hasVMs = false, deadlineMi
     };
     const options = { env, cwd: host.root, deadlineMs: deadlineMinutes * 60_000 };
     await clearDeadHomes(host);
+    if (askedToEnd() !== undefined) return { passed: 0, failures: [`${tests}${why(false, 0)}`], notes: [] };
     const { isLate, code } = await runGroup("node", [...node, program, ...args, ...jest, ...forJest], options);
     await clearDeadHomes(host);
     if (!existsSync(report)) {
-      return { passed: 0, failures: [`${tests}: jest wrote no report${late(isLate, deadlineMinutes)}`], notes: [] };
+      return { passed: 0, failures: [`${tests}: jest wrote no report${why(isLate, deadlineMinutes)}`], notes: [] };
     }
     const tally = tallyJest(JSON.parse(readFileSync(report, "utf8")), isFiltered(forJest));
     // Something beside the tests: a global teardown, a handle that keeps it from ending.
     const beside =
       code !== 0 && tally.failures.length === 0
-        ? [`${tests}: jest ended with ${code}${late(isLate, deadlineMinutes)}`]
+        ? [`${tests}: jest ended with ${code}${why(isLate, deadlineMinutes)}`]
         : [];
     return { ...tally, failures: [...tally.failures, ...beside] };
   } finally {
@@ -80,10 +82,14 @@ async function runJest(host, { tests = "", jest = [], hasVMs = false, deadlineMi
 }
 
 /**
+ * Why a stage was ended, where it was.
+ *
  * @param {boolean} isLate Whether a deadline ended it.
  * @param {number} minutes That deadline.
  */
-function late(isLate, minutes) {
+function why(isLate, minutes) {
+  const signal = askedToEnd();
+  if (signal !== undefined) return ` (ended by ${signal})`;
   return isLate ? ` (not done after ${minutes} min)` : "";
 }
 
