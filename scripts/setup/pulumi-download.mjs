@@ -1,31 +1,34 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { askedToEnd, holdSignals, Interrupted } from "../terminal/signals.mjs";
 import { clearHalfMade } from "./half-made.mjs";
 import { programOf } from "./host.mjs";
 
 const STALLED_MS = 20_000; // a slow line moves bytes in that time; a closed one none
 const LOOK_MS = 1_000;
+const FETCH_BY_CURL = fileURLToPath(new URL("fetch-by-curl.mjs", import.meta.url));
 
 /**
  * Lets npm's launcher download Pulumi into its own folder. It has no deadline, so we look whether bytes come.
  *
  * @param {import("./host.mjs").Host} host Where it runs.
- * @param {string} folder The folder that the launcher fills.
+ * @param {string} folder The folder that the launcher fills, named by the version.
  * @param {(line: string) => void} note Gets what it says.
  * @returns {Promise<string>} What it said last: the reason, when it failed. Look at the folder to see whether it did.
+ * @throws {Interrupted} When a signal has asked us to end.
  */
 export async function downloadPulumi(host, folder, note) {
   clearHalfMade(tmpdir(), /^mayfly-pulumi-(\d+)-\w+$/);
   const scratch = mkdtempSync(join(tmpdir(), `mayfly-pulumi-${process.pid}-`)); // where its downloads grow, to be watched
   const launcher = join(host.root, "node_modules", "pulumi", "run.js");
-  // Node's `fetch` heeds the proxies of the environment only when told to, and warns that this is new.
-  const fetching = { NODE_USE_ENV_PROXY: "1", NODE_NO_WARNINGS: "1" };
-  const env = { ...host.env, ...fetching, TMPDIR: scratch, PULUMI_SKIP_UPDATE_CHECK: "1" };
+  const env = { ...host.env, PULUMI_VERSION: basename(folder), TMPDIR: scratch, PULUMI_SKIP_UPDATE_CHECK: "1" };
   // A group of its own: the launcher starts a shell, that starts curl, and all must end together.
-  const child = spawn(programOf(host, "node") ?? process.execPath, [launcher, "version"], {
+  const args = ["--import", FETCH_BY_CURL, launcher, "version"];
+  const child = spawn(programOf(host, "node") ?? process.execPath, args, {
     env,
     cwd: host.root,
     detached: true,
@@ -49,7 +52,8 @@ export async function downloadPulumi(host, folder, note) {
   });
   try {
     const stalled = watch([scratch, folder], ended);
-    if (await stalled) last = `no byte came for ${STALLED_MS / 1_000} s`;
+    if (await holdSignals(stalled, () => end(child.pid))) last = `no byte came for ${STALLED_MS / 1_000} s`;
+    if (askedToEnd() !== undefined) throw new Interrupted("the download of Pulumi was the last");
     return last;
   } finally {
     end(child.pid);

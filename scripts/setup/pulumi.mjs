@@ -28,10 +28,11 @@ export const pulumi = {
   async install(host, note) {
     const folder = ownFolder(host);
     clearHalfMade(dirname(folder), /^bin\.(\d+)$/);
+    rmSync(folder, { recursive: true, force: true }); // the launcher would take a part of it for the whole
     const reason = await downloadPulumi(host, dirname(folder), note);
     if (isWhole(folder)) return;
     say(`set-up: Pulumi cannot be downloaded here (${reason}). Building it: 3 to 8 minutes, the first time only.`);
-    rmSync(folder, { recursive: true, force: true }); // the launcher would take half a download for the whole
+    rmSync(folder, { recursive: true, force: true }); // half a download
     const made = `${folder}.${process.pid}`;
     mkdirSync(made, { recursive: true });
     try {
