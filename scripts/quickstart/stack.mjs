@@ -112,7 +112,8 @@ function forPulumi(host) {
   if (folder === undefined) return { env, cwd: host.root };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   removeDeadLocks(join(folder, ".pulumi", "locks"));
-  // The state lies in a folder that only this user may read; a passphrase kept beside it would add nothing.
-  const passphrase = env["PULUMI_CONFIG_PASSPHRASE_FILE"] ? {} : { PULUMI_CONFIG_PASSPHRASE: "" };
-  return { env: { PULUMI_BACKEND_URL: `file://${folder}`, ...passphrase, ...env }, cwd: host.root };
+  delete env["PULUMI_CONFIG_PASSPHRASE_FILE"];
+  // The state lies in a folder that only this user may read; a passphrase kept beside it would add nothing. And one that a
+  // shell happens to have would be missing in the next.
+  return { env: { ...env, PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE: "" }, cwd: host.root };
 }

@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { furnish } from "../../support/folders";
+
+const stack = import("../../../scripts/quickstart/stack.mjs");
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "mayfly-unit-"));
+});
+afterEach(() => {
+  rmSync(root, { recursive: true });
+});
+
+/** What Pulumi is told by its environment, with that in the user's. */
+async function seenByPulumi(environment: Record<string, string>): Promise<string[]> {
+  furnish(root, { "bin/pulumi": `#!/bin/sh\nenv > "${root}/seen"\n` });
+  chmodSync(join(root, "bin", "pulumi"), 0o755);
+  const env = { ...environment, PATH: `${join(root, "bin")}:/usr/bin:/bin` };
+  await (await stack).openStack({ root, home: join(root, "data"), env });
+  const unsaid = ["PULUMI_SKIP_UPDATE_CHECK=1", "PULUMI_SUPPRESS_NEO_LINK=true"];
+  const lines = readFileSync(join(root, "seen"), "utf8").split("\n");
+  return lines.filter((line) => line.startsWith("PULUMI_") && !unsaid.includes(line)).sort();
+}
+
+test.each([
+  {},
+  { PULUMI_BACKEND_URL: "", PULUMI_CONFIG_PASSPHRASE: "of another stack" },
+  { PULUMI_CONFIG_PASSPHRASE_FILE: "/of/another/stack" },
+])("in our own folder the passphrase is empty, with %j too", async (environment) => {
+  expect(await seenByPulumi(environment)).toEqual([
+    `PULUMI_BACKEND_URL=file://${join(root, "data", "stacks")}`,
+    "PULUMI_CONFIG_PASSPHRASE=",
+  ]);
+});
+
+test("with a backend of the user's own, all is the user's own", async () => {
+  const environment = {
+    PULUMI_BACKEND_URL: "s3://state",
+    PULUMI_CONFIG_PASSPHRASE_FILE: "/mine",
+    PULUMI_DIY_BACKEND_GZIP: "true",
+  };
+  expect(await seenByPulumi(environment)).toEqual(Object.entries(environment).map((pair) => pair.join("=")));
+});
