@@ -43,10 +43,19 @@ export function isElsewhere(host) {
   return stateFolder(host) === undefined && isInOwnFolder(host);
 }
 
-/** @param {Host} host Where to look. */
+/**
+ * By the names that Pulumi gives its files, also where the user's own settings for backends of files have named them.
+ *
+ * @param {Host} host Where to look.
+ */
 function isInOwnFolder(host) {
-  return existsSync(join(ownFolder(host), ".pulumi", "stacks", PROJECT, `${STACK}.json`));
+  const stacks = join(ownFolder(host), ".pulumi", "stacks");
+  const files = ["json", "json.gz", "json.zst"].map((ending) => `${STACK}.${ending}`);
+  return files.some((file) => existsSync(join(stacks, PROJECT, file)) || existsSync(join(stacks, file)));
 }
+
+/** The user's settings for backends of files: how state is laid out, and compressed. */
+const FILE_SETTINGS = /^PULUMI_(?:DIY_BACKEND|SELF_MANAGED_STATE)_/;
 
 /**
  * Makes the quickstart's stack unless it is there.
@@ -112,8 +121,10 @@ function forPulumi(host) {
   if (folder === undefined) return { env, cwd: host.root };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   removeDeadLocks(join(folder, ".pulumi", "locks"));
-  delete env["PULUMI_CONFIG_PASSPHRASE_FILE"];
+  const settings = Object.keys(env).filter((name) => FILE_SETTINGS.test(name));
+  const unset = Object.fromEntries(["PULUMI_CONFIG_PASSPHRASE_FILE", ...settings].map((name) => [name, undefined]));
   // The state lies in a folder that only this user may read; a passphrase kept beside it would add nothing. And one that a
   // shell happens to have would be missing in the next.
-  return { env: { ...env, PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE: "" }, cwd: host.root };
+  const ours = { PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE: "" };
+  return { env: { ...env, ...unset, ...ours }, cwd: host.root };
 }

@@ -29,7 +29,8 @@ test.each([
   {},
   { PULUMI_BACKEND_URL: "", PULUMI_CONFIG_PASSPHRASE: "of another stack" },
   { PULUMI_CONFIG_PASSPHRASE_FILE: "/of/another/stack" },
-])("in our own folder the passphrase is empty, with %j too", async (environment) => {
+  { PULUMI_DIY_BACKEND_GZIP: "true", PULUMI_SELF_MANAGED_STATE_LEGACY_LAYOUT: "1" },
+])("in our own folder files are as ever, and the passphrase is empty, with %j too", async (environment) => {
   expect(await seenByPulumi(environment)).toEqual([
     `PULUMI_BACKEND_URL=file://${join(root, "data", "stacks")}`,
     "PULUMI_CONFIG_PASSPHRASE=",
@@ -43,4 +44,16 @@ test("with a backend of the user's own, all is the user's own", async () => {
     PULUMI_DIY_BACKEND_GZIP: "true",
   };
   expect(await seenByPulumi(environment)).toEqual(Object.entries(environment).map((pair) => pair.join("=")));
+});
+
+test.each([
+  ["stacks/mayfly-quickstart/dev.json", true],
+  ["stacks/mayfly-quickstart/dev.json.gz", true],
+  ["stacks/mayfly-quickstart/dev.json.zst", true],
+  ["stacks/dev.json", true],
+  ["stacks/mayfly-quickstart/dev.json.bak", false],
+  ["stacks/another/dev.json", false],
+])("with the file %s there is a stack: %j", async (file, isThere) => {
+  furnish(join(root, "stacks", ".pulumi"), { [file]: "" });
+  expect((await stack).hasStack({ root, home: root, env: {} })).toBe(isThere);
 });
