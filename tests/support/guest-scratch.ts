@@ -53,13 +53,17 @@ export class GuestScratch implements Disposable {
    * @param outside Bash text that runs first, with this host's programs; its processes are there for the guest to see.
    */
   run(text: string, outside = ":"): string {
-    const asRoot = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user", "--map-auto"];
+    // podman, as Ubuntu lets no other program mount in a user namespace of an ordinary user's: not even unshare(1) within
+    // podman's, from 25.04 on. Hence busybox, and that from here, where no profile of AppArmor knows it.
+    const asRoot = process.getuid?.() === 0 ? [] : ["podman", "unshare"];
+    const busybox = join(this.folder, "usr/lib/mayfly/busybox");
+    const unshare = ["timeout", "--signal=KILL", "20", busybox, "unshare", "-m", "-p", "-f"];
     const enter =
       'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && cd "$0" && eval "$OUTSIDE" && exec chroot "$0" "$@"';
     const inside = [this.folder, "/usr/lib/mayfly/busybox", "sh", "-c", `PATH=/usr/lib/mayfly/bin; ${text}`];
-    const args = [...asRoot, "--mount", "--pid", "--fork", "--kill-child", "bash", "-c", enter, ...inside];
-    const env = { ...process.env, OUTSIDE: outside };
-    return execFileSync("unshare", args, { encoding: "utf8", timeout: 20_000, killSignal: "SIGKILL", env });
+    const withParent = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "bash", "-c", enter]; // by its path: busybox has one
+    const [file = "", ...args] = [...asRoot, ...unshare, ...withParent, ...inside];
+    return execFileSync(file, args, { encoding: "utf8", env: { ...process.env, OUTSIDE: outside } });
   }
 
   [Symbol.dispose](): void {
