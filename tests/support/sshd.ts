@@ -51,7 +51,7 @@ export class Sshd implements AsyncDisposable {
       `HostKey "${folder}/host"`,
       `AuthorizedKeysFile "${folder}/user.pub"`,
       "StrictModes no",
-      "UsePAM no",
+      `UsePAM ${isRootLocked() ? "yes" : "no"}`,
       "PermitRootLogin yes",
       "PidFile none",
       `SetEnv "HOME=${folder}/home"`,
@@ -146,6 +146,11 @@ export class Sshd implements AsyncDisposable {
         if (Number(itsParent) === parent && name?.startsWith("sshd") === true) found.push(Number(child));
     return found;
   }
+}
+
+/** Whether we are root, and root has no password at all: then sshd itself lets in nobody, but PAM does. */
+function isRootLocked(): boolean {
+  return process.getuid?.() === 0 && /^root:!/m.test(readFileSync("/etc/shadow", "utf8"));
 }
 
 /** A port that nobody uses at the moment. */
