@@ -72,6 +72,7 @@ export const TEST_NEEDS = [
     packages: () => ["ovmf"],
   },
   { name: "musl", files: ["/lib/ld-musl-x86_64.so.1"], packages: () => ["musl"] },
+  { name: "iptables", programs: ["iptables"], packages: () => ["iptables"] }, // lent to a guest; podman may have nftables
   // Clients that work by the files of SshConfig, or through a forward.
   { name: "git", programs: ["git"], packages: () => ["git"] },
   { name: "sshfs", programs: ["sshfs"], packages: () => ["sshfs", "fuse3"] },

@@ -15,7 +15,7 @@ import { basename, dirname, join } from "node:path";
 const PLACE = "/opt/iptables"; // in the guest
 
 /**
- * A tar of the host's iptables, which every host with podman has, for a guest whose image has no firewall: with its own
+ * A tar of the host's iptables, which is among the packages for the tests, for a guest whose image has no firewall: with its own
  * loader and libraries, so that it runs in any image.
  */
 export function iptablesTar(): Buffer {

@@ -46,3 +46,9 @@ test.each([
   expect(packages.filter((name) => unwanted.includes(name))).toEqual([]);
   expect(new Set(packages).size).toBe(packages.length);
 });
+
+test("the tests have iptables also where podman uses nftables", async () => {
+  const { NEEDS, TEST_NEEDS, packagesFor, unmetNeeds } = await needs;
+  const lacking = unmetNeeds([...NEEDS, ...TEST_NEEDS], without("iptables"));
+  expect(packagesFor(debian(13), lacking)).toEqual(["iptables"]);
+});
