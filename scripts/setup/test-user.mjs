@@ -55,8 +55,11 @@ const programs = {
   },
   async install(host) {
     mkdirSync(programFolder(), { recursive: true });
-    for (const file of closedPrograms(host))
+    chmodSync(programFolder(), 0o755); // whatever root's umask
+    for (const file of closedPrograms(host)) {
       cpSync(file, copyOf(file), { dereference: true, preserveTimestamps: true });
+      chmodSync(copyOf(file), 0o755);
+    }
   },
   use(host) {
     host.env["MAYFLY_TEST_USER_PATH"] = `${programFolder()}:${host.env["PATH"] ?? ""}`;
@@ -123,5 +126,6 @@ function copyOf(file) {
 /** @param {string} file A program of ours. */
 function isCopied(file) {
   const [from, to] = [statSync(file), statSync(copyOf(file), { throwIfNoEntry: false })];
-  return to !== undefined && from.size === to.size && Math.abs(from.mtimeMs - to.mtimeMs) < 1_000;
+  if (to === undefined || [statSync(programFolder()), to].some(({ mode }) => (mode & 0o005) !== 0o005)) return false;
+  return from.size === to.size && Math.abs(from.mtimeMs - to.mtimeMs) < 1_000;
 }

@@ -53,6 +53,7 @@ async function quickNode(home: string, { uid, gid }: Caller): Promise<NodeJS.Pro
   await chown(compiled, uid, gid);
   const first = join(home, "first-of-all.cjs"); // another user may not see into the clone
   await copyFile(join(__dirname, "first-of-all.cjs"), first);
+  await chmod(first, 0o644); // whatever our umask
   return { NODE_COMPILE_CACHE: compiled, NODE_OPTIONS: `--require "${first}"` };
 }
 
