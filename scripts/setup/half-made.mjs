@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /**
@@ -14,5 +14,22 @@ export function clearHalfMade(place, name) {
     const path = join(place, entry);
     const isOurs = lstatSync(path, { throwIfNoEntry: false })?.uid === process.getuid?.();
     if (isOurs) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Puts a folder in its place in one step: what is in place is whole. Another clone's set-up may have been quicker.
+ *
+ * @param {string} made The folder that was made.
+ * @param {string} place Where it belongs.
+ * @param {() => boolean} isWhole Whether all is there.
+ */
+export function putInPlace(made, place, isWhole) {
+  if (isWhole()) return;
+  rmSync(place, { recursive: true, force: true });
+  try {
+    renameSync(made, place);
+  } catch (error) {
+    if (!isWhole()) throw error;
   }
 }

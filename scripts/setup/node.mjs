@@ -1,8 +1,8 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isExecutable, run } from "../terminal/programs.mjs";
 import { Failure, failureOf } from "../terminal/failure.mjs";
-import { clearHalfMade } from "./half-made.mjs";
+import { clearHalfMade, putInPlace } from "./half-made.mjs";
 import { usePrograms } from "./host.mjs";
 import { NPM_CI } from "./npm-packages.mjs";
 import { isAtLeast } from "./versions.mjs";
@@ -26,9 +26,8 @@ export const node = {
       cpSync(join(host.root, "setup", "node"), made, { recursive: true });
       await run("npm", NPM_CI, { env: host.env, cwd: made, note });
       await prove(host, made);
-      rmSync(folder(host), { recursive: true, force: true });
       mkdirSync(join(host.home, "tools"), { recursive: true });
-      renameSync(made, folder(host)); // in one step: what is in place is whole
+      putInPlace(made, folder(host), () => isExecutable(join(binFolder(host), "node")));
     } finally {
       rmSync(made, { recursive: true, force: true });
     }

@@ -1,10 +1,10 @@
-import { mkdirSync, readFileSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { Failure, failureOf } from "../terminal/failure.mjs";
 import { isExecutable, run } from "../terminal/programs.mjs";
 import { say } from "../terminal/say.mjs";
-import { clearHalfMade } from "./half-made.mjs";
+import { clearHalfMade, putInPlace } from "./half-made.mjs";
 import { programOf, usePrograms } from "./host.mjs";
 import { downloadPulumi } from "./pulumi-download.mjs";
 import { buildPulumi } from "./pulumi-from-go.mjs";
@@ -32,7 +32,6 @@ export const pulumi = {
     const reason = await downloadPulumi(host, dirname(folder), note);
     if (isWhole(folder)) return;
     say(`set-up: Pulumi cannot be downloaded here (${reason}). Building it: 3 to 8 minutes, the first time only.`);
-    rmSync(folder, { recursive: true, force: true }); // half a download
     const made = `${folder}.${process.pid}`;
     mkdirSync(made, { recursive: true });
     try {
@@ -43,7 +42,7 @@ export const pulumi = {
           remedy: `install Pulumi ${OLDEST_PULUMI} or newer as its documentation says, or Go as said above; run this again.`,
           cause: failed,
         });
-      renameSync(made, folder);
+      putInPlace(made, folder, () => isWhole(folder));
     } finally {
       rmSync(made, { recursive: true, force: true });
     }

@@ -1,19 +1,31 @@
+import { join } from "node:path";
 import { Failure } from "../terminal/failure.mjs";
 import { duration, say, step } from "../terminal/say.mjs";
 import { claimRoot } from "./as-root.mjs";
 import { openHost } from "./host.mjs";
 import { STEPS } from "./steps.mjs";
+import { inTurn } from "./turn.mjs";
 
 /**
- * Makes all that is missing, and says so before it begins. Quick when nothing is.
+ * Makes all that is missing, and says so before it begins. Quick when nothing is. Two in one clone take turns.
  *
  * @param {readonly import("./steps.mjs").Step[]} [steps] What to do, in order.
  * @returns {Promise<import("./host.mjs").Host>} Where programs are to be started from now on.
  * @throws {Failure} When something cannot be made.
  */
 export async function setUp(steps = STEPS) {
-  const started = performance.now();
   const host = openHost();
+  const onWait = (/** @type {string} */ pid) => say(`set-up: waiting for that of process ${pid}, in the same clone`);
+  return inTurn(join(host.root, ".set-up.lock"), onWait, () => makeAll(host, steps));
+}
+
+/**
+ * @param {import("./host.mjs").Host} host What to change.
+ * @param {readonly import("./steps.mjs").Step[]} steps What to do, in order.
+ * @returns {Promise<import("./host.mjs").Host>} The same.
+ */
+async function makeAll(host, steps) {
+  const started = performance.now();
   let isChanged = await announce(host, steps);
   for (const { title, missing, install, use } of steps) {
     if ((await missing(host)) !== undefined) {

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { furnish } from "../../support/folders";
@@ -16,6 +16,26 @@ test("only what set-ups have left that are gone goes", async () => {
     (await halfMade).clearHalfMade(folder, /^bin\.(\d+)$/);
     expect(readdirSync(folder).sort()).toEqual([...staying].sort());
     (await halfMade).clearHalfMade(join(folder, "missing"), /^bin\.(\d+)$/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("what was made takes the place of a part, but not of what another one has made whole meanwhile", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly-unit-"));
+  const [made, place] = [join(folder, "made"), join(folder, "place")];
+  const isWhole = () => existsSync(join(place, "whole"));
+  const { putInPlace } = await halfMade;
+  try {
+    furnish(folder, { "made/whole": "ours", "place/part": "" });
+    putInPlace(made, place, isWhole);
+    furnish(folder, { "made/whole": "another's" });
+    putInPlace(made, place, isWhole);
+    expect(readdirSync(place)).toEqual(["whole"]);
+    expect(readFileSync(join(place, "whole"), "utf8")).toBe("ours");
+    expect(() => {
+      putInPlace(join(folder, "missing"), join(folder, "none"), () => false);
+    }).toThrow("ENOENT");
   } finally {
     rmSync(folder, { recursive: true });
   }
