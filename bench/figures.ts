@@ -9,9 +9,12 @@ export interface Figure {
   readonly reached?: boolean;
 }
 
-/** The middle of some numbers: on a machine with two cores a mean tells of what else ran. */
+/**
+ * The middle of some numbers: on a machine with two cores a mean tells of what else ran. What is no number does not count;
+ * NaN where nothing does.
+ */
 export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const [low = NaN, high = NaN] = [sorted[sorted.length % 2 === 0 ? middle - 1 : middle], sorted[middle]];
   return (low + high) / 2;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Program } from "../tests/support/program";
 import { atMost, seconds, timed, type Figure } from "./figures";
+import { TICKS } from "./host";
 
 const SIZE = 20;
 /** Idle: after what a boot leaves to do is done, and as long as a person would look. */
@@ -69,8 +70,6 @@ function processesNaming(ids: readonly string[]): number[] {
 function parentOf(pid: number): number {
   return Number(/^PPid:\s+(\d+)/m.exec(read(`/proc/${String(pid)}/status`))?.[1] ?? 0);
 }
-
-const TICKS = 100; // a second: USER_HZ, which is 100 on every architecture that Linux has today
 
 function cpuSeconds(pids: readonly number[]): number {
   const ticks = pids.map((pid) => {

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { cpus, loadavg, totalmem } from "node:os";
+import { cpus, totalmem } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** The machine on which a figure was measured, in a line: without it a figure means nothing. */
 export function describeHost(accelerator: string): string {
@@ -16,9 +17,30 @@ export function describeHost(accelerator: string): string {
   return parts.join("; ");
 }
 
-/** Whether other work disturbs what is measured: processes that wanted a CPU in the last minute, beside us. */
-export function otherLoad(): number {
-  return loadavg()[0] ?? 0;
+const LOOK_MS = 5_000;
+
+/**
+ * How many of the cores are busy while we do nothing: with other work of this host, or of another one on the same hardware.
+ * Not the load average, which is of the last minute and so has our own set-up in it.
+ */
+export async function otherLoad(): Promise<number> {
+  const [before, begun] = [busySeconds(stat()), performance.now()];
+  await sleep(LOOK_MS);
+  return (busySeconds(stat()) - before) / ((performance.now() - begun) / 1_000);
+}
+
+/** What all cores together have been busy for, by the text of proc(5) `/proc/stat`. */
+export function busySeconds(text: string): number {
+  const fields = /^cpu +(.*)/.exec(text)?.[1]?.split(" ").map(Number) ?? [];
+  const [user = NaN, nice = NaN, system = NaN, , , irq = 0, softirq = 0, steal = 0] = fields; // without idle and iowait
+  return (user + nice + system + irq + softirq + steal) / TICKS;
+}
+
+/** What the kernel counts CPU time in, of a second: USER_HZ, which is 100 on every architecture that Linux has today. */
+export const TICKS = 100;
+
+function stat(): string {
+  return readFileSync("/proc/stat", "utf8");
 }
 
 function release(): string {

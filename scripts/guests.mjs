@@ -4,6 +4,7 @@ import { foreignPackages, testPackages } from "./setup/host-packages.mjs";
 import { setUp } from "./setup/set-up.mjs";
 import { STEPS } from "./setup/steps.mjs";
 import { main } from "./terminal/failure.mjs";
+import { clearDeadHomes } from "./test/dead-homes.mjs";
 import { runGroup } from "./test/run-group.mjs";
 
 const DEADLINE_MINUTES = 120;
@@ -14,5 +15,6 @@ await main(async () => {
   const options = { env, cwd: host.root, deadlineMs: DEADLINE_MINUTES * 60_000 };
   const program = ["--require", "ts-node/register", "bench/guests/main.ts", ...process.argv.slice(2)];
   const { code } = await runGroup("node", program, options);
+  await clearDeadHomes(host);
   return code;
 });
