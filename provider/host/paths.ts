@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { MayflyError } from "../errors";
 
 /** Every place on the host where Mayfly keeps something. Nothing is written elsewhere. */
@@ -43,7 +43,7 @@ export function dataFolder(environment: NodeJS.ProcessEnv): string {
  * Works out the paths from an environment and makes the folders.
  *
  * @throws {MayflyError} `BAD_INPUT` for a data folder with a colon in its path: podman has conmon write the consoles' logs,
- * and conmon takes a colon for the path's end.
+ * and conmon takes a colon for the path's end. Likewise for one that cannot be made.
  */
 export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
   const home = dataFolder(environment);
@@ -70,9 +70,32 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
     [paths.templates, PASSABLE],
     [paths.containerRoot, 0o755], // holds nothing but links and empty folders, and runc opens it as a mapped user
   ]);
-  for (const folder of Object.values(paths) as string[])
-    mkdirSync(folder, { recursive: true, mode: modes.get(folder) ?? 0o700 });
+  try {
+    for (const folder of Object.values(paths) as string[]) makeFolder(folder, modes.get(folder) ?? 0o700);
+  } catch (cause) {
+    throw new MayflyError("BAD_INPUT", "the data folder can't be made", {
+      evidence: (cause as Error).message,
+      remedy: "MAYFLY_HOME=/another/folder",
+      cause,
+    });
+  }
   return paths;
+}
+
+/** As `makeFolders` in `files.ts` does, for the same reason, but at once. */
+function makeFolder(path: string, mode: number): void {
+  if (isFolder(path)) return;
+  const above = dirname(path);
+  if (above !== path) makeFolder(above, mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (!isFolder(path)) throw error; // else somebody else was quicker
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Root's home is closed to the mapped users of its containers, so root's data is where a system's is. */

@@ -19,3 +19,10 @@ test("one with a colon, which would have conmon write the consoles' logs elsewhe
     /^the data folder can't have a colon in its path\n\/tmp\/a:b/,
   );
 });
+
+test.each(["/proc/none/mayfly", "/proc/self", "/dev/null/mayfly"])(
+  "%s, where none can be made, is refused",
+  (folder) => {
+    expect(() => openPaths({ MAYFLY_HOME: folder })).toThrow(/^the data folder can't be made\nE(?:NOENT|EXIST): /);
+  },
+);
