@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { attach, run } from "../terminal/programs.mjs";
 import { removeDeadLocks } from "./locks.mjs";
 
@@ -125,6 +126,6 @@ function forPulumi(host) {
   const unset = Object.fromEntries(["PULUMI_CONFIG_PASSPHRASE_FILE", ...settings].map((name) => [name, undefined]));
   // The state lies in a folder that only this user may read; a passphrase kept beside it would add nothing. And one that a
   // shell happens to have would be missing in the next.
-  const ours = { PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE: "" };
+  const ours = { PULUMI_BACKEND_URL: pathToFileURL(folder).href, PULUMI_CONFIG_PASSPHRASE: "" };
   return { env: { ...env, ...unset, ...ours }, cwd: host.root };
 }

@@ -1,8 +1,10 @@
-import { existsSync, mkdirSync, realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Failure } from "../terminal/failure.mjs";
 import { findProgram } from "../terminal/programs.mjs";
+import { makeFolder } from "./folders.mjs";
 
 /**
  * Where the set-up works.
@@ -22,16 +24,28 @@ import { findProgram } from "../terminal/programs.mjs";
  * @param {number | undefined} uid Whose folder.
  */
 export function dataFolder(env, uid = process.getuid?.()) {
-  const data = env["XDG_DATA_HOME"] || join(env["HOME"] || homedir(), ".local", "share");
-  return env["MAYFLY_HOME"] || (uid === 0 ? "/var/lib/mayfly" : join(data, "mayfly"));
+  if (env["MAYFLY_HOME"]) return resolve(env["MAYFLY_HOME"]);
+  if (uid === 0) return "/var/lib/mayfly";
+  const data = env["XDG_DATA_HOME"] ?? "";
+  return join(isAbsolute(data) ? data : join(env["HOME"] || homedir(), ".local", "share"), "mayfly");
 }
 
-/** @returns {Host} The host as this process sees it. */
+/**
+ * @returns {Host} The host as this process sees it.
+ * @throws {Failure} When its data folder cannot be one.
+ */
 export function openHost() {
   const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
   const home = dataFolder(process.env);
-  mkdirSync(home, { recursive: true, mode: 0o711 }); // as provider/host/paths.ts makes it
+  // provider/host/paths.ts says why, but only when all has been set up.
+  if (home.includes(":"))
+    throw new Failure("The data folder can't have a colon in its path.", {
+      evidence: home,
+      remedy: "choose another: MAYFLY_HOME=/another/folder",
+    });
+  makeFolder(home, "MAYFLY_HOME", 0o711); // as provider/host/paths.ts makes it
   const host = { root, home, env: withoutNpm(process.env) };
+  if (host.env["MAYFLY_HOME"]) host.env["MAYFLY_HOME"] = home; // a relative one would depend on where a program is started
   // An ordinary user's PATH lacks the folders that hold runc and mkfs.erofs.
   const path = (host.env["PATH"] ?? "").split(delimiter).filter((folder) => !isBinOfClone(root, folder));
   const system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].filter((folder) => !path.includes(folder));

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { Failure, failureOf } from "../terminal/failure.mjs";
 import { isExecutable, run } from "../terminal/programs.mjs";
 import { say } from "../terminal/say.mjs";
+import { makeFolder } from "./folders.mjs";
 import { clearHalfMade, putInPlace } from "./half-made.mjs";
 import { programOf, usePrograms } from "./host.mjs";
 import { downloadPulumi } from "./pulumi-download.mjs";
@@ -27,6 +28,7 @@ export const pulumi = {
   },
   async install(host, note) {
     const folder = ownFolder(host);
+    makeFolder(dirname(folder), "PULUMI_HOME");
     clearHalfMade(dirname(folder), /^bin\.(\d+)$/);
     rmSync(folder, { recursive: true, force: true }); // the launcher would take a part of it for the whole
     const reason = await downloadPulumi(host, dirname(folder), note);

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { furnish } from "../../support/folders";
 
 const stack = import("../../../scripts/quickstart/stack.mjs");
@@ -35,6 +36,13 @@ test.each([
     `PULUMI_BACKEND_URL=file://${join(root, "data", "stacks")}`,
     "PULUMI_CONFIG_PASSPHRASE=",
   ]);
+});
+
+test("a folder whose path means something in a URL is one all the same", async () => {
+  root = join(root, "50% #1?");
+  const [url = ""] = await seenByPulumi({});
+  expect(fileURLToPath(url.replace("PULUMI_BACKEND_URL=", ""))).toBe(join(root, "data", "stacks"));
+  root = dirname(root);
 });
 
 test("with a backend of the user's own, all is the user's own", async () => {
