@@ -8,7 +8,9 @@ import { asRoot } from "./distribution";
 export const containers: Check = async ({ session }) => {
   const name = "podman containers";
   try {
-    const { rootless, limits, network, containersConf, reason } = await new Podman(session.paths).prove(session.signal);
+    const { rootless, limits, network, containersConf, reason } = await new Podman(session.paths).proveAnew(
+      session.signal,
+    );
     const settings =
       containersConf === undefined ? "" : `, with settings of ours (${(reason ?? "").split("\n").at(-1) ?? ""})`;
     const how = `start ${rootless ? "without" : "with"} root's rights, network by ${network.split(":")[0] ?? network}${settings}`;

@@ -3,6 +3,7 @@ import { ARCHITECTURES, hostArchitecture } from "../../provider/architectures";
 import { MayflyError } from "../../provider/errors";
 import { findProgram } from "../../provider/host/podman";
 import { findUefi } from "../../provider/host/uefi";
+import { isDynamic } from "../../provider/images/elf";
 import type { ArchitectureName } from "../../provider/schema/architecture";
 import type { Check, Finding, Look } from "./check";
 import { installCommand, type Family } from "./distribution";
@@ -12,6 +13,8 @@ interface Need {
   readonly name: string;
   /** Any of these will do; by default the name itself. */
   readonly anyOf?: readonly string[];
+  /** What is wrong with one that is installed. */
+  readonly fault?: (path: string) => string | undefined;
   /** What does not work without it; absent: nothing does. */
   readonly only?: string;
   readonly packages: Readonly<Record<Exclude<Family, "other">, string>>;
@@ -43,6 +46,7 @@ const NEEDS: readonly Need[] = [
   { name: "mkfs.erofs", packages: everywhere("erofs-utils") },
   {
     name: "busybox",
+    fault: (path) => (isDynamic(path) ? "needs shared libraries, which a guest lacks at boot" : undefined),
     packages: { debian: "busybox-static", fedora: "busybox", arch: "busybox", suse: "busybox-static" },
   },
   { name: "setpriv", packages: everywhere("util-linux") },
@@ -105,13 +109,15 @@ function packageFor({ family }: Look["distribution"], packages: Need["packages"]
   return family === "other" ? packages.debian : packages[family];
 }
 
-function lookAt({ name, anyOf = [name], only, packages }: Need, { distribution }: Look): Finding {
+function lookAt({ name, anyOf = [name], fault, only, packages }: Need, { distribution }: Look): Finding {
   const found = anyOf.map((one) => (one.startsWith("/") ? existing(one) : findProgram(one))).find(Boolean);
-  if (found !== undefined) return { name, state: "ok", found };
+  const wrong = found === undefined ? "not installed" : fault?.(found);
+  if (found !== undefined && wrong === undefined) return { name, state: "ok", found };
   const wanted = packageFor(distribution, packages);
+  const what = [found, wrong].filter(Boolean).join(" ");
   return {
     ...{ name, state: only === undefined ? "fail" : "warn" },
-    found: only === undefined ? "not installed" : `not installed; needed for ${only}`,
+    found: only === undefined ? what : `${what}; needed for ${only}`,
     fix: installCommand(distribution, [wanted]),
   };
 }

@@ -87,18 +87,32 @@ export class Podman {
     return this.verdict;
   }
 
+  /** The same, tried now, whatever is remembered: the user may have changed podman's settings meanwhile. */
+  async proveAnew(signal: AbortSignal): Promise<PodmanVerdict> {
+    const verdict = await this.tryUnderLock(signal);
+    this.verdict = Promise.resolve(verdict);
+    return verdict;
+  }
+
   private async look(signal: AbortSignal): Promise<PodmanVerdict> {
-    const file = join(this.paths.verdicts, "podman.json");
-    const known = await readFileIfExists(file);
+    const known = await readFileIfExists(this.#verdictFile());
     const verdict = known === undefined ? undefined : (JSON.parse(known) as PodmanVerdict);
     const isWhole = verdict?.runtime !== undefined && existsSync(join(this.paths.containerRoot, "template", "state"));
     if (isWhole && verdict.bootId === hostBootId()) return verdict;
+    return this.tryUnderLock(signal);
+  }
+
+  private async tryUnderLock(signal: AbortSignal): Promise<PodmanVerdict> {
     return withLock(this.paths.locks, "podman-verdict", signal, async () => {
       makeContainerRoot(this.paths.containerRoot);
       const found = await this.tryOut(signal);
-      await writeFileAtomic(file, JSON.stringify(found));
+      await writeFileAtomic(this.#verdictFile(), JSON.stringify(found));
       return found;
     });
+  }
+
+  #verdictFile(): string {
+    return join(this.paths.verdicts, "podman.json");
   }
 
   private async tryOut(signal: AbortSignal): Promise<PodmanVerdict> {
