@@ -185,16 +185,21 @@ done <"$version/users"
 rm -f access.link # of a run that was ended here: ln would put the new link into the old one's folder
 ln -s "$version" access.link && mv -T access.link access || exit 1
 
-# Not only the last set: also one that a run was ended with.
-for old in access.*-*; do
+# Not only the last set: also one that a run was ended with. The first one has another kind of name: helper/identity.h on a
+# template's clone, machines/disk/door.ts on a disk.
+had_others=
+for old in access.*; do
   [ "$old" != "$version" ] || continue
+  had_others=yes
   while IFS=$tab read -r name uid groups rest; do
     leave_groups "$name" "$groups"
     grep -q "^$name$tab" "$version/users" || remove_user "$name"
   done <"$old/users"
   rm -rf "$old"
-  for keys in access/keys/*; do # where there was another set before there may be sessions
+done
+if [ -n "$had_others" ]; then # there may be sessions
+  for keys in access/keys/*; do
     [ -s "$keys" ] || log_out "${keys##*/}"
   done
-done
+fi
 exit 0

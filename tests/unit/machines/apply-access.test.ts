@@ -132,6 +132,26 @@ test("whatever step it is killed before, one of the two sets is in force as a wh
   }
 });
 
+test.each(["access.0123456789abcdef0123456789abcdef", "access.first-boot"])(
+  "the first set, %s, goes as any other: so do root's sessions with its key",
+  (first) => {
+    declare({}, { root: "r1" }, `etc/mayfly/${first}`);
+    declare({ ann: user("ann") }, { ann: "a1" });
+    const seen = guest.run(
+      `ln -s ${first} /etc/mayfly/access
+       until [ -s /tmp/root ]; do sleep 0.01; done
+       ${APPLY}
+       tries=0
+       while grep -q 'State:.[^Z]' /proc/$(cat /tmp/root)/status 2>/dev/null && [ $tries -lt 500 ]; do tries=$((tries + 1)); sleep 0.01; done
+       [ $tries = 500 ] && echo lives || echo ended`,
+      `(exec -a "sshd: root@notty" bash -c "sleep 100; :") & echo $! >tmp/root`,
+    );
+    expect(seen).toBe("ended\n");
+    expect(inForce()).toEqual({ root: "", ann: "a1" });
+    expect(versions()).toEqual([readlinkSync(join(guest.folder, "etc/mayfly/access"))]);
+  },
+);
+
 test("what a removed user runs ends, and so do the sessions of an account that has no key left; others stay", () => {
   declare({ bob: user("bob", "1001"), ann: user("ann", "1002") }, { root: "r1", bob: "b1", ann: "a1" });
   guest.run(APPLY);
