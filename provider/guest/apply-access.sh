@@ -71,10 +71,19 @@ account() {
   fi
 }
 
-make_home() { # make_home DIRECTORY UID
-  [ -d "$1" ] || { mkdir -p "$1" && cp -r /etc/skel/. "$1/" 2>/dev/null; }
-  chown -R "$2:$2" "$1"
-  chmod 700 "$1"
+# make_home DIRECTORY UID GID: a folder that is there is left alone, as useradd(8) does: it may be a service's, or a mount of
+# the host's. But a mount below /home/NAME has made that one, for root.
+make_home() {
+  if [ -d "$1" ]; then
+    case $1,$(stat -c %u "$1") in
+    /home/*/*) ;;
+    /home/*,0) [ "$(stat -c %d "$1")" != "$(stat -c %d "$1/..")" ] || chown "$2:$3" "$1" ;;
+    esac
+    return 0
+  fi
+  mkdir -p "${1%/*}/" && rm -rf "$1.mayfly" && mkdir -m 700 "$1.mayfly" || return
+  cp -r /etc/skel/. "$1.mayfly/" 2>/dev/null
+  chown -R "$2:$3" "$1.mayfly" && mv "$1.mayfly" "$1"
 }
 
 # check_user NAME UID SUDO: says what cannot be met, before anything is changed.
@@ -97,12 +106,12 @@ new_user() { # new_user NAME UID SHELL|- HOME|-
   # "*" is no password; "!" would be a locked account, which some sshd refuse even with a key.
   rewrite /etc/passwd 644 with_line "$1:x:$uid:$uid::$home:$shell" || return
   rewrite /etc/shadow 640 with_line "$1:*:19000:0:99999:7:::" || return
-  make_home "$home" "$uid"
+  make_home "$home" "$uid" "$uid"
 }
 
 same_user() { # same_user NAME SHELL|- HOME|-: one that the image has, or that was declared before
   [ "$2" = - ] || account "$1" 7 "$2"
-  [ "$3" = - ] || [ "$3" = "$(account "$1" 6)" ] || { account "$1" 6 "$3" && make_home "$3" "$(account "$1" 3)"; }
+  [ "$3" = - ] || [ "$3" = "$(account "$1" 6)" ] || { account "$1" 6 "$3" && make_home "$3" "$(account "$1" 3)" "$(account "$1" 4)"; }
 }
 
 add_user() { # add_user NAME UID GROUPS SUDO SHELL HOME

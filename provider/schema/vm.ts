@@ -61,7 +61,7 @@ const user = z.strictObject({
   sudo: z.boolean().default(false),
   /** Login shell, as a path in the guest. @default "/bin/bash" where the image has it, else "/bin/sh" */
   shell: guestPath.optional(),
-  /** Home directory. @default "/home/NAME" */
+  /** Home directory. Made, and then the user's, when missing; one that is there is left alone. @default "/home/NAME" */
   home: guestPath.optional(),
   /** Public keys that may log in as this user. Without any nobody logs in as it from outside: it has no password. @default [] */
   authorizedKeys: z.array(publicKeyLine).default([]),

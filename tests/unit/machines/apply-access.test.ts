@@ -19,8 +19,9 @@ afterEach(() => {
   guest[Symbol.dispose]();
 });
 
-/** A user's line: name, id, groups, sudo. */
-const user = (name: string, id = "1001?", groups = "-", sudo = "no") => [name, id, groups, sudo, "-", "-"].join("\t");
+/** A user's line: name, id, groups, sudo, home. */
+const user = (name: string, id = "1001?", groups = "-", sudo = "no", home = "-") =>
+  [name, id, groups, sudo, "-", home].join("\t");
 
 /** Sends who may log in, as the host does; `users` is name to line. */
 function declare(users: Record<string, string>, keys: Record<string, string>, place = "etc/mayfly/access.next"): void {
@@ -58,6 +59,30 @@ test("accounts, groups, sudo rules and keys become what is declared, and what wa
   expect(guest.read("etc/group")).toContain("video:x:44:image,ann\n");
   expect(readdirSync(join(guest.folder, "etc/sudoers.d"))).toEqual(["mayfly-ann"]);
   expect(versions()).toEqual([readlinkSync(join(guest.folder, "etc/mayfly/access"))]);
+});
+
+test("a home is made whole; one that is there is left alone, but for the user's own that a mount below it has made", () => {
+  guest.write("etc/skel/.profile", "");
+  guest.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nimage:x:1000:50::/home/image:/bin/sh\n");
+  guest.run("mkdir -p /var/www/site /home/cat/src /home/dan; chmod 755 /var/www /home/cat /home/dan; chown 33:33 /var/www");
+  const users = {
+    ...{ bob: user("bob", "1001", "-", "no", "/srv/homes/bob"), ann: user("ann", "1002", "-", "no", "/var/www") },
+    ...{ cat: user("cat", "1003"), dan: user("dan", "1004") },
+    image: user("image", "1000", "-", "no", "/srv/image"),
+  };
+  declare(users, {});
+  const seen = guest.run(
+    `mount -t tmpfs -o mode=755 host /home/dan
+     ${APPLY}
+     for folder in /srv/homes/bob /srv/homes/bob/.profile /var/www /var/www/site /home/cat /home/cat/src /home/dan /srv/image; do
+       stat -c '%n %a %u:%g' $folder
+     done`,
+  );
+  expect(seen.trim().split("\n")).toEqual([
+    ...["/srv/homes/bob 700 1001:1001", "/srv/homes/bob/.profile 644 1001:1001"],
+    ...["/var/www 755 33:33", "/var/www/site 755 0:0", "/home/cat 755 1003:1003", "/home/cat/src 755 0:0"],
+    ...["/home/dan 755 0:0", "/srv/image 700 1000:50"],
+  ]);
 });
 
 describe("a declaration that cannot be met", () => {
