@@ -4,7 +4,9 @@
 # boot, and on a running guest when the program declares other users or keys.
 #
 # A key opens a door, it does not hold it: a session that is open stays open when its key goes. It ends when the user is
-# removed, with all that the user runs, and when the account has no key left at all (root's with `rootLogin: false`).
+# removed, with all that the user runs, and when the account has no key left at all (root's with `rootLogin: false`). An
+# account that the image has is not ours to remove, nor is what it runs: that one loses its keys, what was declared for it,
+# and its sessions. Those that are ours, and their groups, are in the file "made": `user NAME`, `group NAME`.
 #
 # users: one line each, tab-separated: name uid groups(,)|- sudo(yes|no) shell|- home|-
 # uid with a "?" behind it: another one will do where it is taken.
@@ -97,12 +99,35 @@ check_user() {
   [ "$3" = no ] || [ -d /etc/sudoers.d ] || problem "user $1: sudo is asked for, but the image has no sudo"
 }
 
+note() { # note KIND NAME: that it is ours, before it is made
+  is_ours "$1" "$2" || rewrite made 644 with_line "$1 $2"
+}
+
+is_ours() { # is_ours KIND NAME
+  grep -qx "$1 $2" made 2>/dev/null
+}
+
+# note_old: in the first run of this version of the script, those whose lines are as all versions have written them. Who has
+# changed a password since is taken for the image's: what is left too much does less harm than what is gone.
+note_old() {
+  [ ! -e made ] || return 0
+  for users in access.*/users; do
+    [ $users != access.next/users ] || continue
+    while IFS=$tab read -r name rest; do
+      grep -qxF "$name:*:19000:0:99999:7:::" /etc/shadow || continue
+      echo "user $name"
+      ! grep -q "^$name:x:$(account "$name" 3):" /etc/group || echo "group $name"
+    done <"$users"
+  done | sort -u >made.next && mv made.next made
+}
+
 new_user() { # new_user NAME UID SHELL|- HOME|-
   uid=${2%\?} shell=$3 home=$4
   [ "$shell" != - ] || { shell=/bin/sh && [ -x /bin/bash ] && shell=/bin/bash; }
   [ "$home" != - ] || home=/home/$1
   ! has_id /etc/passwd "$uid" || uid=$(free_id)
-  add_group "$1" "$uid"
+  note user "$1" || return
+  grep -q "^$1:" /etc/group || { note group "$1" && add_group "$1" "$uid"; } || return
   # "*" is no password; "!" would be a locked account, which some sshd refuse even with a key.
   rewrite /etc/passwd 644 with_line "$1:x:$uid:$uid::$home:$shell" || return
   rewrite /etc/shadow 640 with_line "$1:*:19000:0:99999:7:::" || return
@@ -133,17 +158,25 @@ leave_groups() {
   done
 }
 
-remove_user() {
+remove_user() { # remove_user NAME
+  rm -f "/etc/sudoers.d/mayfly-$1"
+  if ! is_ours user "$1"; then
+    log_out "$1"
+    return
+  fi
   uid=$(account "$1" 3)
   rewrite /etc/passwd 644 sed "/^$1:/d"
   rewrite /etc/shadow 640 sed "/^$1:/d"
-  rewrite /etc/group 644 sed "/^$1:/d"
-  rm -f "/etc/sudoers.d/mayfly-$1"
-  [ -n "$uid" ] || return
+  ! is_ours group "$1" || rewrite /etc/group 644 sed "/^$1:/d"
+  [ -z "$uid" ] || end_all "$uid"
+  rewrite made 644 sed "/^[a-z]* $1\$/d"
+}
+
+end_all() { # end_all UID: all that the user runs
   for round in 1 2 3 4 5; do # what forks while we look is found in the next round
     found=
     for status in /proc/[0-9]*/status; do
-      [ "$(sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "$status" 2>/dev/null)" = "$uid" ] || continue
+      [ "$(sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "$status" 2>/dev/null)" = "$1" ] || continue
       process=${status#/proc/} found=yes
       kill -KILL "${process%/status}" 2>/dev/null
     done
@@ -183,6 +216,7 @@ while IFS=$tab read -r name uid groups sudo rest; do
 done <access.next/users
 [ -z "$failed" ] || exit 1
 
+note_old || exit 1
 chmod 755 /etc/mayfly access.next access.next/keys
 chmod 644 access.next/keys/*
 version=access.$(cat /proc/sys/kernel/random/uuid)

@@ -111,7 +111,10 @@ export const vmSchema = z
     networks: memberships.default([]),
     /** Ids of these networks, in the same order; the SDK fills them in. @default [] */
     networkIds: filledFrom("networks", z.array(text).default([])),
-    /** Users beside root. Changes apply to the running VM. @default [] */
+    /**
+     * Users beside root. Changes apply to the running VM: one that is taken out goes with all that it runs; an account of the
+     * image's own stays, and only its keys, its sessions and what was declared for it go. @default []
+     */
     users: z.array(user).default([]),
     /** More public keys that may log in as root, beside the VM's own. Changes apply to the running VM. @default [] */
     authorizedKeys: z.array(publicKeyLine).default([]),

@@ -27,7 +27,7 @@ export class GuestScratch implements Disposable {
     ])
       mkdirSync(join(this.folder, name), { recursive: true });
     this.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nimage:x:1000:1000::/home/image:/bin/sh\n");
-    this.write("etc/shadow", "root:*:19000:0:99999:7:::\nimage:*:19000:0:99999:7:::\n");
+    this.write("etc/shadow", "root:*:19000:0:99999:7:::\nimage:*:19700:0:99999:7:::\n");
     this.write("etc/group", "root:x:0:\nshadow:x:42:\nvideo:x:44:image\nimage:x:1000:\n");
     const own = join(this.folder, "usr/lib/mayfly");
     const [busybox = ""] = BUSYBOX.filter((path) => spawnSync(path, ["true"]).status === 0);

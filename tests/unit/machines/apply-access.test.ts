@@ -64,7 +64,9 @@ test("accounts, groups, sudo rules and keys become what is declared, and what wa
 test("a home is made whole; one that is there is left alone, but for the user's own that a mount below it has made", () => {
   guest.write("etc/skel/.profile", "");
   guest.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nimage:x:1000:50::/home/image:/bin/sh\n");
-  guest.run("mkdir -p /var/www/site /home/cat/src /home/dan; chmod 755 /var/www /home/cat /home/dan; chown 33:33 /var/www");
+  guest.run(
+    "mkdir -p /var/www/site /home/cat/src /home/dan; chmod 755 /var/www /home/cat /home/dan; chown 33:33 /var/www",
+  );
   const users = {
     ...{ bob: user("bob", "1001", "-", "no", "/srv/homes/bob"), ann: user("ann", "1002", "-", "no", "/var/www") },
     ...{ cat: user("cat", "1003"), dan: user("dan", "1004") },
@@ -84,6 +86,36 @@ test("a home is made whole; one that is there is left alone, but for the user's 
     ...["/home/dan 755 0:0", "/srv/image 700 1000:50"],
   ]);
 });
+
+test.each(["", "by a former version"])(
+  "an account of the image's own stays when it is taken out, with all that it runs %s",
+  (former) => {
+    const users = { bob: user("bob", "1001"), image: user("image", "1000", "games", "yes") };
+    declare(users, { bob: "b1", image: "i1" });
+    guest.write("etc/group", `${guest.read("etc/group")}bob:x:7:\n`);
+    guest.run(former === "" ? APPLY : `${APPLY}; rm /etc/mayfly/made`);
+    guest.run(`rm -rf /etc/mayfly/access.next; cp -r /etc/mayfly/access/. /etc/mayfly/access.next; ${APPLY}`); // a reboot
+    declare({}, { root: "r2" });
+    const seen = guest.run(
+      `for name in daemon session; do until [ -s /tmp/$name ]; do sleep 0.01; done; done
+     ${APPLY}
+     lives() { grep -q 'State:.[^Z]' /proc/$(cat /tmp/$1)/status 2>/dev/null; }
+     tries=0
+     while lives session && [ $tries -lt 500 ]; do tries=$((tries + 1)); sleep 0.01; done
+     for name in daemon session; do lives $name && echo "$name lives" || echo "$name ended"; done`,
+      `setpriv --reuid 1000 --clear-groups sleep 100 & echo $! >tmp/daemon
+     (exec -a "sshd: image@notty" bash -c "sleep 100; :") & echo $! >tmp/session`,
+    );
+    expect(seen).toBe("daemon lives\nsession ended\n");
+    expect(inForce()).toEqual({ root: "r2" });
+    for (const file of ["etc/passwd", "etc/shadow"]) expect(names(file)).toEqual(["root", "image"]);
+    const games = "games:x:1002:\n"; // a group that was missing
+    expect(guest.read("etc/group")).toBe(
+      `root:x:0:\nshadow:x:42:\nvideo:x:44:image\nimage:x:1000:\nbob:x:7:\n${games}`,
+    );
+    expect(readdirSync(join(guest.folder, "etc/sudoers.d"))).toEqual([]);
+  },
+);
 
 describe("a declaration that cannot be met", () => {
   test.each([
