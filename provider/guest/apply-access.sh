@@ -38,20 +38,22 @@ with_line() { # with_line LINE: its input and the line
   echo "$1"
 }
 
-has_id() { # has_id FILE ID: whether an account has it
-  grep -q "^[^:]*:[^:]*:$2:" "$1"
+has_id() { # has_id passwd|group ID: whether one has it, also of those that an image keeps beside its own programs (nss-altfiles)
+  grep -qs "^[^:]*:[^:]*:$2:" "/etc/$1" "/usr/lib/$1"
 }
 
 free_id() { # one that nobody has, and nobody has declared
   id=1000
-  while has_id /etc/passwd "$id" || has_id /etc/group "$id" || grep -q "^[^$tab]*$tab$id$tab" "$version/users"; do
+  while has_id passwd "$id" || has_id group "$id" || grep -q "^[^$tab]*$tab$id$tab" "$version/users"; do
     id=$((id + 1))
   done
   echo "$id"
 }
 
 add_group() { # add_group NAME [ID]
-  grep -q "^$1:" /etc/group || rewrite /etc/group 644 with_line "$1:x:${2:-$(free_id)}:"
+  ! grep -q "^$1:" /etc/group || return 0
+  line=$(grep -s "^$1:" /usr/lib/group) # the same group, as usermod(8) would have it here
+  rewrite /etc/group 644 with_line "${line:-$1:x:${2:-$(free_id)}:}"
 }
 
 join_group() { # join_group USER GROUP
@@ -93,7 +95,7 @@ check_user() {
   uid=$(account "$1" 3)
   case $uid,$2 in
   *\? | "${2%\?}",*) ;;
-  ,*) ! has_id /etc/passwd "$2" || problem "user $1: the id $2 belongs to another user of the guest" ;;
+  ,*) ! has_id passwd "$2" || problem "user $1: the id $2 belongs to another user of the guest" ;;
   *) problem "user $1: has the id $uid already, not $2" ;;
   esac
   [ "$3" = no ] || [ -d /etc/sudoers.d ] || problem "user $1: sudo is asked for, but the image has no sudo"
@@ -125,13 +127,16 @@ new_user() { # new_user NAME UID SHELL|- HOME|-
   uid=${2%\?} shell=$3 home=$4
   [ "$shell" != - ] || { shell=/bin/sh && [ -x /bin/bash ] && shell=/bin/bash; }
   [ "$home" != - ] || home=/home/$1
-  ! has_id /etc/passwd "$uid" || uid=$(free_id)
+  ! has_id passwd "$uid" || uid=$(free_id)
+  gid=$uid
+  ! has_id group "$gid" || gid=$(free_id)
   note user "$1" || return
-  grep -q "^$1:" /etc/group || { note group "$1" && add_group "$1" "$uid"; } || return
+  grep -q "^$1:" /etc/group || { note group "$1" && add_group "$1" "$gid"; } || return
+  gid=$(grep "^$1:" /etc/group | cut -d: -f3)
   # "*" is no password; "!" would be a locked account, which some sshd refuse even with a key.
-  rewrite /etc/passwd 644 with_line "$1:x:$uid:$uid::$home:$shell" || return
+  rewrite /etc/passwd 644 with_line "$1:x:$uid:$gid::$home:$shell" || return
   rewrite /etc/shadow 640 with_line "$1:*:19000:0:99999:7:::" || return
-  make_home "$home" "$uid" "$uid"
+  make_home "$home" "$uid" "$gid"
 }
 
 same_user() { # same_user NAME SHELL|- HOME|-: one that the image has, or that was declared before

@@ -117,6 +117,31 @@ test.each(["", "by a former version"])(
   },
 );
 
+test("groups are the image's where it has them, also beside its programs; a user's own has an id that no other has", () => {
+  guest.write("usr/lib/group", "wheel:x:10:\ncat:x:12:\nmany:x:1007:\n");
+  guest.write("usr/lib/passwd", "system:x:1000:1000::/:/bin/false\n");
+  const users = {
+    ...{ video: user("video", "1005"), shy: user("shy", "44"), cat: user("cat", "1006"), dog: user("dog", "1007") },
+    bob: user("bob", "1008", "wheel"),
+  };
+  declare(users, {});
+  expect(guest.run(APPLY)).toBe("");
+  expect(guest.read("etc/passwd")).toMatch(
+    /^video:x:1005:44:.*\nshy:x:44:(\d+):.*\ncat:x:1006:12:.*\ndog:x:1007:(?!1007)\d+:.*\nbob:x:1008:1008:.*\n$/m,
+  );
+  const groups = guest
+    .read("etc/group")
+    .trim()
+    .split("\n")
+    .map((line) => line.split(":"));
+  expect(groups.filter(([name]) => name === "wheel")).toEqual([["wheel", "x", "10", "bob"]]);
+  expect(new Set(groups.map(([, , id]) => id)).size).toBe(groups.length);
+  declare({}, {});
+  expect(guest.run(APPLY)).toBe("");
+  expect(names("etc/group")).toContain("video"); // the image's
+  expect(names("etc/group")).not.toContain("bob");
+});
+
 describe("a declaration that cannot be met", () => {
   test.each([
     ["an id that another has", user("cat", "1000"), "user cat: the id 1000 belongs to another user of the guest"],
