@@ -161,7 +161,10 @@ export function isMountTag(name: string): boolean {
   return /^mount\d+$/.test(name);
 }
 
-/** Lines of /etc/environment. pam_env(8) takes off the outer quotes and reads all between them as it stands. */
+/**
+ * Lines of /etc/environment. pam_env(8) takes off the outer quotes and reads all between them as it stands, but for what the
+ * schema refuses.
+ */
 export function environmentFile(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)
     .map(([name, value]) => `${name}="${value}"\n`)

@@ -160,7 +160,10 @@ export const vmSchema = z
      * command line is `kernelArgs`. Secret. @default none
      */
     ignition: ignition.optional(),
-    /** Variables for every login session, by /etc/environment, and for a container image's entrypoint. @default {} */
+    /**
+     * Variables for every login session, by /etc/environment, and for a container image's entrypoint. Each in one line, of
+     * 8 KiB at most, without `#`. @default {}
+     */
     environment: environment.default({}),
     /**
      * Units for the guest's systemd, text by file name: `{ "app.service": "[Unit]…" }`, or a drop-in,
@@ -207,8 +210,27 @@ function checkBoot({ warmBoot, waitFor, environment: variables }: VMSpec, compla
       ["warmBoot"],
       'must not be "required" with waitFor "none": a restored guest has its identity only by waiting',
     );
-  for (const [name, value] of Object.entries(variables))
-    if (/[\n\r]/.test(value)) complain(["environment", name], "must be one line: /etc/environment knows no other");
+  for (const [name, value] of Object.entries(variables)) {
+    const wrong = wrongWithVariable(name, value);
+    if (wrong !== undefined)
+      complain(
+        ["environment", name],
+        `${wrong}: give it to an SshCommand's own environment, or in a file, by CopyFile`,
+      );
+  }
+}
+
+/** The longest line of /etc/environment that pam_env reads as one, with `=`, quotes and the line's end. */
+const LONGEST_LINE = 8_191;
+
+/** What pam_env(8), as Debian 12 has it, cannot read from /etc/environment. */
+function wrongWithVariable(name: string, value: string): string | undefined {
+  if (/[\n\r]/.test(value)) return "must be one line, as /etc/environment knows no other";
+  if (value.includes("#")) return "must not have a # in it, where a value of /etc/environment ends";
+  const bytes = Buffer.byteLength(`${name}="${value}"\n`);
+  if (bytes > LONGEST_LINE)
+    return `must be shorter by ${String(bytes - LONGEST_LINE)} bytes, for a line of /etc/environment`;
+  return undefined;
 }
 
 function checkAccess({ users, rootLogin, authorizedKeys, sshKey }: VMSpec, complain: Complain): void {

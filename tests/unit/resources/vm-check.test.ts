@@ -31,6 +31,18 @@ async function check(
   return { inputs, failures: failures.map(({ property, reason }) => `${property}: ${reason}`), demands, said };
 }
 
+test("a variable that pam_env would cut, or lose with all that follow, is refused by its field", async () => {
+  const longest = 8_187 - "LONG".length;
+  const fine = { A: `it's "so" $HOME \\`, LONG: "x".repeat(longest) };
+  expect((await check({ environment: fine })).failures).toEqual([]);
+  const remedy = "give it to an SshCommand's own environment, or in a file, by CopyFile";
+  expect((await check({ environment: { A: "a#b", B: "a\nb", LONG: "ü".repeat(longest / 2 + 1) } })).failures).toEqual([
+    `environment.A: must not have a # in it, where a value of /etc/environment ends: ${remedy}`,
+    `environment.B: must be one line, as /etc/environment knows no other: ${remedy}`,
+    `environment.LONG: must be shorter by 1 bytes, for a line of /etc/environment: ${remedy}`,
+  ]);
+});
+
 test("UDP is not published from an isolated guest: QEMU lets no answer out", async () => {
   const ports = [{ guest: 53, protocol: "udp" }, { guest: 80 }];
   const { failures } = await check({ network: "isolated", ports });
