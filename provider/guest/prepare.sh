@@ -13,7 +13,8 @@ keep() { # keep FILE NAME: the image's own text of a file that we write, as it w
 keep /etc/hosts hosts
 case $1 in
 /usr/lib/mayfly/*) # it is lent: its sessions get what a container of the image gets
-  [ -e environment.image ] || cat /etc/environment /usr/lib/mayfly/environment >environment.image 2>/dev/null
+  # By grep, which ends a last line that has no end.
+  [ -e environment.image ] || grep -hs '' /etc/environment /usr/lib/mayfly/environment >environment.image
   ;;
 esac
 keep /etc/environment environment

@@ -11,6 +11,7 @@ if [ -e hostname ]; then
   echo "$name" >/etc/hostname
   echo "$name" >/proc/sys/kernel/hostname
   grep -q "[[:space:]]$name\$" /etc/hosts 2>/dev/null || echo "127.0.1.1 $name" >>/etc/hosts
+  [ -z "$(tail -c 1 /etc/environment 2>/dev/null)" ] || echo >>/etc/environment # its last line has no end
   cat environment >>/etc/environment
   # OpenSSH 9.8 shuts out an address after failed logins; here all logins come from one address, the host's.
   sshd=$(command -v sshd || echo /usr/sbin/sshd)

@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { GuestScratch } from "../../support/guest-scratch";
+
+// The guest's own script, in a scratch root. What its machine makes of the files is shown by tests/e2e.
+
+const FOLDER = join(__dirname, "..", "..", "..", "provider", "guest");
+const LENT = "/usr/lib/mayfly/ssh/mayfly-sshd";
+let guest: GuestScratch;
+
+beforeEach(() => {
+  guest = new GuestScratch();
+  for (const name of ["prepare.sh", "lend-sshd.sh"])
+    guest.write(`usr/lib/mayfly/${name}`, readFileSync(join(FOLDER, name), "utf8"));
+  guest.write("etc/mayfly/sshd_config", "Port 22\n");
+});
+afterEach(() => {
+  guest[Symbol.dispose]();
+});
+
+/** As at two boots. */
+const prepare = (sshd: string) => {
+  for (const _ of [1, 2]) expect(guest.run(`sh /usr/lib/mayfly/prepare.sh ${sshd}`)).toBe("");
+};
+
+test("a last line of /etc/environment that has no end stays a line of its own", () => {
+  guest.write("etc/environment", "A=1");
+  guest.write("usr/lib/mayfly/environment", "B=2\n");
+  prepare(LENT);
+  expect(guest.read("etc/mayfly/environment.image")).toBe("A=1\nB=2\n");
+});
