@@ -34,6 +34,7 @@ root=$(disk mayfly-root) || fail "the root disk is missing: the image's kernel h
 mount -t erofs -o ro "$root" /lower || fail "the image's kernel cannot mount erofs"
 if scratch=$(disk mayfly-scratch); then
   mount -t ext4 -o noatime "$scratch" /writable || fail "the image's kernel cannot mount ext4, which the scratch disk needs"
+  rm -f /writable/ballast
 else
   mount -t tmpfs -o mode=755,size=80% overlay /writable
 fi
@@ -46,7 +47,7 @@ identity=$(disk mayfly-identity) || fail "the identity disk is missing"
 rm -rf /newroot/etc/mayfly/access.next # what a lost power may have left half unpacked
 tar -x -f "$identity" -C /newroot || fail "the identity cannot be read"
 mkdir -p /newroot/usr/lib/mayfly/bin /newroot/proc /newroot/sys /newroot/dev /newroot/run
-cp /mayfly/* /bin/busybox /newroot/usr/lib/mayfly/
+cp /mayfly/* /bin/busybox /newroot/usr/lib/mayfly/ || fail "the guest's programs cannot be written"
 mount --move /proc /newroot/proc
 mount --move /sys /newroot/sys
 mount --move /dev /newroot/dev
@@ -87,7 +88,11 @@ if [ ! -e /newroot/etc/mayfly/template ]; then
   said=$(chroot /newroot /usr/lib/mayfly/helper identity 2>&1) || fail "the identity cannot be applied: $said"
   in_guest sh -c 'cat /etc/mayfly/allowed >>/etc/hosts' # names of what it may reach: it has no resolver
   said=$(in_guest sh /usr/lib/mayfly/ignite.sh) || fail "$said" # before the users: what the machine declares of them holds
-  problems=$(in_guest sh /usr/lib/mayfly/apply-access.sh 2>&1 | tee /newroot/dev/console | grep problem:)
+  said=$(in_guest sh /usr/lib/mayfly/apply-access.sh 2>&1)
+  code=$?
+  [ -z "$said" ] || echo "$said"
+  problems=$(echo "$said" | grep problem:)
+  [ $code = 0 ] || problems=${problems:-problem: who may log in cannot be written}
   [ -z "$problems" ] || fail "$(echo "$problems" | sed 's/^.*problem: //' | tr '\n' ';')"
   said=$(in_guest sh /usr/lib/mayfly/mount-all.sh) || fail "$said"
   said=$(in_guest sh /usr/lib/mayfly/units.sh) || fail "$said"
@@ -105,6 +110,11 @@ text_of() {
 }
 . /mayfly/find-init.sh
 find_init
+
+# Room for what the next start writes, however full the disk is by then; as much as there is.
+if [ -n "$scratch" ]; then
+  fallocate -l 4194304 /writable/ballast 2>/dev/null || head -c 4194304 /dev/zero >/writable/ballast
+fi
 
 # Its root is the new one, and it is no child of the image's init: it works under any init, and survives a broken one. It
 # goes to the background from there: the shell opens /dev/null for it, and ours is gone with the next program.
