@@ -306,12 +306,16 @@ begin() {
     (PATH=$WITH_IMAGES_PROGRAMS && systemctl start --no-block "$(cat /etc/mayfly/start-after)") >/dev/null 2>&1
 }
 
-# power_off: by the init's own way, in the background, as it may wait for all that runs.
+# power_off: by the init's own way, in the background, as it may wait for all that runs. The image's program by its path:
+# by its name our shell runs its own one, which asks a busybox's init, and no other understands that.
 power_off() {
   case $init in
   systemd) set -- systemctl poweroff ;;
   minimal) set -- /usr/lib/mayfly/busybox poweroff ;;
-  *) set -- poweroff ;;
+  *)
+    for program in /sbin/poweroff /usr/sbin/poweroff poweroff; do [ ! -x "$program" ] || break; done
+    set -- $program
+    ;;
   esac
   (PATH=$WITH_IMAGES_PROGRAMS && exec "$@") </dev/null >/dev/null 2>&1 &
 }
