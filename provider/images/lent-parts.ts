@@ -6,14 +6,15 @@ import { neededLibraries } from "./elf";
 import { WITH_IMAGE } from "./mounted";
 
 /** Part of the file's name: raise it when what is done here changes. */
-const RECIPE = 2;
+const RECIPE = 3;
 
 /** Name of the disk with what a machine needs and its image lacks; the guest has it at `/usr/lib/mayfly/parts`. */
 export const LENT_PARTS = `parts-${String(RECIPE)}.erofs`;
 
 /**
  * Copies from the image, into the folder `$2`: all kernel modules, and the SSH server with its loader `$4` and the modules
- * of PAM that it is to have, which are in `$3`.
+ * of PAM that it is to have, which are in `$3`. And what looks up accounts where an image's nsswitch.conf says `compat`: the
+ * C library has the usual ways in itself, and without this one it would find nobody.
  */
 const COLLECT = `${WITH_IMAGE}
 mkdir -p "$2/ssh/lib" "$2/ssh/security"
@@ -21,6 +22,7 @@ cp -a "$root/usr/lib/modules" "$2/modules"
 rm -f "$2"/modules/*/build "$2"/modules/*/source
 cp "$root/usr/sbin/sshd" "$2/ssh/sshd.image"
 cp -L "$root$3/$4" "$2/ssh/ld.so"
+cp -L "$root$3/libnss_compat.so.2" "$2/ssh/lib"
 cp "$root$3/security/pam_env.so" "$root$3/security/pam_permit.so" "$2/ssh/security"
 chmod -R a+rX,go-w "$2"
 `;
