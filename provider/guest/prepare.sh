@@ -72,6 +72,9 @@ if [ -d /etc/systemd/system ]; then
 [Service]
 BindPaths=-/etc/mayfly/journal:/proc/sys/kernel/random/boot_id
 UNIT
+    # No first boot, as no machine's is: at one systemd enables again what is taken from it here, and asks on the console
+    # (machine-id(5)).
+    case $(cat /etc/machine-id 2>/dev/null) in "" | uninitialized) : >/etc/machine-id ;; esac
     # A server that runs would keep the template's keys; one that waits for its first client has none yet.
     rm -f /etc/systemd/system/multi-user.target.wants/ssh.service /etc/systemd/system/multi-user.target.wants/sshd.service
     if enable sockets.target ssh.socket sshd.socket; then

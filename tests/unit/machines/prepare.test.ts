@@ -30,3 +30,15 @@ test("a last line of /etc/environment that has no end stays a line of its own", 
   prepare(LENT);
   expect(guest.read("etc/mayfly/environment.image")).toBe("A=1\nB=2\n");
 });
+
+test.each([
+  ["none", undefined, ""],
+  ["an uninitialized one", "uninitialized\n", ""],
+  ["one of its own", "0123456789abcdef0123456789abcdef\n", "0123456789abcdef0123456789abcdef\n"],
+])("a template whose image has %s for a machine-id has no first boot", (_what, own, expected) => {
+  guest.write("etc/mayfly/template", "");
+  guest.write("etc/systemd/system/x", "");
+  if (own !== undefined) guest.write("etc/machine-id", own);
+  prepare(LENT);
+  expect(guest.read("etc/machine-id")).toBe(expected);
+});
