@@ -21,6 +21,7 @@ case $sshd in
 /usr/lib/mayfly/*) is_lent=yes rules="-f /etc/mayfly/sshd_config.lent" libraries=LD_LIBRARY_PATH=/usr/lib/mayfly/ssh/lib ;;
 *) is_lent= rules= libraries= ;;
 esac
+[ -n "$is_lent" ] || [ ! -e /etc/mayfly/sshd_config.door ] || rules="-f /etc/mayfly/sshd_config.door" # see prepare.sh
 journal=/etc/mayfly/journal
 PATH=/usr/lib/mayfly/bin
 export PATH

@@ -32,6 +32,22 @@ door_rules() {
   ! grep -qi PAMServiceName "$1" || : >names-pam
 }
 
+# door_config: our door has an address of its own, and would listen at the image's ones too, which its own server then could
+# not: sshd takes all that it is told. A text of its own only where there are such lines: else the door goes by the same
+# one as the image's server.
+door_config() {
+  rm -rf sshd_config.door door.d
+  address='^[[:space:]]*ListenAddress' included=/etc/ssh/sshd_config.d
+  grep -qi "$address" sshd_config.image $included/*.conf 2>/dev/null || return 0
+  mkdir -m 755 door.d
+  for file in $included/*.conf; do
+    [ ! -e "$file" ] || grep -vi "$address" "$file" >"door.d/${file##*/}"
+  done
+  grep -vi "$address" sshd_config.image |
+    sed 's#^\([[:space:]]*[Ii]nclude[[:space:]]*\)\(/etc/ssh/\)*sshd_config\.d/#\1/etc/mayfly/door.d/#' |
+    cat sshd_config - >sshd_config.door
+}
+
 # own_sshd SSHD: the image's own settings stay, but sshd takes the first value that it reads for a keyword, and ours come
 # first.
 own_sshd() {
@@ -39,8 +55,11 @@ own_sshd() {
   mkdir -p /etc/ssh
   keep "$config" sshd_config
   cat sshd_config sshd_config.image >"$config"
+  door_config
   # OpenSSH 9.8 shuts out an address after failed logins; here all logins come from one address, the host's.
-  grep -q PerSourcePenalties "$1" && sed -i '1i PerSourcePenalties no' "$config"
+  for text in "$config" sshd_config.door; do
+    [ ! -e $text ] || ! grep -q PerSourcePenalties "$1" || sed -i '1i PerSourcePenalties no' "$text"
+  done
   door_rules "$1"
   rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub # keys from the image are known to all who have the image
 }

@@ -19,6 +19,8 @@ afterEach(() => {
   guest[Symbol.dispose]();
 });
 
+const SSHD = "/usr/sbin/sshd";
+
 /** As at two boots. */
 const prepare = (sshd: string) => {
   for (const _ of [1, 2]) expect(guest.run(`sh /usr/lib/mayfly/prepare.sh ${sshd}`)).toBe("");
@@ -41,4 +43,23 @@ test.each([
   if (own !== undefined) guest.write("etc/machine-id", own);
   prepare(LENT);
   expect(guest.read("etc/machine-id")).toBe(expected);
+});
+
+test("the door listens at its own address only; the image's server where the image says", () => {
+  guest.write("usr/sbin/sshd", "PerSourcePenalties");
+  const image = "Include /etc/ssh/sshd_config.d/*.conf\nlistenaddress 0.0.0.0\nX11Forwarding yes\n";
+  guest.write("etc/ssh/sshd_config", image);
+  guest.write("etc/ssh/sshd_config.d/50-image.conf", " ListenAddress ::\nBanner none\n");
+  prepare(SSHD);
+  const ours = "PerSourcePenalties no\nPort 22\n";
+  expect(guest.read("etc/ssh/sshd_config")).toBe(ours + image);
+  expect(guest.read("etc/mayfly/sshd_config.door")).toBe(`${ours}Include /etc/mayfly/door.d/*.conf\nX11Forwarding yes\n`);
+  expect(guest.read("etc/mayfly/door.d/50-image.conf")).toBe("Banner none\n");
+});
+
+test("an image that names no address has no such text", () => {
+  guest.write("usr/sbin/sshd", "");
+  guest.write("etc/ssh/sshd_config", "#ListenAddress 0.0.0.0\n");
+  prepare(SSHD);
+  expect(guest.run("ls /etc/mayfly | grep door || echo none")).toBe("none\n");
 });
