@@ -7,6 +7,7 @@ import { ifFree, isLocked, withLock } from "../host/locks";
 import { PASSABLE, type Paths } from "../host/paths";
 import { findProgram } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
+import { hostProcessor } from "../host/processor";
 import type { BootArtefacts } from "../images/artefacts";
 import { architectureOf, kernelOf } from "./plan";
 import { slotCount, TEMPLATE_FILES } from "./qemu-command";
@@ -41,7 +42,7 @@ export function shapeOf(
     kernel: kernelOf(boot, "template"),
     qemu: programVersion(architectureOf(boot).qemu),
     accelerator: spec.accelerator,
-    cpu: spec.accelerator === "kvm" ? "host" : architectureOf(boot).emulatedCpu,
+    cpu: spec.accelerator === "kvm" ? `host ${hostProcessor()}` : architectureOf(boot).emulatedCpu,
     cpus: spec.cpus,
     memoryMiB: spec.memoryMiB,
     scratchMiB: spec.scratchMiB ?? 0,

@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globa
 import { ARCHITECTURES } from "../../../provider/architectures";
 import { withLock } from "../../../provider/host/locks";
 import { openPaths, type Paths } from "../../../provider/host/paths";
+import { hostProcessor } from "../../../provider/host/processor";
 import { TEMPLATE_FILES } from "../../../provider/machines/qemu-command";
 import type { MachineSpec } from "../../../provider/machines/spec";
 import { settle } from "../../../provider/machines/template-files";
@@ -69,7 +70,7 @@ const ensure = async () => new Templates(paths).ensure(shape, AbortSignal.timeou
 
 test("another emulated processor is another shape; with KVM it is the host's", () => {
   expect(shape).toMatchObject({ accelerator: "tcg", cpu: ARCHITECTURES.amd64.emulatedCpu });
-  expect(shapeOf({ ...spec, accelerator: "kvm" }, boot)).toMatchObject({ cpu: "host" });
+  expect(shapeOf({ ...spec, accelerator: "kvm" }, boot)).toMatchObject({ cpu: `host ${hostProcessor()}` });
 });
 
 test("a template is made once, also when many want it at a time", async () => {
