@@ -82,6 +82,18 @@ if [ -e /newroot/sys/class/net/eth0 ]; then # as machines/qemu-command.ts has it
   ip route add default via 10.53.0.2
 fi
 
+is_there() {
+  in_guest test -x "$1"
+}
+leads_to() { # a link is followed inside the image: by readlink of the guest's own root, not of ours
+  in_guest test -x "$1" && in_guest readlink -f "$1"
+}
+text_of() {
+  in_guest cat "$1" 2>/dev/null
+}
+. /mayfly/find-init.sh
+find_init
+
 # Each script says what it does. A template gets its identity, and its mounts, after the restore: see agent.sh.
 in_guest sh /usr/lib/mayfly/prepare.sh "$sshd"
 if [ ! -e /newroot/etc/mayfly/template ]; then
@@ -94,22 +106,11 @@ if [ ! -e /newroot/etc/mayfly/template ]; then
   problems=$(echo "$said" | grep problem:)
   [ $code = 0 ] || problems=${problems:-problem: who may log in cannot be written}
   [ -z "$problems" ] || fail "$(echo "$problems" | sed 's/^.*problem: //' | tr '\n' ';')"
+  said=$(in_guest sh /usr/lib/mayfly/mount-early.sh "$kind" 2>&1) || fail "$said"
   said=$(in_guest sh /usr/lib/mayfly/mount-all.sh) || fail "$said"
   said=$(in_guest sh /usr/lib/mayfly/units.sh) || fail "$said"
   said=$(in_guest sh /usr/lib/mayfly/join-networks.sh) || fail "$said"
 fi
-
-is_there() {
-  in_guest test -x "$1"
-}
-leads_to() { # a link is followed inside the image: by readlink of the guest's own root, not of ours
-  in_guest test -x "$1" && in_guest readlink -f "$1"
-}
-text_of() {
-  in_guest cat "$1" 2>/dev/null
-}
-. /mayfly/find-init.sh
-find_init
 
 # Room for what the next start writes, however full the disk is by then; as much as there is.
 if [ -n "$scratch" ]; then
