@@ -83,6 +83,40 @@ enable() {
   return 1
 }
 
+# network_rules: whoever asks by DHCP for our card's address gets another one on a template's clone, which has another
+# hardware address; and managers of networks take from a card what they have not given to it. So systemd-networkd is told what
+# init.sh does, as it must have a card to wait for, and to leave alone the cards of private networks (join-networks.sh);
+# NetworkManager, to leave alone all. By a name that comes before all others: the first text that fits a card is taken.
+network_rules() {
+  if [ -x /usr/lib/systemd/systemd-networkd ] || [ -x /lib/systemd/systemd-networkd ]; then
+    mkdir -p /etc/systemd/network
+    cat >/etc/systemd/network/0-mayfly.network <<'RULES'
+# Written by Mayfly.
+[Match]
+Name=eth0
+[Network]
+Address=10.53.0.15/24
+Gateway=10.53.0.2
+DNS=10.53.0.3
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+KeepConfiguration=yes
+RULES
+    cat >/etc/systemd/network/0-mayfly-networks.network <<'RULES'
+# Written by Mayfly.
+[Match]
+Name=eth[1-9]*
+[Link]
+Unmanaged=yes
+RULES
+  fi
+  if [ -x /usr/sbin/NetworkManager ] || [ -x /usr/bin/NetworkManager ]; then
+    mkdir -p /etc/NetworkManager/conf.d
+    printf '# Written by Mayfly.\n[keyfile]\nunmanaged-devices=interface-name:eth*\n' >/etc/NetworkManager/conf.d/zz-mayfly.conf
+  fi
+}
+network_rules
+
 if [ -d /etc/systemd/system ]; then
   if [ -e template ]; then
     mkdir -p /etc/systemd/system/systemd-journald.service.d

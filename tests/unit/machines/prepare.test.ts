@@ -53,7 +53,9 @@ test("the door listens at its own address only; the image's server where the ima
   prepare(SSHD);
   const ours = "PerSourcePenalties no\nPort 22\n";
   expect(guest.read("etc/ssh/sshd_config")).toBe(ours + image);
-  expect(guest.read("etc/mayfly/sshd_config.door")).toBe(`${ours}Include /etc/mayfly/door.d/*.conf\nX11Forwarding yes\n`);
+  expect(guest.read("etc/mayfly/sshd_config.door")).toBe(
+    `${ours}Include /etc/mayfly/door.d/*.conf\nX11Forwarding yes\n`,
+  );
   expect(guest.read("etc/mayfly/door.d/50-image.conf")).toBe("Banner none\n");
 });
 
@@ -62,4 +64,17 @@ test("an image that names no address has no such text", () => {
   guest.write("etc/ssh/sshd_config", "#ListenAddress 0.0.0.0\n");
   prepare(SSHD);
   expect(guest.run("ls /etc/mayfly | grep door || echo none")).toBe("none\n");
+});
+
+test("whoever manages networks in the image gets rules for our cards", () => {
+  prepare(LENT);
+  expect(guest.run("ls -d /etc/systemd/network /etc/NetworkManager 2>/dev/null || echo none")).toBe("none\n");
+  for (const program of ["usr/lib/systemd/systemd-networkd", "usr/sbin/NetworkManager"]) guest.write(program, "");
+  guest.run("chmod 755 /usr/lib/systemd/systemd-networkd /usr/sbin/NetworkManager");
+  prepare(LENT);
+  expect(guest.read("etc/systemd/network/0-mayfly.network")).toMatch(/^Name=eth0$[^]*^Address=10\.53\.0\.15\/24$/m);
+  expect(guest.read("etc/systemd/network/0-mayfly-networks.network")).toMatch(
+    /^Name=eth\[1-9\]\*$[^]*^Unmanaged=yes$/m,
+  );
+  expect(guest.read("etc/NetworkManager/conf.d/zz-mayfly.conf")).toMatch(/^unmanaged-devices=interface-name:eth\*$/m);
 });
