@@ -23,12 +23,13 @@ static ulong append(byte *to, ulong at, const char *text, ulong size) {
   return at;
 }
 
-/* Writes a file out of the image's own text, kept by prepare.sh, and ours. */
+/* Writes a file out of the image's own text, kept by prepare.sh, whose last line may have no end, and ours. */
 static void write_joined(const char *path, const byte *ours, ulong size, const char *image, int image_first) {
   static byte kept[FILE_ROOM], whole[FILE_ROOM];
   long kept_size = read_file(image, kept, FILE_ROOM);
   ulong at = 0;
   if (image_first && kept_size > 0) at = append(whole, at, (char *)kept, kept_size);
+  if (at > 0 && size > 0 && whole[at - 1] != '\n') at = append(whole, at, "\n", 1);
   at = append(whole, at, (const char *)ours, size);
   if (!image_first && kept_size > 0) at = append(whole, at, (char *)kept, kept_size);
   write_file(path, whole, at, 0644);

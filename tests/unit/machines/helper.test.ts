@@ -25,7 +25,7 @@ beforeEach(() => {
   for (const folder of ["etc/mayfly", "var/lib/dbus", "proc", "dev", "run"])
     mkdirSync(guest(folder), { recursive: true });
   writeFileSync(guest("etc/mayfly/hosts.image"), "::1 ip6-localhost\n");
-  writeFileSync(guest("etc/mayfly/environment.image"), "LANG=C\n");
+  writeFileSync(guest("etc/mayfly/environment.image"), "LANG=C"); // without the line's end
   writeFileSync(guest("var/lib/dbus/machine-id"), "old\n");
   cpSync(HELPER, guest("helper"));
 });
