@@ -275,5 +275,5 @@ test("a VM whose root may not log in needs a user who may", async () => {
 });
 
 test("a kind of a newer version is refused, with what to do", async () => {
-  await expect(plugin.check(sentBy("Snapshot"))).rejects.toThrow(/"Snapshot"; .*npm install pulumi-mayfly/);
+  await expect(plugin.check(sentBy("Snapshot"))).rejects.toThrow(/"Snapshot"; .*install the version that has changed/);
 });
