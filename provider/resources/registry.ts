@@ -55,7 +55,9 @@ type Kind = keyof typeof HANDLERS;
  */
 export async function handlerOf(kind: string): Promise<AnyHandler> {
   if (!Object.hasOwn(HANDLERS, kind))
-    throw new Error(`this pulumi-mayfly has no resource "${kind}"; a newer one may: install the version that has changed this stack last`);
+    throw new Error(
+      `this pulumi-mayfly has no resource "${kind}"; a newer one may: install the version that has changed this stack last`,
+    );
   return HANDLERS[kind as Kind]();
 }
 
