@@ -329,7 +329,7 @@ rehearse() {
 }
 
 [ -e /etc/mayfly/template ] || hear_names
-SETTLE_SECONDS=120 # a service that takes longer would keep everybody waiting who wants this template
+SETTLE_SECONDS=$(cat /etc/mayfly/template 2>/dev/null) # see template-maker.ts
 if [ -e /etc/mayfly/template ]; then
   # By `exec`: for a call alone the shell keeps a copy of the descriptor, which the door would inherit and never close.
   if unfit=$(PATH=$WITH_IMAGES_PROGRAMS && exec 4>&1 </dev/null >/dev/null 2>&1 && settle); then

@@ -87,10 +87,14 @@ export async function identityTar(identity: Identity, access: Access, belongings
   return finish(tar);
 }
 
-/** The identity disk of a template: none, but the rules that all machines have. `agent.sh` waits for the rest. */
-export async function templateTar(): Promise<Buffer> {
+/**
+ * The identity disk of a template: none, but the rules that all machines have. `agent.sh` waits for the rest.
+ *
+ * @param settleSeconds How long the guest's services may take.
+ */
+export async function templateTar(settleSeconds: number): Promise<Buffer> {
   const tar = pack();
-  tar.entry({ name: "etc/mayfly/template", mode: 0o644 }, "");
+  tar.entry({ name: "etc/mayfly/template", mode: 0o644 }, `${String(settleSeconds)}\n`);
   tar.entry({ name: "etc/mayfly/sshd_config", mode: 0o644 }, SSHD_CONFIG);
   return finish(tar);
 }

@@ -100,7 +100,8 @@ async function bootAndSave(
   await workshop.begin(id, { ...plan, spec }, signal);
   try {
     const machine = workshop.booting(id);
-    await makeFolder({ ...machine, disk: await templateTar(), seats: [], spec, scratch: undefined }, signal);
+    const disk = await templateTar(settleSeconds(plan));
+    await makeFolder({ ...machine, disk, seats: [], spec, scratch: undefined }, signal);
     const how = { start: "template", template: draft, slots: slotCount(plan.spec) } as const;
     await workshop.launch(id, { ...plan, spec }, how, signal);
     const wait = { what: "the guest that is to become a template did not settle", seconds: plan.bootTimeout, signal };
@@ -115,6 +116,17 @@ async function bootAndSave(
     await span("discard", () => workshop.discard(id));
   }
 }
+
+/**
+ * How long a guest's services may take before no template is made of it: as long again would keep everybody waiting who wants
+ * one. Under emulation, where the same work takes ten times as long, a part of what the boot as a whole may take.
+ */
+function settleSeconds({ spec, bootTimeout }: TemplatePlan): number {
+  return spec.accelerator === "kvm" ? SETTLE_SECONDS : Math.max(SETTLE_SECONDS, Math.floor(bootTimeout * SETTLE_PART));
+}
+
+const SETTLE_SECONDS = 120;
+const SETTLE_PART = 0.6;
 
 async function keepScratch(machine: string, draft: string, signal: AbortSignal): Promise<void> {
   const scratch = await openUntrusted(join(machine, SCRATCH), constants.O_RDONLY);
