@@ -16,5 +16,6 @@ export const LONG = [
   "cli-stop",
   "clones",
   "diagnose",
+  "image-habits",
   "package",
 ];

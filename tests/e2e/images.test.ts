@@ -118,7 +118,10 @@ test("images of a few files become machines: commands, copies, the entrypoint's 
     plain: { image: plain, warmBoot: "required", users: [{ name: "ann" }], environment: { TWO: "two" }, isIn: true },
     single: { image: single, warmBoot: "never", ports: [{ guest: 8_080 }], isIn: true },
     glibc: { image: glibc, warmBoot: "never" },
-    systemd: { image: systemd, memory: "512MiB", warmBoot: "never", waitFor: "systemd" },
+    systemd: {
+      ...{ image: systemd, memory: "512MiB", warmBoot: "never", waitFor: "systemd" },
+      mounts: [{ source: ".", target: "/run/program", readOnly: true }], // over which its init mounts a /run
+    },
     built: { warmBoot: "never" },
     packed: { warmBoot: "never" },
     restless: { cpus: 2, warmBoot: "never", disk: "64MiB" }, // one to make its trouble before anybody is in
@@ -182,12 +185,13 @@ for (const [name, { isIn, ...fields }] of Object.entries(${JSON.stringify(vms)})
     ].join("\n"),
   );
   expect(consoleOf(outputs, "glibc")).toContain("mayfly: the image has no entrypoint");
+  const ssh = (name: string, command: string) =>
+    program.run("ssh", "-F", outputs.vms[name]?.config ?? "", name, command).catch(String);
+  expect(await ssh("systemd", "ls /run/program/Pulumi.yaml")).toBe("/run/program/Pulumi.yaml");
   const url = `http://127.0.0.1:${String(outputs.vms["single"]?.port)}/`;
   await eventually("the web server answers", 60, async () => (await fetch(url).catch(() => undefined))?.ok === true);
   expect(await (await fetch(url)).text()).toBe("from a single file\n");
 
-  const ssh = (name: string, command: string) =>
-    program.run("ssh", "-F", outputs.vms[name]?.config ?? "", name, command).catch(String);
   // Who logs in is seen there too: by the syslogd of our own init.
   const reader = new ServerLogReader();
   const lines = (await ssh("single", renderServerLog(false))).split("\n").flatMap((line) => reader.read(line) ?? []);
