@@ -91,7 +91,7 @@ export interface PublishedPort {
  * const vm = new mayfly.VM("dev", {
  *   image,
  *   mounts: [{ source: ".", target: "/work", owner: "dev" }],
- *   users: [{ name: "dev", sudo: true, authorizedKeys: [readFileSync(`${homedir()}/.ssh/id_ed25519.pub`, "utf8")] }],
+ *   users: [{ name: "dev", sudo: true, authorizedKeys: ["ssh-ed25519 AAAA…"] }],
  * });
  */
 export class VM extends DynamicResource {
