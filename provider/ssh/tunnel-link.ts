@@ -101,7 +101,8 @@ export class Link {
       return await this.#reachFrom(connection, place);
     } catch (error) {
       if (!(error instanceof NotStarted)) throw error;
-      if (error.reason === "silent") cut(connection, error);
+      // Lost, though it may not know of its own end yet: its socket takes nothing any more some moments before.
+      if (error.reason !== "refused") cut(connection, error);
       if (connection.isOpen) throw error;
       return await this.#reachFrom(await this.up(), place);
     }

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, jest, test } from "@jest/globals";
 import { Server, type Connection } from "ssh2";
+import { NotStarted } from "../../../provider/ssh/channel";
 import type { Endpoint } from "../../../provider/ssh/ssh";
 import { Link } from "../../../provider/ssh/tunnel-link";
 import { eventually } from "../../support/eventually";
@@ -94,4 +95,14 @@ test("a server that does not answer itself is given up, and the place is reached
   expect(server.logins).toBe(2);
   channel.destroy();
   for (const pid of stopped) process.kill(pid, "SIGKILL");
+});
+
+test("a connection that is lost, and does not know yet, is made anew for the one who wants to go there", async () => {
+  await using guest = new Guest();
+  const through = open(await guest.endpoint(), { patience: 60_000 });
+  const connection = await through.firstUp();
+  // As ssh2 has it between the end of what it reads and the close of its socket.
+  jest.spyOn(connection, "forward").mockRejectedValue(new NotStarted("lost", "Not connected"));
+  expect(await echoes(await through.reach({ address, port: 2 }))).toBe(true);
+  expect(guest.logins).toBe(2);
 });
