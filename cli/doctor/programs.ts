@@ -3,7 +3,7 @@ import { ARCHITECTURES, hostArchitecture } from "../../provider/architectures";
 import { MayflyError } from "../../provider/errors";
 import { findProgram } from "../../provider/host/podman";
 import { findUefi } from "../../provider/host/uefi";
-import { isDynamic } from "../../provider/images/elf";
+import { hostBusybox } from "../../provider/images/initramfs";
 import type { ArchitectureName } from "../../provider/schema/architecture";
 import type { Check, Finding, Look } from "./check";
 import { installCommand, type Family } from "./distribution";
@@ -13,8 +13,6 @@ interface Need {
   readonly name: string;
   /** Any of these will do; by default the name itself. */
   readonly anyOf?: readonly string[];
-  /** What is wrong with one that is installed. */
-  readonly fault?: (path: string) => string | undefined;
   /** What does not work without it; absent: nothing does. */
   readonly only?: string;
   readonly packages: Readonly<Record<Exclude<Family, "other">, string>>;
@@ -44,11 +42,6 @@ const NEEDS: readonly Need[] = [
   { name: ARCHITECTURES[hostArchitecture()].qemu, packages: QEMU_PACKAGES[hostArchitecture()] },
   { name: "slirp4netns", anyOf: ["slirp4netns", "pasta"], packages: everywhere("slirp4netns") },
   { name: "mkfs.erofs", packages: everywhere("erofs-utils") },
-  {
-    name: "busybox",
-    fault: (path) => (isDynamic(path) ? "needs shared libraries, which a guest lacks at boot" : undefined),
-    packages: { debian: "busybox-static", fedora: "busybox", arch: "busybox", suse: "busybox-static" },
-  },
   { name: "setpriv", packages: everywhere("util-linux") },
   {
     name: "ssh",
@@ -86,13 +79,29 @@ const NEEDS: readonly Need[] = [
   { name: "rsync", only: "fast syncs; SFTP does them else", packages: everywhere("rsync") },
 ];
 
+const BUSYBOX_PACKAGES: Need["packages"] = {
+  ...{ debian: "busybox-static", fedora: "busybox", arch: "busybox", suse: "busybox-static" },
+};
+
 const UEFI_PACKAGES: Need["packages"] = {
   ...{ debian: "ovmf", fedora: "edk2-ovmf", arch: "edk2-ovmf", suse: "qemu-ovmf-x86_64" },
 };
 
 /** Programs of the host, and the one firmware that QEMU does not bring. */
 export const programs: Check = (look) =>
-  Promise.resolve([...NEEDS.map((need) => lookAt(need, look)), lookForUefi(look)]);
+  Promise.resolve([...NEEDS.map((need) => lookAt(need, look)), lookForBusybox(look), lookForUefi(look)]);
+
+/** Not any will do: see there. */
+function lookForBusybox({ distribution }: Look): Finding {
+  const name = "busybox";
+  try {
+    return { name, state: "ok", found: hostBusybox() };
+  } catch (error) {
+    if (!(error instanceof MayflyError)) throw error;
+    const fix = installCommand(distribution, [packageFor(distribution, BUSYBOX_PACKAGES)]);
+    return { name, state: "fail", found: error.evidence ?? error.message, fix };
+  }
+}
 
 function lookForUefi({ distribution }: Look): Finding {
   const name = "UEFI firmware";
@@ -109,15 +118,13 @@ function packageFor({ family }: Look["distribution"], packages: Need["packages"]
   return family === "other" ? packages.debian : packages[family];
 }
 
-function lookAt({ name, anyOf = [name], fault, only, packages }: Need, { distribution }: Look): Finding {
+function lookAt({ name, anyOf = [name], only, packages }: Need, { distribution }: Look): Finding {
   const found = anyOf.map((one) => (one.startsWith("/") ? existing(one) : findProgram(one))).find(Boolean);
-  const wrong = found === undefined ? "not installed" : fault?.(found);
-  if (found !== undefined && wrong === undefined) return { name, state: "ok", found };
+  if (found !== undefined) return { name, state: "ok", found };
   const wanted = packageFor(distribution, packages);
-  const what = [found, wrong].filter(Boolean).join(" ");
   return {
     ...{ name, state: only === undefined ? "fail" : "warn" },
-    found: only === undefined ? what : `${what}; needed for ${only}`,
+    found: only === undefined ? "not installed" : `not installed; needed for ${only}`,
     fix: installCommand(distribution, [wanted]),
   };
 }

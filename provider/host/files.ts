@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "./run";
@@ -95,6 +95,22 @@ export async function makeFolders(path: string): Promise<void> {
   await mkdir(path).catch(async (error: unknown) => {
     if (!(await isFolder(path))) throw error; // else somebody else was quicker
   });
+}
+
+/** The same for a process that does not wait. @param mode Of all that are made. */
+export function makeFoldersSync(path: string, mode: number): void {
+  if (isFolderSync(path)) return;
+  const above = dirname(path);
+  if (above !== path) makeFoldersSync(above, mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (!isFolderSync(path)) throw error; // else somebody else was quicker
+  }
+}
+
+function isFolderSync(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 async function isFolder(path: string): Promise<boolean> {

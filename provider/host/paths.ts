@@ -1,7 +1,7 @@
-import { mkdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { MayflyError } from "../errors";
+import { makeFoldersSync } from "./files";
 
 /** Every place on the host where Mayfly keeps something. Nothing is written elsewhere. */
 export interface Paths {
@@ -71,7 +71,7 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
     [paths.containerRoot, 0o755], // holds nothing but links and empty folders, and runc opens it as a mapped user
   ]);
   try {
-    for (const folder of Object.values(paths) as string[]) makeFolder(folder, modes.get(folder) ?? 0o700);
+    for (const folder of Object.values(paths) as string[]) makeFoldersSync(folder, modes.get(folder) ?? 0o700);
   } catch (cause) {
     throw new MayflyError("BAD_INPUT", "the data folder can't be made", {
       evidence: (cause as Error).message,
@@ -80,22 +80,6 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
     });
   }
   return paths;
-}
-
-/** As `makeFolders` in `files.ts` does, for the same reason, but at once. */
-function makeFolder(path: string, mode: number): void {
-  if (isFolder(path)) return;
-  const above = dirname(path);
-  if (above !== path) makeFolder(above, mode);
-  try {
-    mkdirSync(path, { mode });
-  } catch (error) {
-    if (!isFolder(path)) throw error; // else somebody else was quicker
-  }
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Root's home is closed to the mapped users of its containers, so root's data is where a system's is. */

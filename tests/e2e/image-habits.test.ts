@@ -35,8 +35,8 @@ interface Outputs {
   readonly config: string;
 }
 
-// Longer than a client waits before it asks by DHCP again.
-const LOOK = `sleep 10
+// Once networkd has done with the clone's card what it does after a change of its hardware address.
+const LOOK = `/usr/lib/systemd/systemd-networkd-wait-online --interface=eth0 --timeout=60
 ip -4 -o addr show | awk '{ print $2, $4 }'
 systemctl is-system-running
 systemctl is-active ssh.service ssh.socket | grep -v inactive
