@@ -18,9 +18,10 @@ const RECIPE = 1;
 
 /**
  * Builds in a process namespace of its own that ends with us: a `podman build` that is ended by a signal leaves the
- * programs of its RUN running, and says that all went well (4.3.1). It can't clean up then either: see {@link LEFT_OVER}.
+ * programs of its RUN running, and says that all went well (4.3.1). It can't clean up then either: see {@link LEFT_OVER},
+ * and its temporary files, which go with the folder `$1`.
  */
-const BUILD = `exec setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount-proc podman build "$@"`;
+const BUILD = `export TMPDIR="$1"; shift; exec setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount-proc podman build "$@"`;
 
 /** Removes the containers that an interrupted build has left in podman's store. `$1` is its mark. */
 const LEFT_OVER = `
@@ -101,7 +102,9 @@ async function build(
   say: Say,
 ): Promise<string> {
   const scratch = join(paths.scratch, randomBytes(8).toString("hex"));
+  const temporary = join(scratch, "temporary");
   await mkdir(join(scratch, "context"), { recursive: true, mode: 0o700 });
+  await mkdir(temporary);
   const last: string[] = [];
   const onLine = (line: string) => {
     if (line.includes(MARK)) return; // podman's warning that no ARG takes it
@@ -112,7 +115,7 @@ async function build(
   try {
     await writeFile(join(scratch, "Containerfile"), spec.text ?? "");
     const args = [`--build-arg=${MARK}=${mark}`, ...(await buildArguments(spec, scratch))];
-    const output = await podman.script(BUILD, args, { signal, onLine, killAtOnce: true });
+    const output = await podman.script(BUILD, [temporary, ...args], { signal, onLine, killAtOnce: true });
     return output.trimEnd().split("\n").at(-1) ?? "";
   } catch (error) {
     throw signal.aborted ? error : buildFailed(spec, last, error);

@@ -29,6 +29,11 @@ const made: string[] = [];
 let said: string[];
 const say = (text: string) => void said.push(text);
 
+/** Where podman would leave what it does not take away. */
+const temporary = join(home, "temporary");
+mkdirSync(temporary);
+process.env["TMPDIR"] = temporary;
+
 const execute = promisify(execFile);
 const run = async (...args: string[]) => podman.run(args, { signal });
 const inImage = async (name: string, path: string) =>
@@ -108,7 +113,7 @@ test("a build that fails says so with its last lines, and is no image", async ()
   expect(await inStore()).toEqual(before);
 });
 
-test("a build that is cancelled leaves no program and no container", async () => {
+test("a build that is cancelled leaves no program, no container and no file", async () => {
   const before = await inStore();
   const cancel = new AbortController();
   const mark = `6${String(process.pid)}`; // seconds, which name it among the programs of the host
@@ -124,6 +129,7 @@ test("a build that is cancelled leaves no program and no container", async () =>
   await failure;
   await eventually("it has ended", 20, async () => !(await isRunning()));
   expect(await inStore()).toEqual(before);
+  expect([...readdirSync(paths.scratch), ...readdirSync(temporary)]).toEqual([]);
 });
 
 test.each(["", "gzip", "xz", "zstd"])("a root filesystem's tar, packed by %p, is imported once", async (packer) => {
