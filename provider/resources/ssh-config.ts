@@ -1,7 +1,7 @@
-import { resolve } from "node:path";
 import type { Context } from "../context";
 import { sshConfigSchema, type SshConfigSpec } from "../schema/ssh-config";
 import type { NamedHost } from "../ssh/client-files";
+import { pathOf } from "./own-key";
 import type { ResourceHandler } from "./resource";
 import { ignoredWay, isOwnWay } from "./target";
 import { logsInOtherwise } from "./vm-connection";
@@ -75,12 +75,14 @@ async function write(id: string, inputs: SshConfigSpec, context: Context): Promi
 
 function hostFor(alias: string, inputs: SshConfigSpec, { machines }: Context): NamedHost {
   const { connection, vmId, user = connection.user, jumpConnection, jumpId } = inputs;
-  const keyOf = (vm: string | undefined) => (vm === undefined ? undefined : machines.file(vm, "id"));
+  // A way of the program's own has a key of its own.
+  const keyOf = (vmId: string | undefined, connection: unknown) =>
+    vmId !== undefined && isOwnWay({ vmId, connection }) ? machines.file(vmId, "id") : undefined;
   const proxy = jumpConnection ?? connection.proxy;
   return {
     ...{ alias, endpoint: { ...connection, ...placeBehind(inputs, machines.guestSshPort), user, proxy } },
-    identityFile: inputs.identityFile === undefined ? keyOf(vmId) : resolve(inputs.identityFile),
-    proxyIdentityFile: keyOf(jumpId),
+    identityFile: inputs.identityFile === undefined ? keyOf(vmId, connection) : pathOf(inputs.identityFile),
+    proxyIdentityFile: keyOf(jumpId, jumpConnection),
   };
 }
 

@@ -67,14 +67,15 @@ function refuse(id: string): never {
 }
 
 /**
- * The way to a host by what was saved, for `read` and `delete`, which see no program. A VM's key and user may be others
- * since then, which is no change of what is on it: so it is asked of the VM.
+ * The way to a host by what was saved, for `read` and `delete`, which see no program. A VM's key may be another since then,
+ * which is no change of what is on it: so it is asked of the VM, also where states of former versions have it. A program's
+ * own way as another user stays what it is: his files are not root's.
  */
 export async function endpointNow(saved: OnHost, context: Asker): Promise<Endpoint> {
   const { connection, vmId } = saved;
   const now = vmId === undefined || connection.keyOf !== undefined ? undefined : await endpointOfVM(vmId, context);
-  const isSame = now?.host === connection.host && now.port === connection.port && now.hostKey === connection.hostKey;
-  return isSame ? now : endpointOf(saved, context); // else by a way of the program's own
+  const isSame = (["host", "port", "hostKey", "user"] as const).every((field) => now?.[field] === connection[field]);
+  return now !== undefined && isSame ? now : endpointOf(saved, context);
 }
 
 /** The way to a VM as it keeps it, for those who know nothing but its id; `undefined` where it never was reached. */

@@ -16,7 +16,7 @@ const PATH_WANTED = 'must be a path on the VM: absolute, or "~/…" for the home
 /** A path on the other side. A slash at its end is dropped. */
 export const remotePath = z
   .string({ error: PATH_WANTED })
-  .regex(/^(?:\/|~\/?)[^\0]*$/, PATH_WANTED)
+  .regex(/^(?:\/|~$|~\/)[^\0]*$/, PATH_WANTED)
   .refine((path) => !path.split("/").includes(".."), "must be a path without ..")
   .transform((path) => posix.normalize(path).replace(/(?<=.)\/$/, ""));
 

@@ -157,6 +157,7 @@ test.each<[string, object, string]>([
   ["a directory", { source: "." }, "source: must be a file on this host; .* is a directory: for those there is Dir"],
   ["a missing file", { source: "./none" }, "source: must be a file on this host; .*/none does not exist"],
   ["a relative path there", { content: "", remotePath: "etc/x" }, "remotePath: must be a path on the VM: absolute"],
+  ["another user's home", { content: "", remotePath: "~ada/x" }, "remotePath: must be a path on the VM: absolute"],
   ["a way out", { content: "", remotePath: "/etc/../x" }, "remotePath: must be a path without .."],
   ["a mode", { content: "", mode: "u+x" }, "mode: must be permission bits as chmod"],
   ["an owner", { content: "", fileOwner: "a b" }, "fileOwner: must be an owner as chown"],

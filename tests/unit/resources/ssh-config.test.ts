@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
@@ -50,10 +50,15 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const spec = (fields: object): SshConfigSpec =>
-  sshConfigSchema.parse({ connection: server.endpoint, alias: "web", ...fields });
+type Fields = Partial<Record<keyof SshConfigSpec, unknown>>;
+/** The way to a VM as the SDK fills it in: what logs in is the VM's own. */
+const ofVM = ({ privateKey: _, ...endpoint }: Sshd["endpoint"], keyOf: string) => ({ ...endpoint, keyOf });
+const spec = (fields: Fields): SshConfigSpec => {
+  const connection = typeof fields.vmId === "string" ? ofVM(server.endpoint, fields.vmId) : server.endpoint;
+  return sshConfigSchema.parse({ connection, alias: "web", ...fields });
+};
 
-async function created(fields: object = {}, id = "web-1") {
+async function created(fields: Fields = {}, id = "web-1") {
   const inputs = spec(fields);
   return { ...inputs, ...(await sshConfig.create(id, inputs, context)) };
 }
@@ -140,17 +145,23 @@ describe("through another VM", () => {
     writeFileSync(join(folder, "jump-1", "id"), jump.read("user"), { mode: 0o600 });
   });
   const places = { vmId: "vm-1", networks: ["back", "front"], addresses: ["192.0.2.1", "127.0.0.1"] };
-  const way = () => ({ ...places, proxyJump: ["other", "front"], jumpConnection: jump.endpoint, jumpId: "jump-1" });
-  const failures = (fields: object) => sshConfig.check?.(spec(fields), {} as CheckContext);
+  const way = () => ({
+    ...places,
+    proxyJump: ["other", "front"],
+    jumpConnection: ofVM(jump.endpoint, "jump-1"),
+    jumpId: "jump-1",
+  });
+  const failures = (fields: Fields) =>
+    sshConfig.check?.(spec(fields), {} as CheckContext);
 
   test("ssh logs in to both, each with its own key, at the address in the network that both are in", async () => {
-    const published = { ...server.endpoint, host: "192.0.2.9", port: 9 };
+    const published = { ...ofVM(server.endpoint, "vm-1"), host: "192.0.2.9", port: 9 };
     const before = jump.logins;
     const { path } = await created({ ...way(), connection: published });
     expect(await run("ssh", ["-F", path, "web", "echo there"])).toBe("there\n");
     expect(jump.logins - before).toBe(1);
     expect(readdirSync(join(folder, "data", "ssh", "web-1")).sort()).toEqual(["config", "known_hosts"]);
-    const wrong = { ...way(), jumpConnection: { ...jump.endpoint, hostKey: server.endpoint.hostKey } };
+    const wrong = { ...way(), jumpConnection: { ...way().jumpConnection, hostKey: server.endpoint.hostKey } };
     const other = await created({ ...wrong, connection: published }, "web-2");
     const aloud = ["-o", "ControlPersist=no"]; // else ssh does not show what the first hop says
     await expect(execute("ssh", ["-F", other.path, ...aloud, "web", "true"])).rejects.toThrow(/host key/i);
@@ -189,6 +200,18 @@ describe("the files", () => {
     expect(readdirSync(of("vm")).sort()).toEqual(["config", "known_hosts"]);
     for (const name of readdirSync(of("other"))) expect(statSync(join(of("other"), name)).mode & 0o777).toBe(0o600);
     expect(statSync(of("other")).mode & 0o777).toBe(0o700);
+  });
+
+  test("as another user by a way of the program's own: that way's key, not the VM's", async () => {
+    await created({ vmId: "vm-1", connection: { ...server.endpoint, user: "ada" } }, "ada");
+    const config = read(join(folder, "data", "ssh", "ada", "config"));
+    expect(config).toContain("User ada\n");
+    expect(config).toContain(`IdentityFile "${join(folder, "data", "ssh", "ada", "id-web").replaceAll("%", "%%")}"`);
+  });
+
+  test("an identity file may be named from the home", async () => {
+    await created({ identityFile: "~/.ssh/ada" });
+    expect(read(join(folder, "data", "ssh", "web-1", "config"))).toContain(join(homedir(), ".ssh", "ada"));
   });
 
   test("of a path too long for any socket: each session has a connection of its own", async () => {

@@ -59,9 +59,15 @@ test("a program's own way to a VM stays as it is, and its sessions are the VM's"
 });
 
 test("what was saved with a key, by us before, is the VM's own way: only now it counts as the VM says", async () => {
-  const saved = { connection: old, vmId: "web-1" };
-  expect(await endpointOf(saved, context)).toEqual({ ...old, ...known() });
+  const saved = { connection: { ...old, user: kept.user }, vmId: "web-1" };
+  expect(await endpointOf(saved, context)).toEqual({ ...saved.connection, ...known() });
   expect(await endpointNow(saved, context)).toEqual({ ...kept, ...known() });
+});
+
+test("a program's own way to the same door as another user stays that user's", async () => {
+  const own = { connection: { ...old, user: "bob" }, vmId: "web-1" };
+  for (const find of [endpointOf, endpointNow])
+    expect(await find(own, context)).toEqual({ ...own.connection, ...known() });
 });
 
 test("a host that is not ours has no log", async () => {
