@@ -4,7 +4,8 @@ import { sameOwner, type MachineRecord } from "./machines/record";
 
 /**
  * Removes what a crash has left: machines and networks whose maker died before they were finished, machines whose time is
- * over, and what was finished for the same resource but Pulumi never heard of. Runs before a machine or a network is made.
+ * over, and what was finished for the same resource but Pulumi never heard of. Runs before a machine or a network is made, and after
+ * one is removed.
  */
 export async function reap({
   machines,
@@ -27,6 +28,15 @@ export async function reap({
   }
 }
 
+/** The same where something is removed, which must not fail for what others have left. */
+export async function reapBeside(context: Parameters<typeof reap>[0]): Promise<void> {
+  try {
+    await reap(context);
+  } catch (error) {
+    context.say(`warning: what a crash has left could not be removed: ${(error as Error).message}`);
+  }
+}
+
 /** Why a thing is nobody's any more; `undefined` when it is somebody's. Pure but for the look at its maker. */
 export function leftover(
   record: Pick<MachineRecord, "phase" | "madeBy" | "expiresAt"> & {
@@ -42,6 +52,14 @@ export function leftover(
   if (makerAlive || record.phase === "committed" || known) return undefined;
   if (record.phase === "starting") return "the process that made it died before it was finished";
   return ownersNext ? "Pulumi ended before it could note that it exists" : undefined;
+}
+
+/**
+ * Whether it may be nobody's: it is finished, but the run that made it was killed, and no run since has named it. Only its
+ * stack's state can tell.
+ */
+export function isDoubtful({ phase, madeBy }: Pick<MachineRecord, "phase" | "madeBy">): boolean {
+  return phase === "ready" && !isAlive(madeBy);
 }
 
 /** Not while it is being made: in records of former versions its time runs already. */

@@ -117,7 +117,10 @@ export class VM extends DynamicResource {
   declare readonly machineId: pulumi.Output<string>;
   /** Path of its console's log on the host. */
   declare readonly consoleLog: pulumi.Output<string>;
-  /** `running`. When `up` finds it dead, it is this output that Pulumi shows as the reason to replace it. */
+  /**
+   * `running`, or `ended` where a refresh has seen that it does not run any more. When `up` finds it dead, it is this output
+   * that Pulumi shows as the reason to replace it.
+   */
   declare readonly status: pulumi.Output<string>;
   /** The declared ports, each with the host port that it got. */
   declare readonly publishedPorts: pulumi.Output<PublishedPort[]>;

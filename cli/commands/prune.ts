@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { MachineRecord } from "../../provider/machines/record";
-import { bytes as show, print, printJson } from "../output";
+import { bytes as show, note, print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
 import { verbWithJson } from "../verb";
 
@@ -66,7 +66,7 @@ async function clean({ all, disks, dryRun, json, ...also }: PruneOptions): Promi
 }
 
 async function vms(withDisks: boolean, { machines, signal }: Session): Promise<Leftover[]> {
-  const [{ leftover }, { isOfCommand }] = await Promise.all([
+  const [{ isDoubtful, leftover }, { isOfCommand, stackOf }] = await Promise.all([
     import("../../provider/reap.js"),
     import("../vms/find.js"),
   ]);
@@ -76,6 +76,11 @@ async function vms(withDisks: boolean, { machines, signal }: Session): Promise<L
     const ended = !isSpared && (await hasEnded(id, record, machines)) ? "it has ended" : undefined;
     const reason = leftover(record, Date.now() / 1_000, false, false) ?? ended;
     if (reason !== undefined) found.push({ kind: "vm", name: id, reason, remove: () => machines.remove(id, signal) });
+    else if (!isOfCommand(record.owner) && isDoubtful(record))
+      note(
+        `kept ${id}: the run that made it for the stack ${stackOf(record.owner)} was killed. If the stack does not have it ` +
+          `(\`pulumi refresh\` settles that, \`pulumi stack\` lists it), it is nobody's: mayfly rm --force ${id}`,
+      );
   }
   for (const id of await machines.unreadable())
     found.push({ kind: "vm", name: id, reason: UNREADABLE, remove: () => machines.remove(id, signal) });

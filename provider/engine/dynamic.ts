@@ -8,7 +8,7 @@ import { checkInputs, wireFailures } from "./inputs";
 import { KnownIds } from "./known";
 import { Life } from "./life";
 import { partialFailure, wireError } from "./partial-failure";
-import { scrub } from "./scrub";
+import { scrubber } from "./scrub";
 import { ownState, takeApart, toOutputs, wireName, type Parts, type Properties } from "./state";
 import { holdsUnknown } from "./unknowns";
 
@@ -36,8 +36,9 @@ export interface DynamicParts {
 export class Dynamic {
   readonly #known = new KnownIds();
   readonly #life = new Life(() => {
-    this.#opened?.machines.commitSync(this.#known.made);
-    this.#opened?.networks.commitSync(this.#known.made);
+    const known = [...this.#known.all];
+    this.#opened?.machines.commitSync(known);
+    this.#opened?.networks.commitSync(known);
     this.#opened?.ssh.recordEnd();
   });
   #rooms: Promise<Rooms> | undefined;
@@ -95,11 +96,11 @@ export class Dynamic {
       const state = await this.#call({ kind, verb: "create" }, handler, parts, (context) =>
         handler.create(id, parts.inputs, context),
       );
-      this.#known.addMade(id);
+      this.#known.add(id);
       return { id, outs: toOutputs(handler, parts.echo, state) };
     } catch (error) {
       const failure = partialFailure(handler, id, news, error);
-      if (failure.id !== undefined) this.#known.addMade(id); // Pulumi saves an unfinished thing too
+      if (failure.id !== undefined) this.#known.add(id); // Pulumi saves an unfinished thing too
       throw failure;
     }
   }
@@ -214,8 +215,9 @@ export class Dynamic {
 
   /** Says what a resource has to say, without the secrets that are in the given values. */
   #sayer({ resource }: Owner, ...holders: readonly unknown[]): Say {
+    const scrub = scrubber(...holders);
     return (text) => {
-      const line = scrub(text, ...holders);
+      const line = scrub(text);
       this.parts.say(resource === "" ? line : `${resource}: ${line}`);
     };
   }

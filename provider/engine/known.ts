@@ -6,18 +6,15 @@ import type { Owner } from "../context";
  */
 export class KnownIds {
   readonly #ids = new Set<string>();
-  readonly #made = new Set<string>();
   readonly #names = new Map<string, string>();
   readonly #leaving = new Set<string>();
 
-  /** All known ids: named by Pulumi in a verb, or handed to it. */
+  /**
+   * All known ids: named by Pulumi in a verb, or handed to it. Its state holds all of them once the engine has ended in
+   * order.
+   */
   get all(): ReadonlySet<string> {
     return this.#ids;
-  }
-
-  /** Those handed to Pulumi by this process. Saved in its state once the engine ended in order. */
-  get made(): readonly string[] {
-    return [...this.#made];
   }
 
   /** Those that Pulumi removes before what takes their place is made. */
@@ -25,7 +22,7 @@ export class KnownIds {
     return this.#leaving;
   }
 
-  /** Pulumi named this id: its state holds it. */
+  /** Pulumi named this id, so that its state holds it; or was told of it, as the result of a `create`. */
   add(id: string): void {
     if (id !== "") this.#ids.add(id);
   }
@@ -41,12 +38,6 @@ export class KnownIds {
   of(owner: Owner): ReadonlySet<string> {
     const own = nameOf(owner);
     return new Set([...this.#names].filter(([, name]) => name === own).map(([id]) => id));
-  }
-
-  /** Pulumi was told of this id, as the result of a `create`. */
-  addMade(id: string): void {
-    this.add(id);
-    this.#made.add(id);
   }
 
   /** Whether Pulumi knows this id. */

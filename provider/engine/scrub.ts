@@ -1,7 +1,7 @@
 /** Fields that are secret whatever they hold. */
 const ALWAYS = new Set(["privateKey", "passphrase", "password", "privateKeyPassword"]);
 const ALWAYS_MIN_LENGTH = 4; // blanking every "a" of a message would tell the password by the holes
-/** Fields that often carry secrets, and also harmless words such as `1` or `production`. */
+/** Fields that often carry secrets, and also harmless words such as `1` or `staging`. */
 const OFTEN = new Set(["stdin", "environment", "userData", "ignition"]);
 /** What a command with secret output runs is as secret as the output: the program passed a secret into it. */
 const COMMANDS = new Set(["create", "update", "delete", "read"]);
@@ -16,9 +16,18 @@ const BLANK = "[secret]";
  * secrets of several lines also go line by line, and as JSON would print them.
  */
 export function scrub(text: string, ...holders: readonly unknown[]): string {
-  const secrets = holders.flatMap((holder) => secretsIn(holder)).flatMap(spellings);
-  const longestFirst = [...new Set(secrets)].sort((one, other) => other.length - one.length);
-  return longestFirst.reduce((blanked, secret) => blanked.replaceAll(secret, BLANK), text);
+  return scrubber(...holders)(text);
+}
+
+/** The same for many texts: what is secret is looked up once, when the first one comes. */
+export function scrubber(...holders: readonly unknown[]): (text: string) => string {
+  let longestFirst: readonly string[] | undefined;
+  return (text) => {
+    longestFirst ??= [...new Set(holders.flatMap((holder) => secretsIn(holder)).flatMap(spellings))].sort(
+      (one, other) => other.length - one.length,
+    );
+    return longestFirst.reduce((blanked, secret) => blanked.replaceAll(secret, BLANK), text);
+  };
 }
 
 function secretsIn(holder: unknown): string[] {

@@ -1,4 +1,4 @@
-import { reap } from "../reap";
+import { reap, reapBeside } from "../reap";
 import { networkSchema } from "../schema/network";
 import type { ResourceHandler } from "./resource";
 
@@ -37,7 +37,8 @@ export const network: ResourceHandler<typeof networkSchema, NetworkState> = {
     return { log: networks.log(id) };
   },
 
-  async delete(id, _state, { networks, signal }) {
-    await networks.remove(id, signal);
+  async delete(id, _state, context) {
+    await context.networks.remove(id, context.signal);
+    await reapBeside(context);
   },
 };

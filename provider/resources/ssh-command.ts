@@ -32,6 +32,7 @@ type Step = "create" | "update" | "delete" | "read";
 /** Inputs that change what runs. A change of others (`delete`, `timeout`, `logging`…) is only remembered. */
 const RUN_ON_CHANGES = ["create", "update", "stdin", "environment", "interpreter", "directory"] as const;
 const UNKNOWN_EXIT = -1;
+const DAY = 86_400;
 
 /** The life of a command: the semantics of `remote.Command`, and what its users miss there. */
 export const sshCommand: ResourceHandler<typeof sshCommandSchema, SshCommandState> = {
@@ -40,7 +41,7 @@ export const sshCommand: ResourceHandler<typeof sshCommandSchema, SshCommandStat
   ignoreChanges: ignoredWay,
   identityInputs: ["vmId"],
   // What bounds a command is its own `timeout`; these only catch what that does not cover.
-  deadlines: { create: 86_400, update: 86_400, read: 600, delete: 900 },
+  deadlines: { create: DAY, update: DAY, read: DAY, delete: DAY },
   secretOutputs: ({ redacted }) => (redacted ? ["stdout", "stderr"] : []),
 
   create: (_id, inputs, context) => create(inputs, {}, context),
@@ -51,7 +52,7 @@ export const sshCommand: ResourceHandler<typeof sshCommandSchema, SshCommandStat
     if (saved.read === undefined) return outputsOf(saved);
     const { exitCode } = await execute("read", saved.read, saved, {}, context);
     if (saved.allowedExitCodes.includes(exitCode)) return outputsOf(saved);
-    context.say(`drifted: the read command ended with exit code ${String(exitCode)}`);
+    context.say(`gone, says the read command by exit code ${String(exitCode)}; create runs again at the next up`);
     return undefined;
   },
 

@@ -4,11 +4,10 @@ import type { Context } from "../context";
 import type { MayflyError } from "../errors";
 import type { MachinePlan } from "../machines/plan";
 import type { Identity, MachineSpec, PortSpec } from "../machines/spec";
-import { reap } from "../reap";
+import { reap, reapBeside } from "../reap";
 import { parseAllowed } from "../schema/allow";
 import { bootsFromDisk } from "../schema/disk-image";
 import { vmSchema, type VMSpec } from "../schema/vm";
-import type { LoginDepth } from "../ssh/ssh";
 import { diagnosed } from "./diagnosed";
 import type { ResourceHandler } from "./resource";
 import {
@@ -22,10 +21,11 @@ import {
   type LoginKeys,
 } from "./vm-access";
 import { checkVM, haveInCommon } from "./vm-check";
-import { hasFirstBoot, needReadersIn, waitForCloudInit } from "./vm-first-boot";
+import { hasFirstBoot, needReadersIn } from "./vm-first-boot";
 import { endSettling, isHalfSettled, settleAgain } from "./vm-disk-access";
 import { firstAccess, moveIn } from "./vm-of-disk";
 import { clientAlias, keepClientFiles, onVM, sessionLog, type VMConnection } from "./vm-connection";
+import { waitUntilUp } from "./vm-up";
 
 /** What is known of a VM. */
 interface VMState {
@@ -44,7 +44,7 @@ interface VMState {
   readonly bootSeconds: number;
   readonly machineId: string;
   readonly consoleLog: string;
-  readonly status: "running";
+  readonly status: "running" | "ended";
   readonly publishedPorts: readonly PortSpec[];
   /** Its address in each of `networks`. */
   readonly addresses: readonly string[];
@@ -101,10 +101,10 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     );
   },
 
-  async read(id, state, { machines, signal }) {
-    if (await machines.isAlive(id)) return state;
-    await machines.remove(id, signal); // the state forgets it now, so nobody else would
-    return undefined;
+  // What is left of one that ended is for the next `up` or `destroy` to remove: a preview reads, too.
+  async read(id, state, { machines }) {
+    if (await machines.isAlive(id)) return { ...state, status: "running" };
+    return (await machines.record(id)) === undefined ? undefined : { ...state, status: "ended" };
   },
 
   async lost(id, _state, { machines, say }) {
@@ -117,7 +117,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
 
   async update(id, state, inputs, context) {
     const { machines, ssh, signal } = context;
-    const outputs = outputsOf(state);
+    const outputs = { ...outputsOf(state), status: "running" as const };
     if (inputs.expiresAfter !== state.expiresAfter) await machines.changeLifetime(id, inputs.expiresAfter);
     const settles = accessChanged(state, inputs) || isHalfSettled(id, machines);
     if (!settles && !loginChanged(state, inputs)) return outputs;
@@ -139,9 +139,11 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     return { ...outputs, user, connection };
   },
 
-  async delete(id, state, { machines, ssh, signal }) {
+  async delete(id, state, context) {
+    const { machines, ssh, signal } = context;
     await ssh.forget(state.connection);
     await machines.remove(id, signal);
+    await reapBeside(context);
   },
 };
 
@@ -236,29 +238,6 @@ function machineSpec(inputs: VMSpec, accelerator: MachineSpec["accelerator"], ho
     kernelArgs: inputs.kernelArgs,
     accelerator,
   };
-}
-
-/** How a VM is logged in to, to see that it is up. */
-interface FirstLogin {
-  readonly connection: VMConnection;
-  readonly depth: LoginDepth;
-}
-
-/** Waits as long as `waitFor` asks: the guest's sshd listens, a login works, systemd has settled. */
-async function waitUntilUp(id: string, inputs: VMSpec, first: FirstLogin, context: Context): Promise<void> {
-  const { machines, ssh, say } = context;
-  if (inputs.waitFor === "none") return;
-  const connection = await onVM(id, first.connection, context);
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
-  await machines.whileUp(id, inputs.bootTimeout, context.signal, async (during) =>
-    ssh.loginToNew(connection, during, first.depth),
-  );
-  await waitForCloudInit(inputs, connection, context, signal);
-  if (inputs.waitFor === "ssh") return;
-  const { stdout } = await ssh.exec(connection, { command: "systemctl is-system-running --wait || :" }, signal);
-  if (stdout.trim() === "running") return;
-  const failed = await ssh.exec(connection, { command: "systemctl --failed --no-legend --plain || :" }, signal);
-  say(`systemd is ${stdout.trim()}: ${failed.stdout.trim()}`);
 }
 
 function outputsOf(state: VMState): VMState {

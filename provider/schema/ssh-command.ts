@@ -15,7 +15,10 @@ export const sshCommandSchema = z.strictObject({
   update: commandText.optional(),
   /** Runs when the resource is deleted; not when its VM goes too. */
   delete: commandText.optional(),
-  /** Runs at `pulumi refresh`; an exit code that is not allowed means drift, and `create` runs again at the next `up`. */
+  /**
+   * Runs at `pulumi refresh`, to see whether what `create` made is still there. An exit code that is not allowed says that it
+   * is gone: `create` runs again at the next `up`, without `delete` before it.
+   */
   read: commandText.optional(),
   /** Values of your choice; a change of any runs `delete`, if there is one, and then `create` again. */
   triggers: z.array(z.unknown()).optional(),

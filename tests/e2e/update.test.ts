@@ -233,11 +233,19 @@ test("the sessions of all that are in the VM's log, without what they ran", asyn
   expect(text).not.toContain("GREETING");
 });
 
-test("refresh notices a VM that died", async () => {
-  const [record] = records().values();
+test("refresh notices a VM that died, and removes nothing; destroy does", async () => {
+  const [[id, record] = ["", undefined]] = records();
   process.kill(record?.qemu?.pid ?? 0, "SIGKILL");
-  const { text } = await program.pulumi("refresh", "--yes", "--skip-preview");
-  expect(text).toMatch(/- 2 deleted/);
+  const { text } = await program.pulumi("refresh", "--yes"); // looks for its preview, too
+  expect(text).toMatch(/- 1 deleted/); // what ran on it
+  expect(text).toMatch(/~ 1 updated/);
+  expect(await program.leftovers()).toEqual(
+    expect.arrayContaining([`container mayfly-${id}`, `machines/${id}`, `records/machines/${id}.json`]),
+  );
+  expect((await program.pulumi("preview")).steps).toEqual([
+    ...["report: create", "web: create-replacement", "web: delete-replaced", "web: replace"],
+  ]);
+  await program.pulumi("destroy", "--yes", "--skip-preview");
   expect(await program.leftovers()).toEqual([]);
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { scrub } from "../../../provider/engine/scrub";
+import { scrub, scrubber } from "../../../provider/engine/scrub";
 
 const KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg4F
@@ -34,4 +34,17 @@ test.each<[string, string, unknown, string]>([
   ["the longest of two", "no hunter22", [{ password: "hunter2" }, { password: "hunter22" }], "no [secret]"],
 ])("%s", (_what, text, holder, scrubbed) => {
   expect(scrub(text, holder)).toBe(scrubbed);
+});
+
+test("what is secret is looked up once for all lines of a call", () => {
+  let looks = 0;
+  const holder = {
+    get stdin() {
+      looks += 1;
+      return Array.from({ length: 1_000 }, (_, index) => `the secret of line ${String(index)}`).join("\n");
+    },
+  };
+  const clean = scrubber(holder);
+  for (const index of [1, 2, 998]) expect(clean(`told the secret of line ${String(index)}!`)).toBe("told [secret]!");
+  expect(looks).toBe(1);
 });

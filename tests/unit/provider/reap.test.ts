@@ -1,7 +1,8 @@
 import { expect, test } from "@jest/globals";
 import type { Context } from "../../../provider/context";
+import { identifySelf } from "../../../provider/host/process-identity";
 import type { MachineRecord } from "../../../provider/machines/record";
-import { leftover, reap } from "../../../provider/reap";
+import { isDoubtful, leftover, reap, reapBeside } from "../../../provider/reap";
 
 const record = (phase: MachineRecord["phase"], expiresAt?: number): MachineRecord => ({
   ...{ owner: { project: "p", stack: "s", resource: "r" }, phase, createdAt: 0 },
@@ -55,4 +56,26 @@ test("what has a record that can't be read is told of, and not removed: it may b
   expect(said.filter((text) => text.startsWith("warning"))).toEqual([
     "warning: the record of web-1 cannot be read; what is left of it goes with: mayfly prune",
   ]);
+});
+
+test("finished by a run that was killed, and named by none since: only its stack can tell whose it is", () => {
+  expect(isDoubtful(record("ready"))).toBe(true);
+  expect(isDoubtful(record("committed"))).toBe(false);
+  expect(isDoubtful({ ...record("ready"), madeBy: identifySelf() })).toBe(false);
+});
+
+test("what cannot be removed does not fail the removal of another thing", async () => {
+  const said: string[] = [];
+  const room = {
+    list: () => Promise.resolve(new Map([["half", record("starting")]])),
+    unreadable: () => Promise.resolve([]),
+    remove: () => Promise.reject(new Error("podman does not answer")),
+  };
+  const context = {
+    ...{ machines: room, networks: room, owner: record("ready").owner, known: new Set<string>() },
+    ...{ signal: AbortSignal.timeout(10_000), say: (text: string) => said.push(text) },
+  } as unknown as Context;
+  await reapBeside(context);
+  expect(said.at(-1)).toBe("warning: what a crash has left could not be removed: podman does not answer");
+  await expect(reap(context)).rejects.toThrow("podman does not answer");
 });

@@ -251,7 +251,7 @@ describe("read", () => {
     expect(await read()).toEqual({ ...(await read()), stdout: "out" });
     rmSync(join(server.folder, "home", "log"), { force: true });
     expect(await read()).toEqual(undefined);
-    expect(said.at(-1)).toContain("drifted");
+    expect(said.at(-1)).toContain("gone, says the read command by exit code");
   });
 
   test("without a probe asks nobody; what ran on a VM that is gone is gone", async () => {

@@ -151,8 +151,7 @@ describe("through another VM", () => {
     jumpConnection: ofVM(jump.endpoint, "jump-1"),
     jumpId: "jump-1",
   });
-  const failures = (fields: Fields) =>
-    sshConfig.check?.(spec(fields), {} as CheckContext);
+  const failures = (fields: Fields) => sshConfig.check?.(spec(fields), {} as CheckContext);
 
   test("ssh logs in to both, each with its own key, at the address in the network that both are in", async () => {
     const published = { ...ofVM(server.endpoint, "vm-1"), host: "192.0.2.9", port: 9 };
