@@ -256,8 +256,9 @@ test("what a crash of everything left behind is removed by the next up", async (
   await declare({ mounts: [], disk: undefined }, { report: BOOT_ID, ...LATER });
   const crash = new AbortController();
   const crashed = program.try(["up", "--yes", "--skip-preview"], { killSignal: crash.signal });
-  await eventually("qemu runs", 60, () => [...records().values()].some(({ qemu }) => qemu !== undefined));
-  const [[left, record] = ["", undefined]] = records();
+  const webs = () => [...records()].filter(([id]) => id.startsWith("web-")); // not a template that is made before it
+  await eventually("qemu runs", 300, () => webs().some(([, { qemu }]) => qemu !== undefined));
+  const [[left, record] = ["", undefined]] = webs();
   process.kill(record?.madeBy.pid ?? 0, "SIGKILL");
   crash.abort();
   expect(await crashed).toMatchObject({ failed: true });
