@@ -59,8 +59,9 @@ export class Dynamic {
       const isNew = Object.keys(olds ?? {}).length === 0;
       const look = { owner, own: this.#known.of(owner), isNew, openRooms: () => this.#open() };
       const say = this.#sayer(owner, news);
+      const seconds = handler.deadlines?.check ?? LOOK_SECONDS;
       const { inputs, failures } = await this.#life.run((ended) =>
-        withDeadline(call, LOOK_SECONDS, ended, (signal) => checkInputs(handler, news, { ...look, signal, say })),
+        withDeadline(call, seconds, ended, (signal) => checkInputs(handler, news, { ...look, signal, say })),
       );
       if (isNew && failures.length === 0) await this.#foresee(kind, handler, undefined, takeApart(handler, inputs));
       return { inputs, failures: wireFailures(failures, news) };

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
+import { step } from "../host/progress";
 import { copyFileSchema, type CopyFileSpec } from "../schema/copy-file";
 import { hashFile } from "../ssh/local-files";
 import { diagnosed } from "./diagnosed";
@@ -27,12 +28,14 @@ export const copyFile: ResourceHandler<typeof copyFileSchema, CopyFileState> = {
   replaceOnChanges: ["vmId", "remotePath"],
   ignoreChanges: ignoredWay,
   identityInputs: ["vmId"],
-  deadlines: { create: 7_200, update: 7_200, read: 600, delete: 120 },
+  deadlines: { check: 7_200, create: 7_200, update: 7_200, read: 7_200, delete: 120 }, // a disk image takes its time
 
   check: async ({ source }) => (source === undefined ? [] : checkSource(resolve(source))),
 
-  derive: async ({ source }) =>
-    typeof source === "string" && source !== "" ? { sourceHash: await hashFile(resolve(source)) } : {},
+  async derive({ source }, { say }) {
+    if (typeof source !== "string" || source === "") return {};
+    return { sourceHash: await step(say, `Reading ${source}`, async () => hashFile(resolve(source))) };
+  },
 
   create: (_id, inputs, context) => copy(inputs, context),
 

@@ -4,6 +4,7 @@ import { relative, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
 import { MayflyError } from "../errors";
+import { step } from "../host/progress";
 import { directorySyncSchema, type DirectorySyncSpec } from "../schema/directory-sync";
 import type { SyncRequest } from "../ssh/ssh";
 import { digestFolder, unreadableIn } from "../ssh/sync-digest";
@@ -36,12 +37,15 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
   replaceOnChanges: ["vmId", "remotePath"],
   ignoreChanges: (wanted) => [...ignoredWay(wanted), "method"],
   identityInputs: ["vmId"],
-  deadlines: { create: 7_200, update: 7_200, read: 600, delete: 600 },
+  deadlines: { check: 7_200, create: 7_200, update: 7_200, read: 7_200, delete: 600 },
 
   check: async (inputs) => [...(await checkSource(inputs)), ...(await checkDownload(inputs))],
 
-  derive: async ({ source, exclude }) =>
-    source === undefined || exclude === undefined ? {} : { sourceHash: await digestFolder(resolve(source), exclude) },
+  async derive({ source, exclude }, { say }) {
+    if (source === undefined || exclude === undefined) return {};
+    const digest = async () => digestFolder(resolve(source), exclude);
+    return { sourceHash: await step(say, `Reading ${source}`, digest) };
+  },
 
   async foresee(state, inputs, context) {
     if (await isMachineGone(inputs, context)) return undefined;

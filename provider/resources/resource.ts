@@ -26,8 +26,11 @@ export interface ResourceHandler<Schema extends z.ZodObject = z.ZodObject, State
   readonly identityInputs?: readonly (keyof z.output<Schema> & string)[];
   /** Those of them whose known value says nothing, as another input says more. */
   readonly onlyWhileUnknown?: readonly (keyof z.output<Schema> & string)[];
-  /** Deadline of each verb in seconds, where the user sets none by `customTimeouts`. @default 600 each */
-  readonly deadlines?: Partial<Record<Verb, number>>;
+  /**
+   * Deadline of each verb in seconds, where the user sets none by `customTimeouts`. @default 600 each, and 60 for `check`, of
+   * which `derive` is a part
+   */
+  readonly deadlines?: Partial<Record<Verb | "check", number>>;
   /** Which parts of the state are secret. They are encrypted in the stack's state and hidden in what is printed. */
   readonly secretOutputs?: (state: State) => readonly (keyof State & string)[];
 
