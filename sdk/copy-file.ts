@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { CopyFileInputs } from "../provider/schema/copy-file";
+import { pathOf } from "./assets";
 import { common, given, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
@@ -8,10 +9,11 @@ import { DynamicResource } from "./dynamic-resource";
 export interface CopyFileArgs
   extends Target, Omit<Inputs<CopyFileInputs>, "connection" | "vmId" | "source" | "sourceHash"> {
   /**
-   * The file on this host: its path, or a `FileAsset` or `StringAsset` of Pulumi. A change of its content shows in
-   * `pulumi preview`, and `up` copies it again.
+   * The file on this host: its path, or a `FileAsset` or `StringAsset` of Pulumi, or a `FileArchive` of a file, which is
+   * copied as it is. A change of its content shows in `pulumi preview`, and `up` copies it again.
    */
-  source?: pulumi.Input<string> | pulumi.asset.FileAsset | pulumi.asset.StringAsset | undefined;
+  source?:
+    pulumi.Input<string> | pulumi.asset.FileAsset | pulumi.asset.FileArchive | pulumi.asset.StringAsset | undefined;
 }
 
 /**
@@ -46,7 +48,7 @@ export class CopyFile extends DynamicResource {
         ...common(name, options),
       },
       // A short content could be guessed by its hash.
-      targetOptions(args, options, ...(args.content === undefined ? [] : ["sha256"])),
+      targetOptions(args, options, ...((args.content ?? textOf(source)) === undefined ? [] : ["sha256"])),
     );
   }
 
@@ -56,12 +58,14 @@ export class CopyFile extends DynamicResource {
   }
 }
 
-/** An asset can't pass through a dynamic resource as what it is: its path does, and the provider reads the file. */
+/** The provider is told a file's path, and of a text the text itself. */
 function sourceInputs(source: CopyFileArgs["source"]): Record<string, unknown> {
   if (source === undefined) return {};
-  if (!pulumi.asset.Asset.isInstance(source)) return { source };
-  const { path, text } = source as Partial<pulumi.asset.FileAsset & pulumi.asset.StringAsset>;
-  if (path !== undefined) return { source: path };
-  if (text !== undefined) return { content: text };
-  throw new Error("CopyFile takes a FileAsset or a StringAsset; let the VM fetch what has a URL: SshCommand with curl");
+  const text = textOf(source);
+  return text === undefined ? { source: pathOf(source) } : { content: text };
+}
+
+/** The text of a `StringAsset`; `undefined` for whatever else it is. */
+function textOf(source: CopyFileArgs["source"]): pulumi.Input<string> | undefined {
+  return pulumi.asset.Asset.isInstance(source) ? (source as Partial<pulumi.asset.StringAsset>).text : undefined;
 }

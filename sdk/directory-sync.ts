@@ -1,12 +1,19 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { DirectorySyncInputs } from "../provider/schema/directory-sync";
+import { pathOf } from "./assets";
 import { common, given, isOfKind, pending, type Inputs } from "./inputs";
 import { targetInputs, targetOptions, type Target } from "./on-vm";
 import { DynamicResource } from "./dynamic-resource";
 
 /** Arguments of {@link DirectorySync}: exactly one of `source` and `download`. */
 export interface DirectorySyncArgs
-  extends Target, Omit<Inputs<DirectorySyncInputs>, "connection" | "vmId" | "sourceHash"> {}
+  extends Target, Omit<Inputs<DirectorySyncInputs>, "connection" | "vmId" | "source" | "sourceHash"> {
+  /**
+   * The folder on this host: its path, or a `FileArchive` of Pulumi that names one. A change of what is in it shows in
+   * `pulumi preview`, and `up` syncs again.
+   */
+  source?: pulumi.Input<string> | pulumi.asset.FileArchive | undefined;
+}
 
 /**
  * A folder of a VM that is kept like one of this host, or the other way round. Only what differs travels: by rsync where
@@ -44,13 +51,13 @@ export class DirectorySync extends DynamicResource {
   /** @param args `vm` or `connection`, and the two folders. */
   constructor(name: string, args: DirectorySyncArgs, options?: pulumi.CustomResourceOptions) {
     args = given(args);
-    const { vm: _vm, connection: _connection, ...rest } = args;
+    const { vm: _vm, connection: _connection, source, ...rest } = args;
     super(
       "DirectorySync",
       name,
       {
         ...pending("status", "files", "size", "syncedAt", "sourceHash"),
-        ...{ ...rest, ...targetInputs(args) },
+        ...{ ...rest, ...(source !== undefined && { source: pathOf(source) }), ...targetInputs(args) },
         ...common(name, options),
       },
       targetOptions(args, options),

@@ -55,6 +55,12 @@ beforeAll(async () => {
   net = new mayfly.Network("net", { subnet: "10.81.0.0/24" });
   new mayfly.VM("member", { image, networks: [{ network: net, address: "10.81.0.5", aliases: ["db"] }] });
   sync = new mayfly.DirectorySync("folder", { vm, source: "site", remotePath: "/srv", exclude: [pulumi.output("*~")] });
+  const { FileArchive, FileAsset, StringAsset } = pulumi.asset;
+  const copied = { asset: new FileAsset("./a"), archive: new FileArchive("./a.tgz"), text: new StringAsset("hello") };
+  for (const [name, source] of Object.entries(copied)) new mayfly.CopyFile(name, { vm, source, remotePath: "/a" });
+  const later = pulumi.output(Promise.resolve(copied.archive)) as never;
+  new mayfly.CopyFile("later", { vm, source: later, remotePath: "/a" });
+  new mayfly.DirectorySync("tree", { vm, source: new FileArchive("./site"), remotePath: "/srv" });
   new mayfly.VM("bare", undefined as never);
   await pulumi.runtime.disconnect(); // returns when all of them have been sent
   for (const [request] of send.mock.calls as unknown as [Request][]) requests.set(request.getName(), request);
@@ -65,6 +71,15 @@ const inputs = (name: string) => unwrapSecrets(sent.get(name)?.inputs) as Record
 const onTheWire = (name: string) => requests.get(name)?.getObject().toJavaScript() ?? {};
 const isSecret = (value: unknown) => typeof value === "object" && value !== null && SECRET in value;
 const valueOf = <T>(output: pulumi.Output<T>) => new Promise<T>((resolve) => output.apply(resolve));
+
+test("assets and archives of this host go by their paths, a text by itself, whose hash is secret", () => {
+  const sources = ["asset", "archive", "later", "tree"].map((name) => inputs(name)["source"]);
+  expect(sources).toEqual(["./a", "./a.tgz", "./a.tgz", "./site"]);
+  expect(inputs("text")).toMatchObject({ content: "hello" });
+  expect(requests.get("text")?.getAdditionalsecretoutputsList()).toContain("sha256");
+  const source = new pulumi.asset.RemoteAsset("https://example.com/a");
+  expect(() => new mayfly.CopyFile("remote", { vm, source: source as never, remotePath: "/a" })).toThrow(/has a URL/);
+});
 
 test.each([
   ["key", "SshKey"],
