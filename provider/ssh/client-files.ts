@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -28,10 +29,14 @@ const ENDING_MS = 5_000;
 
 /** Configurations for OpenSSH's client, one folder each; and the user's own file, which may include them. */
 export class ClientFiles {
-  /** @param home The user's home. */
+  /**
+   * @param home The user's home.
+   * @param runtime Where systemd has a user's sockets: file-hierarchy(7). May be missing.
+   */
   constructor(
     private readonly paths: Pick<Paths, "home" | "locks">,
     private readonly home = homedir(),
+    private readonly runtime = runtimeFolder(),
   ) {}
 
   /** The configuration of one thing; what `ssh -F` takes. */
@@ -121,6 +126,7 @@ export class ClientFiles {
   #controlSocket(id: string): string | undefined {
     const name = createHash("sha256").update(id).digest("hex").slice(0, NAME_LENGTH);
     const candidates = [join(this.paths.home, "s", name), join(this.home, ".ssh", `.mf-${name}`)];
+    if (existsSync(this.runtime)) candidates.push(join(this.runtime, `mayfly-${name}`));
     return candidates.find(
       (path) => Buffer.byteLength(path) + BINDING_SUFFIX <= LONGEST_SOCKET && !path.includes("${"),
     );
@@ -153,6 +159,12 @@ export class ClientFiles {
   #folder(id: string): string {
     return join(this.paths.home, "ssh", id);
   }
+}
+
+/** Always there where systemd is, whatever a session's environment says: whoever removes a socket finds it again. */
+function runtimeFolder(): string {
+  const user = process.getuid?.() ?? 0;
+  return user === 0 ? "/run" : `/run/user/${String(user)}`;
 }
 
 /** Writes a file for this user only. */

@@ -213,13 +213,21 @@ describe("the files", () => {
     expect(read(join(folder, "data", "ssh", "web-1", "config"))).toContain(join(homedir(), ".ssh", "ada"));
   });
 
-  test("of a path too long for any socket: each session has a connection of its own", async () => {
+  test("a path too long for any socket: it is where the user's sockets are, or each session has its own connection", async () => {
     const long = join(folder, "x".repeat(120));
-    const clientFiles = new ClientFiles({ home: long, locks: join(folder, "locks") }, long);
+    const places = { home: long, locks: join(folder, "locks") };
+    const clientFiles = new ClientFiles(places, long, join(folder, "none"));
     await clientFiles.write("a", { alias: "web", endpoint: server.endpoint });
     expect(read(clientFiles.path("a"))).not.toContain("ControlMaster");
     expect(await run("ssh", ["-F", clientFiles.path("a"), "web", "echo there"])).toBe("there\n");
-    const medium = new ClientFiles({ home: long, locks: join(folder, "locks") }, home);
+    const elsewhere = new ClientFiles(places, long, folder);
+    await elsewhere.write("a", { alias: "web", endpoint: server.endpoint });
+    expect(await run("ssh", ["-F", elsewhere.path("a"), "web", "echo there"])).toBe("there\n");
+    const shared = () => readdirSync(folder).filter((name) => name.startsWith("mayfly-"));
+    expect(shared()).toHaveLength(1);
+    await elsewhere.remove("a", "web", AbortSignal.timeout(60_000));
+    expect(shared()).toEqual([]);
+    const medium = new ClientFiles(places, home);
     await medium.write("a", { alias: "web", endpoint: server.endpoint });
     expect(read(medium.path("a"))).toContain(`ControlPath "${join(home, ".ssh").replaceAll("%", "%%")}/.mf-`);
   });
