@@ -116,6 +116,7 @@ test("disks boot by their own loaders, by BIOS and by UEFI, and their guests are
   await declare([], publicKey);
   await program.up();
   const { vms, said } = await program.outputs<Outputs>();
+  expect(Object.values(vms).map(({ warm }) => warm)).toEqual([false, false, false]); // as no VM with a first boot of its own
   const lines = (name: string) => said[name]?.trim().split("\n");
   expect(lines("bios")).toEqual(["bios", "ann", "ext4", vms["bios"]?.machineId, "hello"]);
   expect(lines("uefi")).toEqual(["uefi", "root", "ext4", vms["uefi"]?.machineId, "hello"]);

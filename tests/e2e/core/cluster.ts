@@ -6,6 +6,7 @@ import { isAlive } from "../../../provider/host/process-identity";
 import { until } from "../../../provider/host/until";
 import type { NetworkRecord } from "../../../provider/networks/record";
 import type { Caller } from "../../support/callers";
+import { listenEverywhere } from "../../support/listen-everywhere";
 import { openExample, type Project } from "../../support/project";
 
 interface Outputs {
@@ -34,7 +35,9 @@ export async function cluster(caller: Caller): Promise<void> {
     const guest = (node: number, script: string) =>
       project.run("bash", "-c", `${connect[node] ?? ""} "$0"`, script).catch((error: unknown) => String(error));
     // Not the container that it runs in, not this host, and nothing behind.
-    const places = ["10.53.0.2/2222", "10.0.2.2/22", "1.1.1.1/53", ...hostAddresses().map((ip) => `${ip}/22`)];
+    await using host = await listenEverywhere();
+    const ofHost = ["10.53.0.2", "10.0.2.2", ...hostAddresses()].map((ip) => `${ip}/${host.port}`);
+    const places = ["10.53.0.2/2222", "1.1.1.1/53", ...ofHost];
     const dial = (place: string) => `{ timeout 5 bash -c '</dev/tcp/${place}' && echo ${place}; } 2>/dev/null &`;
     expect(await guest(0, `${places.map(dial).join("\n")}\nwait; echo over`)).toBe("over");
 

@@ -1,11 +1,10 @@
-import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect } from "@jest/globals";
 import { hostAddresses } from "../../../provider/host/addresses";
 import { until } from "../../../provider/host/until";
 import type { Caller } from "../../support/callers";
+import { listenEverywhere } from "../../support/listen-everywhere";
 import { openExample } from "../../support/project";
 
 interface Outputs {
@@ -16,17 +15,6 @@ interface Outputs {
 
 /** The machine's id, from the command that looks at it. */
 const machineOf = ({ look }: Outputs) => look.replace("podman logs mayfly-", "");
-
-/** A service of the host, on all its addresses. */
-async function listenEverywhere(): Promise<AsyncDisposable & { readonly port: number }> {
-  const server = createServer((socket) => socket.end()).listen(0, "0.0.0.0");
-  await once(server, "listening");
-  const close = async () => {
-    server.close();
-    await once(server, "close");
-  };
-  return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: close };
-}
 
 /** Up boots a real VM, a second up is a no-op, a killed qemu is healed, destroy leaves nothing. */
 export async function quickstart(caller: Caller): Promise<void> {
