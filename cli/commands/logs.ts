@@ -64,6 +64,6 @@ async function show(name: string, options: LogOptions): Promise<void> {
       process.stdout.write(text);
     });
     if (lines === 0 && kind === "console")
-      note(`nothing yet: a VM that starts from a template says nothing there; see mayfly logs --journal ${name}`);
+      note(`nothing yet: what its services say is in its journal, mayfly logs --journal ${name}`);
   }
 }

@@ -26,7 +26,7 @@ journal=/etc/mayfly/journal
 PATH=/usr/lib/mayfly/bin
 export PATH
 WITH_IMAGES_PROGRAMS=$PATH:/usr/sbin:/usr/bin:/sbin:/bin
-port=
+port= is_clone=
 for name in /sys/class/virtio-ports/*/name; do
   [ "$(cat "$name")" = mayfly.agent ] && port=/dev/$(basename "${name%/name}")
 done
@@ -282,6 +282,7 @@ release_journal() {
 # become: what a template waits in, until it is a clone and gets its identity. Started before the template is saved, so
 # that a clone has but to go on.
 become() {
+  is_clone=yes
   id=$(/usr/lib/mayfly/helper become <&3 2>/etc/mayfly/said)
   code=$?
   patience="-t 20" # journald must not wait for ever, should the host have ended
@@ -292,6 +293,16 @@ become() {
     access && code=0
   fi
   answer "$id" $code "$said"
+}
+
+# greet: a clone's console would be empty, and whoever looks there would not know why.
+greet() {
+  [ -n "$is_clone" ] || return
+  is_clone=
+  read -r name </proc/sys/kernel/hostname
+  said="mayfly: $name was started from a template, which had booted before."
+  [ "$init" != systemd ] || said="$said What its services say is in its journal: journalctl -b"
+  echo "$said" >/dev/console
 }
 
 # begin: starts what a template puts off until it is a machine: the image's own program, which minimal-init.sh has wait,
@@ -376,6 +387,9 @@ while read -r $patience verb id size <&3 || [ -n "$patience" ]; do
     ;;
   begin) begin ;;
   poweroff) power_off ;;
-  verified | '') release_journal ;; # or nobody says so in time
+  verified | '') # or nobody says so in time
+    release_journal
+    greet
+    ;;
   esac
 done
