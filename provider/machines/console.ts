@@ -1,10 +1,11 @@
-import { createReadStream, watch } from "node:fs";
+import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { basename, dirname } from "node:path";
 
 import { sharedFolder, type Paths } from "../host/paths";
 import { connectInFolder } from "../host/sockets";
+import { watchFolder } from "../host/watch-folder";
 
 const SOCKET = "console.sock"; // in the machine's shared folder; `qemu-command.ts` has it too
 
@@ -80,17 +81,12 @@ export class ConsoleWatch implements Disposable {
 
   /** Looks at each change. Where the user's watches are used up (inotify(7)), now and then: no reason for no VM. */
   private follow(): () => void {
-    try {
-      const watcher = watch(dirname(this.file), (_, name) => {
-        if (name === basename(this.file)) this.look();
-      });
-      watcher.on("error", () => undefined); // the folder is gone, and with it what there was to watch
-      return () => watcher.close();
-    } catch (error) {
-      if (!["ENOSPC", "EMFILE"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-      const timer = setInterval(() => this.look(), POLL_MS).unref();
-      return () => clearInterval(timer);
-    }
+    const stop = watchFolder(dirname(this.file), (name) => {
+      if (name === basename(this.file)) this.look();
+    });
+    if (stop !== undefined) return stop;
+    const timer = setInterval(() => this.look(), POLL_MS).unref();
+    return () => clearInterval(timer);
   }
 
   /** Stops following. */

@@ -1,17 +1,17 @@
-import { watch, type FSWatcher } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { sharedFolder, type Paths } from "../host/paths";
 import { identifySelf, isAlive } from "../host/process-identity";
 import { Records } from "../host/records";
+import { watchFolder } from "../host/watch-folder";
 import type { MachineRecord } from "../machines/record";
 import { Cable, type CableEvents } from "./cable";
 import { nameLines, type NamedMember } from "./names";
 import type { NetworkRecord } from "./record";
 import { Switch } from "./switch";
 
-const LOOK_MS = 2_000; // should a change have gone unnoticed
+const LOOK_MS = 2_000; // should a change have gone unnoticed, or no watch be had
 const SETTLE_MS = 20; // several records change at once
 const HURRY_MS = 50; // between tries to reach a machine that is just being made
 const PATIENCE_MS = 1_000; // or any other
@@ -31,9 +31,10 @@ export class Keeper {
   readonly #machines: Records<MachineRecord>;
   readonly #switch = new Switch<Cable>();
   readonly #members = new Map<string, Member>();
-  readonly #watchers: FSWatcher[] = [];
+  readonly #watches: (() => void)[] = [];
   readonly #self = identifySelf();
-  readonly #interval: NodeJS.Timeout;
+  /** Absent until it is on record: before that no look finds it there. */
+  #interval: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
   #isLooking = false;
   #isOver = false;
@@ -45,11 +46,10 @@ export class Keeper {
   ) {
     this.#networks = new Records(join(paths.records, "networks"));
     this.#machines = new Records(join(paths.records, "machines"));
-    this.#interval = setInterval(() => this.#lookSoon(), LOOK_MS);
     process.once("SIGTERM", () => this.#end("was told to"));
   }
 
-  /** Keeps a network's switch running, until the network is gone. */
+  /** Keeps a network's switch running, until the network is gone. It is on record once nothing can keep it from its work. */
   static async run(paths: Paths, id: string): Promise<void> {
     const keeper = new Keeper(paths, id);
     const record = await keeper.#networks.read(id);
@@ -57,18 +57,22 @@ export class Keeper {
       keeper.#end("is not needed");
       return;
     }
+    for (const kind of ["networks", "machines"]) await keeper.#follow(join(paths.records, kind));
     await keeper.#networks.write(id, { ...record, switch: keeper.#self });
-    for (const kind of ["networks", "machines"]) {
-      const folder = join(paths.records, kind);
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      const look = () => keeper.#lookSoon();
-      keeper.#watchers.push(watch(folder, look).on("error", look));
-    }
+    keeper.#interval = setInterval(() => keeper.#lookSoon(), LOOK_MS);
     say("runs");
     await keeper.#look();
   }
 
+  async #follow(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const stop = watchFolder(folder, () => this.#lookSoon());
+    if (stop !== undefined) this.#watches.push(stop);
+    else this.#complain(`this user's inotify watches are used up: looks every ${String(LOOK_MS / 1_000)} s`);
+  }
+
   #lookSoon(): void {
+    if (this.#interval === undefined) return;
     this.#soon ??= setTimeout(() => {
       this.#soon = undefined;
       void this.#look();
@@ -146,7 +150,7 @@ export class Keeper {
     this.#isOver = true;
     clearInterval(this.#interval);
     clearTimeout(this.#soon);
-    for (const watcher of this.#watchers) watcher.close();
+    for (const stop of this.#watches) stop();
     for (const { cable } of this.#members.values()) cable.close();
     say(`ends, as it ${why}`);
   }

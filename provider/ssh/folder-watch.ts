@@ -85,8 +85,14 @@ function explain(cause: Error, folder: string, isGone: boolean): MayflyError {
   return new MayflyError("COPY_FAILED", `${folder} can't be watched`, {
     evidence: cause.message,
     cause,
-    remedy: /ENOSPC|EMFILE/.test(cause.message)
-      ? "exclude folders that need not be synced, or allow more watches: sysctl fs.inotify.max_user_watches=524288"
-      : "look at its rights (ls -ld), or exclude it",
+    remedy: remedyFor((cause as NodeJS.ErrnoException).code),
   });
+}
+
+/** By what inotify(7) says: no more watches, no more programs that watch. */
+function remedyFor(code: string | undefined): string {
+  if (code === "ENOSPC")
+    return "exclude folders that need not be synced, or allow more watches: sysctl fs.inotify.max_user_watches=524288";
+  if (code === "EMFILE") return "allow more programs to watch: sysctl fs.inotify.max_user_instances=1024";
+  return "look at its rights (ls -ld), or exclude it";
 }

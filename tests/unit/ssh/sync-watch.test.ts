@@ -12,7 +12,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import type * as Files from "node:fs";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from "@jest/globals";
 import { until } from "../../../provider/host/until";
 import { FolderWatch } from "../../../provider/ssh/folder-watch";
 import { Ssh, type WatchOutcome, type WatchRequest } from "../../../provider/ssh/ssh";
@@ -246,4 +247,22 @@ test("the signal ends it at rest and at work", async () => {
   await watching;
   expect(outcomes).toHaveLength(count);
   expect(existsSync(join(there, "late"))).toBe(false);
+});
+
+test.each([
+  ["ENOSPC", "max_user_watches"],
+  ["EMFILE", "max_user_instances"],
+])("where watching fails with %s, the limit to raise is %s", async (code, limit) => {
+  const watch = jest.spyOn(jest.requireActual<typeof Files>("node:fs"), "watch").mockImplementation(() => {
+    throw Object.assign(new Error(`${code}: no more`), { code, syscall: "watch" });
+  });
+  try {
+    using folder = new FolderWatch(here, await excluding([]), () => undefined);
+    await expect(folder.follow()).rejects.toMatchObject({
+      code: "COPY_FAILED",
+      remedy: expect.stringContaining(`fs.inotify.${limit}=`) as unknown,
+    });
+  } finally {
+    watch.mockRestore();
+  }
 });
