@@ -17,7 +17,7 @@ function container({ machine, host }: Facts): Verdict {
   if (seen === undefined)
     return broken(
       `podman has no container ${name}`,
-      "the VM's container was removed, and the VM with it; not by Mayfly, which would have removed its record too",
+      "the VM's container was removed: by hand, or by a start of the VM that failed",
       bringBack,
     );
   if (seen.status === "running") return ok(`${name} runs`);

@@ -1,4 +1,4 @@
-import type { Owner } from "../context";
+import type { MachineRecord } from "../machines/record";
 
 /** How remedies name a machine, and what is done with it. */
 export interface MachineWords {
@@ -14,13 +14,25 @@ export interface MachineWords {
   readonly replace: string;
 }
 
-/** Finds the words. @param name As commands take it: a name where that is the only one, else its id. */
-export function wordsFor(id: string, name: string, user: string, owner: Owner | undefined): MachineWords {
+/**
+ * Finds the words. What ends a machine of the command's leaves its disk, so it is started again: to remove it would be to
+ * lose what is there.
+ *
+ * @param name As commands take it: a name where that is the only one, else its id.
+ */
+export function wordsFor(
+  id: string,
+  name: string,
+  user: string,
+  record: Pick<MachineRecord, "owner" | "phase"> | undefined,
+): MachineWords {
+  const { owner, phase } = record ?? {};
   const isOfStack = owner !== undefined && owner.stack !== "";
   const anew = `mayfly rm ${name}, and run it again`;
+  const stays = owner !== undefined && owner.session === undefined && phase !== "starting";
   return {
     ...{ name, user, container: `mayfly-${id}` },
-    bringBack: isOfStack ? "pulumi up" : anew,
+    bringBack: isOfStack ? "pulumi up" : stays ? `mayfly start ${name}` : anew,
     replace: isOfStack ? `mayfly rm --force ${name}, and pulumi up` : anew,
   };
 }

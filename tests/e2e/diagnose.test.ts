@@ -319,7 +319,7 @@ test("the kernel panics", async () => {
 test("the container is removed", async () => {
   hands.close();
   execFileSync("podman", ["rm", "--force", "--time", "0", `mayfly-${id}`]);
-  await expectBroken("container", /container was removed/, /mayfly rm patient, and run it again/);
+  await expectBroken("container", /container was removed/, /^mayfly start patient$/);
   const { status, stdout } = mayfly("diagnose", "patient");
   expect(stdout).toMatch(/^FAIL {2}container: podman has no container mayfly-patient-\w+\n {6}cause: .*\n {6}to fix: /);
   expect(stdout).toMatch(/^\? {5}session: not looked at/m);

@@ -7,7 +7,9 @@ import { networkRungs } from "../../../provider/diagnose/network";
 import { readNetwork, readState } from "../../../provider/diagnose/report";
 import { sshRungs } from "../../../provider/diagnose/ssh";
 import { wordsFor } from "../../../provider/diagnose/words";
+import type { Owner } from "../../../provider/context";
 import { MayflyError } from "../../../provider/errors";
+import { identifySelf } from "../../../provider/host/process-identity";
 import type { MachineSight } from "../../../provider/machines/inspection";
 import { readConsole } from "../../../provider/machines/inspection";
 import { explained } from "../../../provider/resources/diagnosed";
@@ -80,7 +82,7 @@ const refused = (seen: string, keysInGuest?: readonly string[]) => ({
 async function diagnosis(change: Partial<Record<Source, unknown>> = {}) {
   const seen: Source[] = [];
   const facts = { ...healthy, ...change } as Required<Omit<Facts, "machine">>;
-  const machine = wordsFor("web-1", "web", "root", OWNER);
+  const machine = wordsFor("web-1", "web", "root", { owner: OWNER, phase: "committed" });
   const judged = await climb(RUNGS, { machine }, (source, before) => {
     seen.push(source);
     return Promise.resolve({ ...before, [source]: facts[source] });
@@ -291,8 +293,20 @@ test("what a guest says cannot move the reader's cursor", () => {
 });
 
 test("a stack's machine is brought back by pulumi up, the command's own by its commands", () => {
-  expect(wordsFor("web-1", "web", "root", { ...OWNER, project: "p", stack: "dev" }).bringBack).toBe("pulumi up");
-  expect(wordsFor("web-1", "web", "root", OWNER).bringBack).toMatch(/^mayfly rm web/);
+  const bringBack = (owner: Partial<Owner>, phase: "committed" | "starting" = "committed") =>
+    wordsFor("web-1", "web", "root", { owner: { ...OWNER, ...owner }, phase }).bringBack;
+  expect(bringBack({ project: "p", stack: "dev" })).toBe("pulumi up");
+  expect(bringBack({})).toBe("mayfly start web"); // what is on its disk stays
+  expect(bringBack({ session: identifySelf() })).toMatch(/^mayfly rm web/);
+  expect(bringBack({}, "starting")).toMatch(/^mayfly rm web/);
+});
+
+test.each<[string, unknown]>([
+  ["removed", undefined],
+  ["killed", { status: "exited", exitCode: 137 }],
+])("a machine of the command's whose container was %s is started again, not removed", async (_, container) => {
+  const { firstBroken } = await diagnosis({ host: { ...host, container } });
+  expect(firstBroken?.remedy).toBe("mayfly start web");
 });
 
 test("an error tells what was found, and what to do", async () => {
