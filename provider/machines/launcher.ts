@@ -136,8 +136,8 @@ export class Launcher {
   async started(id: string, plan: SeatedPlan, onHost: OnHost, disk?: DiskStart): Promise<StartedMachine> {
     const { sshPort, ports } = onHost;
     await this.noteRunning(id, onHost);
-    const { spec, boot, bootTimeout, lifetime, seats } = plan;
-    const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, sshPort, disk };
+    const { spec, boot, bootTimeout, lifetime, seats, exits } = plan;
+    const kept: KeptPlan = { spec: { ...spec, ports }, boot, bootTimeout, exits, sshPort, disk };
     await this.shelf.keepFile(id, PLAN_FILE, JSON.stringify(kept));
     if (lifetime !== undefined) await startLifetime(this.shelf, id, lifetime);
     const [consoleLog, addresses] = [this.shelf.consoleLog(id), seats.map(({ address }) => address)];
@@ -163,6 +163,8 @@ export const PLAN_FILE = "plan.json";
 
 /** The text of that file. */
 export interface KeptPlan extends Pick<SeatedPlan, "spec" | "boot" | "bootTimeout"> {
+  /** What an isolated machine reaches all the same. Absent in plans of former versions. */
+  readonly exits?: SeatedPlan["exits"];
   /** Of a machine that boots from a disk. */
   readonly disk?: DiskStart | undefined;
   /** Port of the host that leads to the guest's sshd. */

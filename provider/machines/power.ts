@@ -10,6 +10,7 @@ import type { BootArtefacts } from "../images/artefacts";
 import { withAgent } from "./agent-turn";
 import type { BootTurns } from "./boot-turns";
 import { removeContainers, type OnHost } from "./container";
+import { findExits } from "./exits";
 import { IDENTITY_DISK, makePipes, SCRATCH } from "./folder";
 import type { KeptIdentity } from "./identity";
 import { IDENTITY_FILE, PLAN_FILE, type KeptPlan, type Launcher } from "./launcher";
@@ -67,22 +68,18 @@ export class Power {
     const { signal } = progress;
     const record = await this.known(id);
     if (record.qemu !== undefined && isAlive(record.qemu)) return; // another one has started it meanwhile
-    const plan = await this.keptPlan(id);
-    const kept = JSON.parse((await readFileIfExists(this.shelf.file(id, IDENTITY_FILE))) ?? "{}") as KeptIdentity;
-    const { seats = [], exits = [], identity } = kept;
-    const from = boot ?? plan.boot;
-    if (!existsSync(isBootDisk(from) ? join(from.folder, from.file) : from.initramfs)) throw gone(id, record);
+    const plan = await this.planOf(id, record, boot, signal);
+    const { boot: from } = plan;
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal); // of a start that was killed
     await this.tidy(id);
     const { qemu: _, ...rest } = record;
     await this.shelf.records.write(id, { ...rest, madeBy: identifySelf(), boot: from.version }); // the networks' switches look
     await writeFile(this.shelf.consoleLog(id), ""); // else a watch would find the last boot's last words
-    const launch = { ...plan, owner: record.owner, seats, exits };
     try {
       const onHost = await this.turns.take(plan.spec, progress, async () =>
         isBootDisk(from)
-          ? this.bootDisk(id, { ...launch, boot: from }, signal)
-          : this.bootImage(id, { ...launch, identity, boot: from }, signal),
+          ? this.bootDisk(id, { ...plan, boot: from }, signal)
+          : this.bootImage(id, { ...plan, boot: from }, signal),
       );
       await this.launcher.noteRunning(id, onHost);
     } catch (error) {
@@ -91,6 +88,18 @@ export class Power {
     }
     const { stoppedAt: __, ...running } = await this.known(id);
     await this.shelf.records.write(id, running);
+  }
+
+  /** What a machine that is off is started by, from those artefacts or else those that it had. */
+  private async planOf(id: string, record: MachineRecord, boot: BootArtefacts | undefined, signal: AbortSignal) {
+    const plan = await this.keptPlan(id);
+    const from = boot ?? plan.boot;
+    if (!existsSync(isBootDisk(from) ? join(from.folder, from.file) : from.initramfs)) throw gone(id, record);
+    const kept = JSON.parse((await readFileIfExists(this.shelf.file(id, IDENTITY_FILE))) ?? "{}") as KeptIdentity;
+    const { seats = [], identity } = kept;
+    // Plans of former versions have no exits: an image's are with its identity, a disk's were nowhere.
+    const exits = plan.exits ?? kept.exits ?? (await findExits(plan.spec.allow, signal));
+    return { ...plan, owner: record.owner, seats, exits, identity, boot: from };
   }
 
   private async bootImage(
@@ -107,7 +116,7 @@ export class Power {
 
   private async bootDisk(
     id: string,
-    { disk: start, ...plan }: KeptPlan & Pick<DiskPlan, "owner" | "exits" | "boot">,
+    { disk: start, ...plan }: Omit<KeptPlan, "exits"> & Pick<DiskPlan, "owner" | "exits" | "boot">,
     signal: AbortSignal,
   ): Promise<OnHost> {
     if (start === undefined) throw new Error(`${PLAN_FILE} of ${id} does not say how its disk is booted`);

@@ -151,6 +151,15 @@ test("disks boot by their own loaders, by BIOS and by UEFI, and their guests are
     const now = await ssh("uefi", boot, ...asBob);
     return /^[0-9a-f-]{36}$/.test(now) && now !== first;
   });
+  const opened = await program.run(
+    "podman",
+    "container",
+    "inspect",
+    "--format",
+    "{{json .Config.Cmd}}",
+    `mayfly-${id}`,
+  );
+  expect(opened).toContain('"192.0.2.7:443"');
 
   await program.pulumi("destroy", "--yes", "--skip-preview");
   expect(await program.leftovers()).toEqual([]);
