@@ -132,7 +132,8 @@ export class Power {
     using qmp = await Qmp.connect(folder, "qmp.sock", patience).catch(() => undefined); // it may have gone already
     await qmp?.execute("system_powerdown", undefined, patience).catch(() => undefined);
     if (await endsWithin(qemu, seconds * 1_000, signal)) return true;
-    await qmp?.execute("quit", undefined, patience).catch(() => undefined);
+    const lastPatience = AbortSignal.any([signal, AbortSignal.timeout(QUIT_MS)]); // the guest has used up the other
+    await qmp?.execute("quit", undefined, lastPatience).catch(() => undefined);
     await endsWithin(qemu, QUIT_MS, signal); // what is left then, podman kills
     return false;
   }
@@ -167,9 +168,9 @@ export class Power {
 
 /** Whether a process ends within a time. The kernel tells nobody but its parent. */
 async function endsWithin(process: ProcessIdentity, ms: number, signal: AbortSignal): Promise<boolean> {
-  const deadline = Date.now() + ms;
+  const deadline = performance.now() + ms; // not the clock's, a step of which would cut the guest's power early
   while (isAlive(process)) {
-    if (Date.now() > deadline) return false;
+    if (performance.now() > deadline) return false;
     await sleep(LOOK_MS, undefined, { signal });
   }
   return true;

@@ -1,10 +1,13 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { Podman } from "../../../provider/host/podman";
-import { identifySelf } from "../../../provider/host/process-identity";
+import { identifyProcess, identifySelf } from "../../../provider/host/process-identity";
 import { BootTurns } from "../../../provider/machines/boot-turns";
 import type { ContainerSpec } from "../../../provider/machines/container";
 import type { Exit } from "../../../provider/machines/exits";
@@ -27,6 +30,7 @@ const PROGRESS = {
 let paths: Paths;
 let shelf: Shelf;
 let power: Power;
+const endings: (() => void)[] = [];
 let launched: Partial<ContainerSpec> | undefined;
 
 beforeEach(() => {
@@ -45,6 +49,8 @@ beforeEach(() => {
   power = new Power(shelf, launcher as Launcher, podman as unknown as Podman, new BootTurns());
 });
 afterEach(() => {
+  jest.restoreAllMocks();
+  for (const end of endings.splice(0)) end();
   rmSync(paths.home, { recursive: true });
 });
 
@@ -83,4 +89,52 @@ test("what a machine may reach is kept with its plan, whatever it boots from", a
   await launcher.started(ID, plan as unknown as SeatedPlan, { qemu: identifySelf(), sshPort: 40_000, ports: [] });
   const kept = JSON.parse(readFileSync(shelf.file(ID, PLAN_FILE), "utf8")) as KeptPlan;
   expect(kept.exits).toEqual([EXIT]);
+});
+
+/** What stands in for qemu: a process that ends at `endsAt`, and a control socket that notes what it is told. */
+async function runQemu(endsAt: string, onCommand: (name: string) => void): Promise<void> {
+  const child = spawn("sleep", ["600"], { stdio: "ignore" });
+  await once(child, "spawn");
+  const server = createServer((socket) => {
+    socket.write('{"QMP": {}}\n');
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      const { execute, id } = JSON.parse(text) as { execute: string; id: number };
+      socket.write(`${JSON.stringify({ return: {}, id })}\n`, () => {
+        onCommand(execute);
+        if (execute === endsAt) setTimeout(() => child.kill("SIGKILL"), 50);
+      });
+    });
+  }).listen(join(shelf.shared(ID), "qmp.sock"));
+  await once(server, "listening");
+  endings.push(() => {
+    child.kill("SIGKILL");
+    server.close();
+  });
+  const qemu = identifyProcess(child.pid ?? 0);
+  await keep({}, { ...(qemu && { qemu }) });
+}
+
+test("a guest that does not shut down in its time: qemu itself is told to end, whose own time begins then", async () => {
+  const [told, timers]: [string[], AbortController[]] = [[], []];
+  await runQemu("quit", (name) => {
+    told.push(name);
+    if (name === "system_powerdown") for (const timer of timers) timer.abort(); // a minute and a half later
+  });
+  jest.spyOn(AbortSignal, "timeout").mockImplementation(() => {
+    const timer = new AbortController();
+    timers.push(timer);
+    return timer.signal;
+  });
+  expect(await power.off(ID, 0, PROGRESS.signal)).toBe(false);
+  expect(told).toEqual(["qmp_capabilities", "system_powerdown", "quit"]);
+});
+
+test("a step of the host's clock does not cut a guest's time short", async () => {
+  const told: string[] = [];
+  await runQemu("system_powerdown", (name) => told.push(name));
+  const now = Date.now();
+  let looks = 0;
+  jest.spyOn(Date, "now").mockImplementation(() => now + 3_600_000 * looks++);
+  expect(await power.off(ID, 60, PROGRESS.signal)).toBe(true);
+  expect(told).not.toContain("quit");
 });
