@@ -20,6 +20,7 @@ import { isBootDisk, type LaunchPlan, type Progress } from "./plan";
 import { diskFile, SWAP } from "./disks";
 import { Qmp } from "./qmp";
 import type { MachineRecord } from "./record";
+import { retakeSeats } from "./seats";
 import type { Shelf } from "./shelf";
 
 const QUIT_MS = 20_000; // what qemu takes to write its disks, on a slow one
@@ -62,7 +63,7 @@ export class Power {
    * runs already.
    *
    * @param boot Boot artefacts of its image; absent: those that it had.
-   * @throws {MayflyError} `NOT_FOUND` where they are gone, `PORT_TAKEN`, `BOOT_FAILED`, `BOOT_TIMEOUT`, and podman's own.
+   * @throws {MayflyError} `NOT_FOUND` where they are gone, `PORT_TAKEN`, `ADDRESS_TAKEN`, `BOOT_FAILED`, `BOOT_TIMEOUT`, and podman's own.
    */
   async on(id: string, boot: BootArtefacts | undefined, progress: Progress): Promise<void> {
     const { signal } = progress;
@@ -72,8 +73,14 @@ export class Power {
     const { boot: from } = plan;
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal); // of a start that was killed
     await this.tidy(id);
-    const { qemu: _, ...rest } = record;
-    await this.shelf.records.write(id, { ...rest, madeBy: identifySelf(), boot: from.version }); // the networks' switches look
+    const { qemu: _, template: __, ...rest } = record;
+    await retakeSeats(
+      id,
+      record,
+      { locks: this.shelf.paths.locks, records: this.shelf.records },
+      signal,
+      async () => this.shelf.records.write(id, { ...rest, madeBy: identifySelf(), boot: from.version }), // the networks' switches look
+    );
     await writeFile(this.shelf.consoleLog(id), ""); // else a watch would find the last boot's last words
     try {
       const onHost = await this.turns.take(plan.spec, progress, async () =>
@@ -86,7 +93,7 @@ export class Power {
       await removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));
       throw error;
     }
-    const { stoppedAt: __, ...running } = await this.known(id);
+    const { stoppedAt: ___, ...running } = await this.known(id);
     await this.shelf.records.write(id, running);
   }
 

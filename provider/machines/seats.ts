@@ -21,6 +21,12 @@ export interface Seat {
   readonly names: readonly string[];
 }
 
+/** Where it is on record who has which place. */
+interface Places {
+  readonly locks: string;
+  readonly records: Records<MachineRecord>;
+}
+
 /**
  * Gives a new machine its places in networks, and keeps others from taking them until they are on record.
  *
@@ -29,7 +35,7 @@ export interface Seat {
  */
 export async function takeSeats(
   segments: readonly SegmentSpec[],
-  { locks, records }: { readonly locks: string; readonly records: Records<MachineRecord> },
+  { locks, records }: Places,
   signal: AbortSignal,
   record: (seats: readonly Seat[]) => Promise<void>,
 ): Promise<readonly Seat[]> {
@@ -42,10 +48,38 @@ export async function takeSeats(
 }
 
 /**
+ * Has a machine that starts again take the places that it had, unless others have them by now.
+ *
+ * @param record Writes on its record that it is about to run.
+ * @throws {MayflyError} `ADDRESS_TAKEN`
+ */
+export async function retakeSeats(
+  id: string,
+  { owner: { resource }, seats = [] }: Pick<MachineRecord, "owner" | "seats">,
+  { locks, records }: Places,
+  signal: AbortSignal,
+  record: () => Promise<void>,
+): Promise<void> {
+  const take = async () => {
+    const others = new Map([...(await records.list())].filter(([other]) => other !== id));
+    for (const { network, address } of seats) {
+      const holder = holdersOf(network, others).get(address);
+      if (holder === undefined) continue;
+      throw new MayflyError("ADDRESS_TAKEN", `the address ${address}, which ${resource} had, cannot be had again`, {
+        evidence: `${describe(holder)} has it`,
+        remedy: `end that VM, or make this one anew: mayfly rm ${resource}`,
+      });
+    }
+    await record();
+  };
+  await (seats.length === 0 ? record() : withLock(locks, "seats", signal, take));
+}
+
+/**
  * Gives a new machine its place in each network: the address that is declared, or else a free one, out of its host name,
  * so that a machine that is made anew mostly gets the same. Nobody else must do this meanwhile: see {@link takeSeats}.
  *
- * @param records All machines. Those that are dead hold nothing any more, those that are stopped do.
+ * @param records All machines. Those that are dead hold nothing any more, those that can be started again do.
  * @throws {MayflyError} `ADDRESS_TAKEN`
  */
 export function giveSeats(segments: readonly SegmentSpec[], records: ReadonlyMap<string, MachineRecord>): Seat[] {
@@ -53,12 +87,15 @@ export function giveSeats(segments: readonly SegmentSpec[], records: ReadonlyMap
     const { network, names, address, subnet } = segment;
     const holders = holdersOf(network, records);
     const holder = address === undefined ? undefined : holders.get(address);
-    if (holder !== undefined)
-      throw taken(segment, `VM "${holder.resource}" of ${holder.project}/${holder.stack} has it`);
+    if (holder !== undefined) throw taken(segment, `${describe(holder)} has it`);
     const given = address ?? freeAddress(subnet, names[0] ?? "", new Set(holders.keys()));
     if (given === undefined) throw taken(segment, `all ${String(holders.size)} addresses are given out`);
     return { network, address: given, prefix: parseSubnet(subnet)?.prefix ?? 0, mac: macOf(given), names };
   });
+}
+
+function describe({ project, stack, resource }: Owner): string {
+  return stack === "" ? `VM "${resource}"` : `VM "${resource}" of ${project}/${stack}`;
 }
 
 function taken({ subnet, address }: SegmentSpec, why: string): MayflyError {
@@ -80,11 +117,17 @@ function macOf(address: string): string {
 /** Who has which address. */
 function holdersOf(network: string, records: ReadonlyMap<string, MachineRecord>): Map<string, Owner> {
   const holders = new Map<string, Owner>();
-  for (const { seats = [], owner, qemu, madeBy, stoppedAt } of records.values()) {
-    if (stoppedAt === undefined && !isAlive(qemu ?? madeBy)) continue;
+  for (const record of records.values()) {
+    const { seats = [], owner, qemu, madeBy } = record;
+    if (!startsAgain(record) && !isAlive(qemu ?? madeBy)) continue;
     for (const seat of seats) if (seat.network === network) holders.set(seat.address, owner);
   }
   return holders;
+}
+
+/** Whether it may come back when it has ended: it was stopped, or is one of the command's, which `mayfly start` boots again. */
+function startsAgain({ owner: { stack, session }, phase, stoppedAt }: MachineRecord): boolean {
+  return stoppedAt !== undefined || (stack === "" && session === undefined && phase !== "starting");
 }
 
 /** The first free address from the one that a host name stands for; pure. */

@@ -138,3 +138,26 @@ test("a step of the host's clock does not cut a guest's time short", async () =>
   expect(await power.off(ID, 60, PROGRESS.signal)).toBe(true);
   expect(told).not.toContain("quit");
 });
+
+test("a machine whose address another one has by now does not start, and stays as it was", async () => {
+  const seat = { network: "net-1", address: "10.80.0.5", prefix: 24, mac: "02:4d:0a:50:00:05", names: ["web"] };
+  await keep({}, { seats: [seat] });
+  const before = await shelf.records.read(ID);
+  const owner = { project: "shop", stack: "dev", resource: "db" };
+  const self = identifySelf();
+  const other = { owner, phase: "committed", madeBy: self, qemu: self, createdAt: 0, seats: [seat] } as const;
+  await shelf.records.write("db-1", other);
+  await expect(power.on(ID, undefined, PROGRESS)).rejects.toMatchObject({
+    ...{ code: "ADDRESS_TAKEN", evidence: 'VM "db" of shop/dev has it' },
+    remedy: "end that VM, or make this one anew: mayfly rm web",
+  });
+  expect([launched, await shelf.records.read(ID)]).toEqual([undefined, before]);
+  await shelf.records.write("db-1", { ...other, seats: [{ ...seat, network: "net-2" }] });
+  await expect(power.on(ID, undefined, PROGRESS)).rejects.toThrow("no more is needed");
+});
+
+test("a machine that had crashed and boots through its kernel now runs from no template any more", async () => {
+  await keep({}, { template: "k" });
+  await expect(power.on(ID, undefined, PROGRESS)).rejects.toThrow("no more is needed");
+  expect(await shelf.records.read(ID)).not.toHaveProperty("template");
+});

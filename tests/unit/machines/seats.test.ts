@@ -45,6 +45,16 @@ describe("an address that is given", () => {
     expect(addressOf("web", { "db-1": { ...young, madeBy: self } })).not.toBe(address);
   });
 
+  test("may not be that of one of the command's that has ended: it may be started again", () => {
+    const owners = { project: "", stack: "", resource: "db" };
+    const ended = (more: Partial<MachineRecord> = {}) => ({
+      "db-1": machine("db", "10.80.0.5", { owner: owners, qemu: dead, ...more }),
+    });
+    expect(() => addressOf("web", ended(), "10.80.0.5")).toThrow('VM "db" has it');
+    expect(addressOf("web", ended({ phase: "starting" }), "10.80.0.5")).toBe("10.80.0.5");
+    expect(addressOf("web", ended({ owner: { ...owners, session: dead } }), "10.80.0.5")).toBe("10.80.0.5");
+  });
+
   test("does not care about other networks", () => {
     const address = addressOf("web") ?? "";
     const other = machine("db", address);
