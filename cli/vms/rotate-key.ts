@@ -10,7 +10,7 @@ const WAY_BACK_MS = 60_000; // takes a second; a guest that is busy longer
 /**
  * Gives a machine of the command's another key, while it runs. The guest takes both keys until the new one has been tried
  * and is in this user's files: whatever goes wrong, or ends this half-way, the files' key opens the door, and the next
- * rotation shuts out all others. Two at a time would each take the other's key for one to shut out.
+ * rotation shuts out all others. A guest of a disk image, which has no agent of ours, hears of it over SSH. Two at a time would each take the other's key for one to shut out.
  *
  * @returns The new key.
  */
@@ -30,13 +30,19 @@ async function rotate({ id, record }: FoundVM, session: Session): Promise<KeyPai
     ssh.makeKey({ algorithm: "ed25519", comment: id }),
   ]);
   const before = { ...read, privateKey }; // the very text, should it be needed again
-  const { keepClientFiles } = await import("../../provider/resources/vm-connection.js");
-  const admit = async (keys: readonly KeyPair[], within: AbortSignal) =>
-    machines.changeAccess(id, accessOf(keys), within);
-  const keep = async (key: KeyPair) => {
-    const connection = { host, port: port ?? 22, user, hostKey, privateKey: key.privateKey };
-    await keepClientFiles(id, record.owner.resource, connection, [key.publicKey], session);
+  const [{ keepClientFiles }, { endSettling, settleAgain }] = await Promise.all([
+    import("../../provider/resources/vm-connection.js"),
+    import("../../provider/resources/vm-disk-access.js"),
+  ]);
+  const by = ({ privateKey: own }: KeyPair) => ({ host, port: port ?? 22, user, hostKey, privateKey: own });
+  const admit = async (keys: readonly [KeyPair, ...KeyPair[]], within: AbortSignal) => {
+    const access = accessOf(keys);
+    if (record.agentless !== true) return machines.changeAccess(id, access, within);
+    const asker = { machines, ssh, owner: record.owner, signal: within };
+    await settleAgain(id, by(before), { access, connection: by(keys.at(-1) ?? keys[0]) }, asker);
+    await endSettling(id, machines); // the key that the files have is among them
   };
+  const keep = async (key: KeyPair) => keepClientFiles(id, record.owner.resource, by(key), [key.publicKey], session);
   try {
     await admit([before, next], signal);
     await ssh.login({ ...way, privateKey: next.privateKey, ...(log && { log }) }, signal);

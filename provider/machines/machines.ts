@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { MayflyError } from "../errors";
 import { rewriteUntrusted } from "../host/files";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
@@ -201,13 +202,21 @@ export class Machines {
     for (const id of ids) commitSync(join(this.paths.records, "machines", `${id}.json`));
   }
 
-  /** Who may log in, changed on the running guest, and on its identity disk for its next reboot. */
+  /**
+   * Who may log in, changed on the running guest, and on its identity disk for its next reboot. One caller after another:
+   * else one's keys might be in force now, and another's after the reboot.
+   *
+   * @throws {MayflyError} `TOOL_FAILED` with the guest's words, or where the guest has no agent of ours.
+   */
   async changeAccess(id: string, access: Access, signal: AbortSignal): Promise<void> {
+    if ((await this.shelf.records.read(id))?.agentless === true) throw noAgent(id);
     const tar = await accessTar(access);
-    await withAgent(this.shelf, id, signal, async (agent) => agent.applyAccess(tar, signal));
-    const kept = JSON.parse(await readFile(this.shelf.file(id, IDENTITY_FILE), "utf8")) as KeptIdentity;
-    const disk = asDisk(await identityTar(kept.identity, access, kept));
-    await rewriteUntrusted(join(this.shelf.shared(id), IDENTITY_DISK), disk); // qemu has it open: no new file
+    await withAgent(this.shelf, id, signal, async (agent) => {
+      await agent.applyAccess(tar, signal);
+      const kept = JSON.parse(await readFile(this.shelf.file(id, IDENTITY_FILE), "utf8")) as KeptIdentity;
+      const disk = asDisk(await identityTar(kept.identity, access, kept));
+      await rewriteUntrusted(join(this.shelf.shared(id), IDENTITY_DISK), disk); // qemu has it open: no new file
+    });
   }
 
   /** See {@link settleCommand}. */
@@ -306,3 +315,10 @@ export class Machines {
 }
 
 const REMOVAL_MS = 60_000; // takes 0.3 s; a host that swaps takes longer
+
+function noAgent(id: string): MayflyError {
+  return new MayflyError("TOOL_FAILED", `who may log in to ${id} can't be changed from outside`, {
+    evidence: "it boots a disk of its own, in whose guest no agent of ours is",
+    remedy: `change it over SSH: mayfly ssh ${id}`,
+  });
+}

@@ -14,6 +14,9 @@ import { settle } from "./vm-of-disk";
 /** In the VM's folder while a change is under way, or was ended half-way: ways in that may be the ones in force. */
 const FILE = "connections.next.json";
 
+/** What a change needs of its context. */
+type Asker = Pick<Context, "machines" | "ssh" | "owner" | "signal">;
+
 /** Who may log in from now on, and the way in that is then ours. */
 export interface NextAccess {
   readonly access: Access;
@@ -31,7 +34,7 @@ export function isHalfSettled(id: string, machines: Context["machines"]): boolea
  *
  * @throws {MayflyError} As `settle`; that the login is refused only when it is by all ways.
  */
-export async function settleAgain(id: string, saved: VMConnection, next: NextAccess, context: Context): Promise<void> {
+export async function settleAgain(id: string, saved: VMConnection, next: NextAccess, context: Asker): Promise<void> {
   const { machines, signal } = context;
   const begun = await readBegun(id, machines);
   await machines.keepFile(id, FILE, JSON.stringify(distinct([...begun, next.connection])));
@@ -64,7 +67,7 @@ async function readBegun(id: string, machines: Context["machines"]): Promise<rea
 }
 
 /** The way that the VM keeps: newer than the saved one where a change was ended in its last moment. */
-async function kept(id: string, context: Context): Promise<readonly Endpoint[]> {
+async function kept(id: string, context: Asker): Promise<readonly Endpoint[]> {
   const way = await endpointOfVM(id, context).catch(() => undefined);
   if (way === undefined) return [];
   const { isEmulated, log, ...plain } = way;

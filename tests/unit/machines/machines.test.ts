@@ -1,11 +1,16 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { openPaths, type Paths } from "../../../provider/host/paths";
+import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import * as files from "../../../provider/host/files";
+import { isLocked } from "../../../provider/host/locks";
+import { openPaths, pipesOf, type Paths } from "../../../provider/host/paths";
 import { Podman } from "../../../provider/host/podman";
 import { identifySelf, isAlive } from "../../../provider/host/process-identity";
 import { Records } from "../../../provider/host/records";
+import { openPipe } from "../../../provider/host/sockets";
+import { IDENTITY_FILE } from "../../../provider/machines/launcher";
 import { Machines } from "../../../provider/machines/machines";
 import { firstRecord, type MachineRecord } from "../../../provider/machines/record";
 import { bareSpec } from "../../../provider/machines/spec";
@@ -76,4 +81,39 @@ test("a machine whose record can't be read is removed like others, with its cont
   expect(asked).toEqual([expect.stringMatching(/^rm .* mayfly-web-1$/)]);
   expect(existsSync(join(paths.machines, "web-1"))).toBe(false);
   expect(await room.unreadable()).toEqual([]);
+});
+
+const ACCESS = { rootKeys: ["ssh-ed25519 AAAA"], users: [] };
+
+test("who may log in to a guest without an agent can't be changed by one, and that is said", async () => {
+  await expect(machines.changeAccess("web-1", ACCESS, AbortSignal.timeout(10_000))).rejects.toMatchObject({
+    ...{ code: "TOOL_FAILED", evidence: "it boots a disk of its own, in whose guest no agent of ours is" },
+  });
+});
+
+test("the identity disk has the keys that the guest took last: it is rewritten while nobody else talks to the agent", async () => {
+  const owner = { project: "p", stack: "s", resource: "web" };
+  await records.write("web-1", { owner, phase: "ready", madeBy: identifySelf(), createdAt: 0 });
+  const shared = join(paths.machines, "web-1", "shared");
+  const pipes = pipesOf("agent");
+  execFileSync("mkfifo", pipes, { cwd: shared });
+  const [asked, answers] = [openPipe(shared, pipes[0], "read"), openPipe(shared, pipes[1], "write")];
+  asked.on("data", (data: Buffer) => {
+    const [, id] = /^access (\w+) /.exec(data.toString("latin1")) ?? [];
+    if (id !== undefined) answers.write(`done ${id}\n`);
+  });
+  const identity = { hostname: "web", machineId: "0".repeat(32), mac: "52:54:00:00:00:01", environment: {} };
+  const keys = { hostPrivateKey: "private", hostPublicKey: "public" };
+  await machines.keepFile("web-1", IDENTITY_FILE, JSON.stringify({ identity: { ...identity, ...keys }, mounts: [] }));
+  const held: boolean[] = [];
+  const rewriting = jest.spyOn(files, "rewriteUntrusted").mockImplementation(async () => {
+    held.push(await isLocked(paths.locks, "agent-web-1"));
+  });
+  try {
+    await machines.changeAccess("web-1", ACCESS, AbortSignal.timeout(20_000));
+    expect(held).toEqual([true]);
+  } finally {
+    rewriting.mockRestore();
+    for (const pipe of [asked, answers]) pipe.destroy();
+  }
 });
