@@ -42,7 +42,7 @@ async function make(name: string, options: ShapeOptions & { readonly json?: true
   const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
   if ("firmware" in boot)
     throw new CommandError("a disk image can have no template", "its VMs boot by its own loader: mayfly run");
-  const accelerator = await machines.chooseAccelerator("auto", boot, signal);
+  const accelerator = await machines.chooseAccelerator("auto", boot, session);
   const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg, accelerator };
   const key = await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, session);
   if (options.json === true) printJson({ key });

@@ -7,9 +7,12 @@ import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import { Podman } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
+import type { Say } from "../host/progress";
 import { run } from "../host/run";
 import type { ArchitectureName } from "../schema/architecture";
 import { opensInContainer, rightsOn } from "./kvm-rights";
+import type { Progress } from "./plan";
+import { optionPath } from "./qemu-command";
 import type { Accelerator } from "./spec";
 
 /** Whether KVM is of use on this host, and why (not). */
@@ -34,7 +37,7 @@ const PROBES: Readonly<Record<ArchitectureName, { readonly args: readonly string
   amd64: {
     args: [
       ...["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
-      ...["-drive", `file=${join(GUEST_FOLDER, "accelerator-probe.bin")},format=raw,if=ide,snapshot=on`],
+      ...["-drive", `file=${optionPath(join(GUEST_FOLDER, "accelerator-probe.bin"))},format=raw,if=ide,snapshot=on`],
     ],
     exitCode: 33, // the payload writes 0x10 to isa-debug-exit, which makes (0x10 << 1) | 1
   },
@@ -44,6 +47,9 @@ const PROBES: Readonly<Record<ArchitectureName, { readonly args: readonly string
   },
 };
 const TCG_DEADLINE_MS = 30_000; // takes half a second on an idle host
+
+/** By the file that it is kept in: what this process has found out, or is about to. */
+const verdicts = new Map<string, Promise<AcceleratorVerdict>>();
 
 /**
  * Finds out whether KVM works on this host, once a boot. A `/dev/kvm` that opens proves nothing: some para-virtual ones
@@ -56,16 +62,44 @@ export async function proveAccelerator(
   kvmDevice = "/dev/kvm",
   podman = new Podman(paths),
 ): Promise<AcceleratorVerdict> {
-  const file = join(paths.verdicts, `accelerator${kvmDevice.replaceAll("/", "-")}.json`);
-  const known = await readFileIfExists(file);
-  const verdict = known === undefined ? undefined : (JSON.parse(known) as AcceleratorVerdict);
-  if (verdict?.bootId === hostBootId() && holds(verdict, kvmDevice)) return verdict;
+  const file = verdictFile(paths, kvmDevice);
+  const verdict = verdicts.get(file) ?? look(file, paths, signal, kvmDevice, podman);
+  verdicts.set(file, verdict);
+  return verdict.catch((error: unknown) => {
+    verdicts.delete(file); // the next caller tries again
+    throw error;
+  });
+}
+
+function verdictFile(paths: Paths, kvmDevice: string): string {
+  return join(paths.verdicts, `accelerator${kvmDevice.replaceAll("/", "-")}.json`);
+}
+
+async function look(
+  file: string,
+  paths: Paths,
+  signal: AbortSignal,
+  kvmDevice: string,
+  podman: Podman,
+): Promise<AcceleratorVerdict> {
+  const known = await readVerdict(file, kvmDevice);
+  if (known !== undefined) return known;
   return withLock(paths.locks, "accelerator-verdict", signal, async () => {
+    const meanwhile = await readVerdict(file, kvmDevice); // of another process, while we waited for it
+    if (meanwhile !== undefined) return meanwhile;
     const finding = (await unusable(kvmDevice, podman, signal)) ?? (await race(signal));
     const found = { bootId: hostBootId(), ...finding };
     await writeFileAtomic(file, JSON.stringify(found));
     return found;
   });
+}
+
+/** What is on file, as long as it holds. */
+async function readVerdict(file: string, kvmDevice: string): Promise<AcceleratorVerdict | undefined> {
+  const text = await readFileIfExists(file);
+  if (text === undefined) return undefined;
+  const verdict = JSON.parse(text) as AcceleratorVerdict;
+  return verdict.bootId === hostBootId() && holds(verdict, kvmDevice) ? verdict : undefined;
 }
 
 /** Rights on the device may change while the host runs, so a "not usable" for want of them is looked at each time. */
@@ -142,7 +176,8 @@ export async function probe(
 }
 
 /**
- * The accelerator for a machine.
+ * The accelerator for a machine. Where there is a KVM that is not used, a process says so once, and why; as a warning where
+ * a command of the user's mends it.
  *
  * @param architecture What its image's programs are for.
  * @throws {MayflyError} `KVM_UNUSABLE` when KVM is asked for and was not proved.
@@ -151,21 +186,34 @@ export async function chooseAccelerator(
   paths: Paths,
   wanted: "auto" | Accelerator,
   architecture: ArchitectureName,
-  signal: AbortSignal,
+  { signal, say }: Pick<Progress, "signal" | "say">,
+  kvmDevice = "/dev/kvm",
 ): Promise<Accelerator> {
   if (wanted === "tcg") return "tcg";
   if (architecture !== hostArchitecture()) {
     if (wanted === "kvm") throw otherProcessor(architecture);
     return "tcg";
   }
-  const verdict = await proveAccelerator(paths, signal);
-  if (wanted === "kvm" && verdict.accelerator !== "kvm") {
+  const { accelerator, reason } = await proveAccelerator(paths, signal, kvmDevice);
+  if (accelerator === "kvm") return "kvm";
+  if (wanted === "kvm") {
     throw new MayflyError("KVM_UNUSABLE", "KVM cannot be used on this host", {
-      evidence: verdict.reason,
+      evidence: reason,
       remedy: "leave out `accelerator` (the VM runs under emulation then), or use a host with working KVM",
     });
   }
-  return verdict.accelerator;
+  if (existsSync(kvmDevice)) tellOnce(verdictFile(paths, kvmDevice), reason, say);
+  return "tcg";
+}
+
+/** Verdict files by which this process has told why KVM is not used. */
+const told = new Set<string>();
+
+function tellOnce(file: string, reason: string, say: Say): void {
+  if (told.has(file)) return;
+  told.add(file);
+  const [why = ""] = reason.split("\n");
+  say(`${why.includes("sudo ") ? "warning: " : ""}VMs are emulated, about ten times slower than with KVM: ${why}`);
 }
 
 function otherProcessor(architecture: ArchitectureName): MayflyError {

@@ -78,14 +78,14 @@ export class Machines {
 
   /**
    * The accelerator to use for what an image was made into. Throws `KVM_UNUSABLE` when KVM is asked for and does not work
-   * here, or not for that processor.
+   * here, or not for that processor. Says once why KVM is not used, where there is one.
    */
   async chooseAccelerator(
     wanted: "auto" | Accelerator,
     boot: MachinePlan["boot"],
-    signal: AbortSignal,
+    progress: Pick<Progress, "signal" | "say">,
   ): Promise<Accelerator> {
-    return chooseAccelerator(this.paths, wanted, architectureOf(boot).name, signal);
+    return chooseAccelerator(this.paths, wanted, architectureOf(boot).name, progress);
   }
 
   /** What stands in the way of a new machine on this host, all of it. Changes nothing. */

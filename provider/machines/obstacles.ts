@@ -130,7 +130,7 @@ async function tooLittleSpace({ scratchMiB }: Demand, folder: string): Promise<O
 async function noKvm({ accelerator }: Demand, paths: Paths, signal: AbortSignal): Promise<Obstacle[]> {
   if (accelerator !== "kvm") return [];
   try {
-    await chooseAccelerator(paths, accelerator, hostArchitecture(), signal);
+    await chooseAccelerator(paths, accelerator, hostArchitecture(), { signal, say: () => undefined });
     return [];
   } catch (error) {
     if (error instanceof MayflyError && error.code === "KVM_UNUSABLE")

@@ -244,3 +244,8 @@ export function namesPath(index: number): string {
 export function overheadMiB({ accelerator: name }: MachineSpec): number {
   return 256 + (name === "tcg" ? TRANSLATION_CACHE_MIB : 0);
 }
+
+/** A path of the host's as part of one of qemu's options, where a comma begins the next part. Pure. */
+export function optionPath(path: string): string {
+  return path.replaceAll(",", ",,");
+}

@@ -115,8 +115,8 @@ async function makeTemplate(
   boot: BootArtefacts,
   context: Context,
 ): Promise<void> {
-  const { machines, owner, signal } = context;
-  const accelerator = await machines.chooseAccelerator("auto", boot, signal);
+  const { machines, owner } = context;
+  const accelerator = await machines.chooseAccelerator("auto", boot, context);
   const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs, accelerator };
   await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, context);
 }

@@ -80,7 +80,7 @@ export const vm: ResourceHandler<typeof vmSchema, VMState> = {
     const image = await step("Looking the image up", async () => images.resolve(inputs.image, signal, say));
     await needReadersIn(inputs, image, context);
     const boot = await step("Preparing the image for boot", async () => images.prepare(image, signal, say));
-    const accelerator = await machines.chooseAccelerator(inputs.accelerator, boot, signal);
+    const accelerator = await machines.chooseAccelerator(inputs.accelerator, boot, context);
     const [keys, identity] = await step("Making keys", async () =>
       Promise.all([loginKeys(id, inputs, context), newIdentity(id, inputs, context)]),
     );

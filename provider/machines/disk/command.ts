@@ -1,7 +1,7 @@
 import { ARCHITECTURES } from "../../architectures";
 import { diskArgs } from "../disks";
 import { INSIDE } from "../inside";
-import { acceleratorArgs, consoleArgs, networkArgs, SANDBOX } from "../qemu-command";
+import { acceleratorArgs, consoleArgs, networkArgs, optionPath, SANDBOX } from "../qemu-command";
 import type { Identity, MachineSpec } from "../spec";
 
 /** SSH's own port: the guest has no agent of ours with another one. */
@@ -41,7 +41,7 @@ export function diskCommand(
   const inside = (file: string) => `${INSIDE.machine}/${file}`;
   const flash = (file: string, readOnly: boolean) => [
     "-drive",
-    `if=pflash,format=raw,readonly=${readOnly ? "on" : "off"},file=${file}`,
+    `if=pflash,format=raw,readonly=${readOnly ? "on" : "off"},file=${optionPath(file)}`,
   ];
   return [
     PC.qemu,

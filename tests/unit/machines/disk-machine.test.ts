@@ -103,6 +103,7 @@ test("qemu is told of secrets by files, of UEFI by its two, and of SSH's own por
   expect(command()).not.toContain("PRIVATE");
   expect(command()).not.toContain("fw_cfg");
   expect(command(undefined, true)).toContain("-fw_cfg name=opt/com.coreos/config,file=/machine/ignition.json");
+  expect(command("/usr/share/a,b.fd")).toContain("file=/usr/share/a,,b.fd ");
   expect(command("/usr/share/x.fd")).toMatch(/readonly=on,file=\/usr\/share\/x\.fd .*file=\/machine\/uefi-settings/);
 });
 
