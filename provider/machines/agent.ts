@@ -11,14 +11,19 @@ export const GUEST_SSH_PORT = 64_022;
 /** Name of the channel, a pair of pipes in the machine's folder. */
 export const AGENT_CHANNEL = "agent";
 
+// Root in the guest may send whatever it likes; none of it may cost this process its memory.
+const MOST_OF_A_LINE = 1_048_576; // characters; an agent's longest has some hundred
+const MOST_FACTS = 100_000; // of one report, which has some hundred
+
 /**
  * The host's end of the channel to the guest agent (`guest/agent.sh`). Pipes rather than a socket: they stay open when
  * we end, so the guest never sees a hang-up and never has to look for our return.
  */
-export class Agent extends EventEmitter<{ line: [string] }> implements Disposable {
+export class Agent extends EventEmitter<{ line: [string]; error: [Error] }> implements Disposable {
   private readonly toGuest: Socket;
   private readonly fromGuest: Socket;
   private rest = "";
+  private fault: Error | undefined;
 
   /** @param folder The machine's folder that its container shares. */
   constructor(folder: string) {
@@ -28,16 +33,36 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     this.fromGuest = openPipe(folder, fromGuest, "read");
     for (const pipe of [this.toGuest, this.fromGuest]) pipe.on("error", () => undefined); // a wait's deadline reports it
     this.fromGuest.setEncoding("utf8");
-    this.fromGuest.on("data", (text: string) => {
-      const lines = (this.rest + text).split("\n");
-      this.rest = lines.pop() ?? "";
-      for (const line of lines) this.emit("line", line.replace(/\r$/, ""));
-    });
+    this.fromGuest.on("data", (text: string) => this.receive(text));
   }
 
-  /** Waits for a line that starts with one of the words. */
+  private receive(text: string): void {
+    const [first = "", ...others] = text.split("\n"); // the part of a line that is here already holds none
+    const lines = [this.rest + first, ...others];
+    this.rest = lines.pop() ?? "";
+    for (const line of lines) this.emit("line", line.replace(/\r$/, ""));
+    if (this.rest.length > MOST_OF_A_LINE) this.giveUp(`a line of over ${String(MOST_OF_A_LINE)} characters`);
+  }
+
+  /** No more is heard of a guest that sends what no agent of ours would. */
+  private giveUp(what: string): void {
+    this.rest = "";
+    this.fault = new MayflyError("TOOL_FAILED", "what comes from the guest's agent is none of an agent's words", {
+      evidence: what,
+      remedy: "something in that guest writes to its agent's port (mayfly.agent) as root: end it, or make the VM anew",
+    });
+    this[Symbol.dispose]();
+    if (this.listenerCount("error") > 0) this.emit("error", this.fault); // else whoever waits next hears of it
+  }
+
+  private lines(signal: AbortSignal): AsyncIterable<[string]> {
+    if (this.fault !== undefined) throw this.fault;
+    return on(this, "line", { signal }) as AsyncIterable<[string]>;
+  }
+
+  /** Waits for a line that starts with one of the words. Throws `TOOL_FAILED` when the guest sends lines without end. */
   async waitFor(words: readonly string[], signal: AbortSignal): Promise<string> {
-    for await (const [line] of on(this, "line", { signal }) as AsyncIterable<[string]>)
+    for await (const [line] of this.lines(signal))
       if (words.some((word) => line === word || line.startsWith(`${word} `))) return line;
     throw new Error("the channel to the guest agent was closed");
   }
@@ -88,16 +113,19 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
    */
   async report(section: ReportSection, user: string, signal: AbortSignal): Promise<GuestFacts> {
     const id = randomBytes(4).toString("hex");
-    const lines = on(this, "line", { signal }) as AsyncIterable<[string]>;
+    const lines = this.lines(signal);
     const wanted = `${section} ${user}`;
     this.toGuest.write(`report ${id} ${String(Buffer.byteLength(wanted))}\n${wanted}`);
     const facts = new Map<string, string[]>();
     const fact = new RegExp(`^fact ${id} (\\S+) ?(.*)$`);
+    let count = 0;
     try {
       for await (const [line] of lines) {
         if (line === `done ${id}`) break;
         const [, name, text = ""] = fact.exec(line) ?? [];
-        if (name !== undefined) facts.set(name, [...(facts.get(name) ?? []), text]);
+        if (name === undefined) continue;
+        addTo(facts, name, text);
+        if ((count += 1) > MOST_FACTS) this.giveUp(`more than ${String(MOST_FACTS)} facts`);
       }
     } catch (error) {
       if (!signal.aborted || facts.size === 0) throw error;
@@ -148,6 +176,12 @@ export class Agent extends EventEmitter<{ line: [string] }> implements Disposabl
     this.toGuest.destroy();
     this.fromGuest.destroy();
   }
+}
+
+function addTo(facts: Map<string, string[]>, name: string, text: string): void {
+  const known = facts.get(name);
+  if (known === undefined) facts.set(name, [text]);
+  else known.push(text);
 }
 
 /** The parts of what a guest tells of itself. */

@@ -8,6 +8,8 @@ export interface QmpEvent {
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
+const MOST_OF_A_LINE = 1_048_576; // characters; the longest answer to what is asked here has some thousand
+
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -21,6 +23,7 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> implemen
   private readonly waiting = new Map<number, Waiting>();
   private nextId = 1;
   private rest = "";
+  private fault: Error | undefined;
 
   private constructor(private readonly socket: Socket) {
     super();
@@ -30,7 +33,7 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> implemen
     });
     socket.on("error", () => undefined); // `close` follows and says what there is to say
     socket.once("close", () => {
-      for (const { reject } of this.waiting.values()) reject(new Error("qemu closed the QMP socket"));
+      for (const { reject } of this.waiting.values()) reject(this.fault ?? new Error("qemu closed the QMP socket"));
       this.waiting.clear();
       this.emit("close");
     });
@@ -76,10 +79,19 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> implemen
     this.socket.destroy();
   }
 
+  /** What is no message ends the connection: a guest may have taken qemu over, and must not end this process. */
   private receive(text: string): void {
-    const lines = (this.rest + text).split("\n");
+    const [first = "", ...others] = text.split("\n"); // the part of a line that is here already holds none
+    const lines = [this.rest + first, ...others];
     this.rest = lines.pop() ?? "";
-    for (const line of lines.filter((part) => part.trim() !== "")) this.take(JSON.parse(line) as QmpMessage);
+    try {
+      for (const line of lines.filter((part) => part.trim() !== "")) this.take(JSON.parse(line) as QmpMessage);
+      if (this.rest.length > MOST_OF_A_LINE) throw new Error(`a line of over ${String(MOST_OF_A_LINE)} characters`);
+    } catch (cause) {
+      this.rest = "";
+      this.fault = new Error(`qemu sent what is no message: ${(cause as Error).message}`, { cause });
+      this.socket.destroy();
+    }
   }
 
   private take(message: QmpMessage): void {
