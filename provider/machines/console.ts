@@ -44,8 +44,12 @@ const FATAL: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] 
   [/^No bootable device\./m, () => "there is no boot loader on the disk"],
   [/^BdsDxe: No bootable option/m, () => "there is no loader for x86-64 on the disk's EFI system partition"],
   [/^UEFI Interactive Shell/m, () => "there is no loader for x86-64 on the disk's EFI system partition"],
+  [/^Entering rescue mode\.\.\./m, () => "GRUB does not find its files on the disk (grub rescue)"],
   [/^(?:.*systemd\[1\]: )?Freezing execution\.?$/m, () => "systemd froze"],
 ];
+
+/** Where GRUB waits for commands, which nobody gives; a prompt has no end of line. Its menu has none. */
+const GRUB_PROMPT = /(?:^|\s)grub(?: rescue)?>\s*$/;
 
 /** Why a boot with this console cannot succeed; `undefined` while it still may, and while the line that tells is not whole. */
 export function fatalConsoleText(text: string): string | undefined {
@@ -54,7 +58,7 @@ export function fatalConsoleText(text: string): string | undefined {
     const match = pattern.exec(lines);
     if (match !== null) return meaning(match);
   }
-  return undefined;
+  return GRUB_PROMPT.test(text.slice(lines.length)) ? "GRUB has nothing to boot, and waits at its prompt" : undefined;
 }
 
 const POLL_MS = 200;
@@ -69,6 +73,7 @@ export class ConsoleWatch implements Disposable {
   private read = 0;
   private reading: Promise<void> | undefined;
   private again = false;
+  private isOver = false;
 
   /** @param file The container's log; may not exist yet. */
   constructor(private readonly file: string) {
@@ -91,15 +96,24 @@ export class ConsoleWatch implements Disposable {
 
   /** Stops following. */
   [Symbol.dispose](): void {
+    this.isOver = true;
     this.stop();
   }
 
   /** One read at a time; a change during a read is looked at after it. */
   private look(): void {
     this.again = true;
-    this.reading ??= this.readAll().finally(() => {
-      this.reading = undefined;
-    });
+    this.reading ??= this.readAll()
+      .catch(() => this.lookLater()) // no descriptor is free just now, or the folder is being removed
+      .finally(() => {
+        this.reading = undefined;
+      });
+  }
+
+  private lookLater(): void {
+    setTimeout(() => {
+      if (!this.isOver) this.look();
+    }, POLL_MS).unref();
   }
 
   private async readAll(): Promise<void> {
@@ -108,8 +122,9 @@ export class ConsoleWatch implements Disposable {
       const size = (await stat(this.file).catch(() => undefined))?.size ?? 0;
       if (size <= this.read) continue;
       const stream = createReadStream(this.file, { start: this.read, end: size - 1, encoding: "utf8" });
-      for await (const part of stream) this.text += String(part);
-      this.read = size;
+      let more = "";
+      for await (const part of stream) more += String(part);
+      [this.text, this.read] = [this.text + more, size];
       const reason = fatalConsoleText(consoleText(this.text));
       if (reason !== undefined) this.tellFatal(reason);
     }

@@ -24,12 +24,31 @@ test.each([
   ["Missing operating system.\nNo bootable device.", "there is no boot loader on the disk"],
   ["UEFI Interactive Shell v2.2", "there is no loader for x86-64 on the disk's EFI system partition"],
   ["You are in emergency mode. After logging in", "systemd went into emergency mode"],
+  ["error: no such partition.\nEntering rescue mode...", "GRUB does not find its files on the disk (grub rescue)"],
 ])("a hopeless console is told from a slow one: %s", (text, reason) => {
   expect(fatalConsoleText(`booting\n${text}\n`)).toBe(reason);
 });
 
 test("an ordinary console is not hopeless", () => {
   expect(fatalConsoleText("mayfly: starting /sbin/init\nDebian GNU/Linux 12 web ttyS0\n\nweb login: ")).toBeUndefined();
+});
+
+test.each(["grub> ", "grub rescue> ", "grub>", "   grub> "])(
+  "GRUB's prompt, which has no end of line: %j",
+  (prompt) => {
+    const log = `${line("F", "GNU GRUB  version 2.06\r")}\n${line("P", `\u001b[0m\u001b[6;1H${prompt}`)}\n`;
+    expect(fatalConsoleText(consoleText(log))).toBe("GRUB has nothing to boot, and waits at its prompt");
+  },
+);
+
+test.each([
+  "GNU GRUB  version 2.06\n*Debian GNU/Linux\nUse the arrows to select, `e' to edit, `c' for a command-line",
+  "GRUB loading.\nWelcome to GRUB!\n\n",
+  "grub> \nLoading Linux 6.1 ...\n",
+  "web login: root\nroot@grub> ",
+  "echo grub>file",
+])("what GRUB's prompt is not: %j", (text) => {
+  expect(fatalConsoleText(text)).toBeUndefined();
 });
 
 test("a line that is not whole yet tells nothing", () => {
@@ -66,6 +85,24 @@ test.each(["ENOSPC", "EMFILE"])("a console is followed, too, where watching fail
     expect(watching).toHaveBeenCalled();
   } finally {
     watching.mockRestore();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a console that can't be opened just now is read when it can", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly-console-"));
+  const log = join(folder, "console.log");
+  const real = jest.requireActual<typeof Files>("node:fs");
+  const opening = jest.spyOn(real, "createReadStream").mockImplementationOnce(() => {
+    throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+  });
+  writeFileSync(log, `${line("F", "Kernel panic - not syncing: oops\r")}\n`);
+  try {
+    using watch = new ConsoleWatch(log);
+    expect(await watch.fatal).toBe("the kernel panicked: oops");
+    expect(opening).toHaveBeenCalledTimes(2);
+  } finally {
+    opening.mockRestore();
     rmSync(folder, { recursive: true });
   }
 });
