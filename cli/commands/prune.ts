@@ -62,7 +62,13 @@ async function clean({ all, disks, dryRun, json, ...also }: PruneOptions): Promi
     if (dryRun !== true) await remove();
     if (json !== true) print(`${dryRun === true ? "would remove" : "removed"} ${kind} ${name}: ${reason}`);
   }
+  await sweep(dryRun, session);
   if (json === true) printJson(found.map(({ kind, name, reason }) => ({ kind, name, reason })));
+}
+
+/** Small things that nobody would miss go without a word. */
+async function sweep(dryRun: true | undefined, { machines }: Session): Promise<void> {
+  if (dryRun !== true) await machines.sweep();
 }
 
 async function vms(withDisks: boolean, { machines, signal }: Session): Promise<Leftover[]> {

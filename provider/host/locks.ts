@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { lstat, readlink, rmdir, symlink, unlink } from "node:fs/promises";
+import { lstat, readdir, readlink, rmdir, symlink, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MayflyError } from "../errors";
@@ -50,6 +50,22 @@ export async function ifFree(folder: string, name: string, work: () => Promise<v
 export async function isLocked(folder: string, name: string): Promise<boolean> {
   const holder = holderOf((await readLock(pathOf(folder, name))) ?? "");
   return holder !== undefined && isAlive(holder);
+}
+
+/** Removes a lock whose holder was killed; nothing where there is none, or its holder lives. */
+export async function removeIfDead(folder: string, name: string): Promise<void> {
+  await dropDead(pathOf(folder, name));
+}
+
+/** Removes all locks of a folder whose holders were killed. */
+export async function removeDeadLocks(folder: string): Promise<void> {
+  for (const file of await readdir(folder)) await dropDead(join(folder, file));
+}
+
+async function dropDead(path: string): Promise<void> {
+  const text = await readLock(path);
+  const holder = holderOf(text ?? "");
+  if (text !== undefined && holder !== undefined && !isAlive(holder)) await removeDead(path, text, describeSelf());
 }
 
 function pathOf(folder: string, name: string): string {

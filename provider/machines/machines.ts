@@ -6,14 +6,14 @@ import { rewriteUntrusted } from "../host/files";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifySelf, isAlive } from "../host/process-identity";
-import { isLocked, withLock } from "../host/locks";
+import { isLocked, removeDeadLocks, removeIfDead, withLock } from "../host/locks";
 import { commitSync } from "../host/records";
 import type { BootArtefacts } from "../images/artefacts";
 import { chooseAccelerator } from "./accelerator";
 import { Admission } from "./admission";
 import { Agent, GUEST_SSH_PORT } from "./agent";
 import { BootTurns } from "./boot-turns";
-import { withAgent } from "./agent-turn";
+import { agentLock, withAgent } from "./agent-turn";
 import { lastConsoleLines } from "./console";
 import { removeContainers } from "./container";
 import { startFromDisk } from "./disk/launcher";
@@ -306,6 +306,13 @@ export class Machines {
     // Its tunnel ends with it, and may write its last word into a folder that is being emptied.
     await rm(this.shelf.folder(id), { recursive: true, force: true, maxRetries: 5 });
     await this.shelf.records.remove(id);
+    for (const name of [agentLock(id), powerLock(id)]) await removeIfDead(this.paths.locks, name);
+  }
+
+  /** Removes small things that nobody needs any more: locks of killed processes, notes that hold no more. */
+  async sweep(): Promise<void> {
+    await removeDeadLocks(this.paths.locks);
+    await this.templates.removeOldRefusals();
   }
 
   /** Forgets a machine of which there is nothing but a record, or the beginning of one. */

@@ -106,7 +106,7 @@ async function bootAndSave(
     await workshop.launch(id, { ...plan, spec }, how, signal);
     const wait = { what: "the guest that is to become a template did not settle", seconds: plan.bootTimeout, signal };
     using agent = new Agent(machine.folder);
-    await whileBooting(workshop.podman, machine, wait, async (qmp, during) => {
+    await whileBooting(workshop.podman, workshop.booting(id), wait, async (qmp, during) => {
       const answer = await span("settling", () => agent.waitFor(["waiting", "unfit"], during));
       if (answer !== "waiting") throw unfit(answer.replace(/^unfit /, ""));
       await span("save", () => save(qmp, machine.folder, draft, during));

@@ -175,6 +175,14 @@ export class Templates {
     return bootId === hostBootId() && Date.now() < until ? reason : undefined;
   }
 
+  /** Removes such notes where they do not hold any more. */
+  async removeOldRefusals(): Promise<void> {
+    for (const name of await readdir(this.paths.templates)) {
+      if (!name.endsWith(UNFIT) || (await this.refusal(name.slice(0, -UNFIT.length))) !== undefined) continue;
+      await rm(this.folder(name), { force: true });
+    }
+  }
+
   /** All templates, the most recently used first. Says nothing about whether they can be trusted. */
   async list(): Promise<ListedTemplate[]> {
     const names = await readdir(this.paths.templates);

@@ -62,8 +62,7 @@ export async function bootDisk(
   { launcher, podman }: Tools,
   signal: AbortSignal,
 ): Promise<OnHost> {
-  const machine = launcher.booting(id);
-  const { folder } = machine;
+  const { folder } = launcher.booting(id);
   const command = diskCommand(containerName(id), spec, start, start);
   const container = {
     ...{ id, owner, folder, command, machine: spec, exits, artefacts: boot.folder, sshPort, qemu: PC.qemu },
@@ -71,6 +70,6 @@ export async function bootDisk(
   };
   const onHost = await launcher.startQemu(container, signal);
   const wait = { what: "the guest's SSH server did not answer", seconds: bootTimeout, signal };
-  await whileBooting(podman, machine, wait, async (_, during) => sshBanner(onHost.sshPort, during));
+  await whileBooting(podman, launcher.booting(id), wait, async (_, during) => sshBanner(onHost.sshPort, during));
   return onHost;
 }

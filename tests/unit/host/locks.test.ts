@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { withLock } from "../../../provider/host/locks";
+import { removeDeadLocks, removeIfDead, withLock } from "../../../provider/host/locks";
 import { identifyProcess, identifySelf, type ProcessIdentity } from "../../../provider/host/process-identity";
 import { failureOf } from "../../support/context";
 
@@ -108,4 +108,19 @@ test("a lock of a former version is free when its holder has not touched it for 
   utimesSync(path, minuteAgo, minuteAgo);
   expect(await take(10_000)).toBe("got it");
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("locks of killed holders are swept away, never one that somebody holds", async () => {
+  const link = (name: string, by: ProcessIdentity) => {
+    symlinkSync([by.pid, by.startTime, by.bootId, "0"].join(":"), join(folder, name));
+  };
+  const dead = { ...identifySelf(), startTime: "1" };
+  for (const name of ["agent-a.lock", "power-a.lock", "vm-a.lock.0123456789abcdef"]) link(name, dead);
+  link("vm-b.lock", identifySelf());
+  await removeIfDead(folder, "agent-a");
+  await removeIfDead(folder, "agent-a");
+  await removeIfDead(folder, "vm-b");
+  expect(readdirSync(folder).sort()).toEqual(["power-a.lock", "vm-a.lock.0123456789abcdef", "vm-b.lock"]);
+  await removeDeadLocks(folder);
+  expect(readdirSync(folder)).toEqual(["vm-b.lock"]);
 });

@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
@@ -75,12 +84,17 @@ test("a machine whose record can't be read is removed like others, with its cont
   const podman = { run: (args: readonly string[]) => Promise.resolve(asked.push(args.join(" ")) ? "" : "") };
   const room = new Machines(paths, podman as unknown as Podman);
   writeFileSync(join(paths.records, "machines", "web-1.json"), '{ "owner');
+  const { pid, bootId } = identifySelf();
+  for (const kind of ["agent", "power"])
+    // of those who were killed while they worked with it
+    symlinkSync([pid, "1", bootId, "0"].join(":"), join(paths.locks, `${kind}-web-1.lock`));
   expect(await room.list()).toEqual(new Map());
   expect(await room.unreadable()).toEqual(["web-1"]);
   await room.remove("web-1", AbortSignal.timeout(10_000));
   expect(asked).toEqual([expect.stringMatching(/^rm .* mayfly-web-1$/)]);
   expect(existsSync(join(paths.machines, "web-1"))).toBe(false);
   expect(await room.unreadable()).toEqual([]);
+  expect(readdirSync(paths.locks)).toEqual([]);
 });
 
 const ACCESS = { rootKeys: ["ssh-ed25519 AAAA"], users: [] };

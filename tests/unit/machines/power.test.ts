@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { Podman } from "../../../provider/host/podman";
-import { identifyProcess, identifySelf } from "../../../provider/host/process-identity";
+import { identifyProcess, identifySelf, type ProcessIdentity } from "../../../provider/host/process-identity";
 import { BootTurns } from "../../../provider/machines/boot-turns";
 import type { ContainerSpec } from "../../../provider/machines/container";
 import type { Exit } from "../../../provider/machines/exits";
@@ -31,21 +31,28 @@ let paths: Paths;
 let shelf: Shelf;
 let power: Power;
 const endings: (() => void)[] = [];
+let asked: string[];
+/** What the launcher starts; absent: nothing. */
+let qemu: ProcessIdentity | undefined;
 let launched: Partial<ContainerSpec> | undefined;
 
 beforeEach(() => {
   paths = openPaths({ MAYFLY_HOME: mkdtempSync(join(tmpdir(), "mayfly-power-")) });
   shelf = new Shelf(paths);
   mkdirSync(shelf.shared(ID), { recursive: true });
-  launched = undefined;
+  [launched, qemu] = [undefined, undefined];
   const launcher: Partial<Launcher> = {
-    booting: (id) => ({ id, folder: shelf.shared(id), log: shelf.consoleLog(id) }),
+    booting: (id) => ({ id, folder: shelf.shared(id), log: shelf.consoleLog(id), qemu: launched && qemu }),
     startQemu: (container) => {
       launched = container;
-      return Promise.reject(new Error("no more is needed"));
+      if (qemu === undefined) return Promise.reject(new Error("no more is needed"));
+      return Promise.resolve({ qemu, sshPort: 40_000, ports: [] });
     },
   };
-  const podman = { run: () => Promise.resolve("") };
+  asked = [];
+  const podman = {
+    run: ([verb = "", noun = ""]: readonly string[]) => Promise.resolve(asked.push(`${verb} ${noun}`) ? "" : ""),
+  };
   power = new Power(shelf, launcher as Launcher, podman as unknown as Podman, new BootTurns());
 });
 afterEach(() => {
@@ -110,8 +117,8 @@ async function runQemu(endsAt: string, onCommand: (name: string) => void): Promi
     child.kill("SIGKILL");
     server.close();
   });
-  const qemu = identifyProcess(child.pid ?? 0);
-  await keep({}, { ...(qemu && { qemu }) });
+  const running = identifyProcess(child.pid ?? 0);
+  await keep({}, { ...(running && { qemu: running }) });
 }
 
 test("a guest that does not shut down in its time: qemu itself is told to end, whose own time begins then", async () => {
@@ -160,4 +167,11 @@ test("a machine that had crashed and boots through its kernel now runs from no t
   await keep({}, { template: "k" });
   await expect(power.on(ID, undefined, PROGRESS)).rejects.toThrow("no more is needed");
   expect(await shelf.records.read(ID)).not.toHaveProperty("template");
+});
+
+test("whether the qemu of a disk lives is seen by its process, podman is not asked at each try to reach it", async () => {
+  qemu = identifySelf();
+  await keep({ bootTimeout: 0.2 });
+  await expect(power.on(ID, undefined, PROGRESS)).rejects.toMatchObject({ code: "TIMEOUT" });
+  expect(asked.filter((one) => one.startsWith("container"))).toEqual([]);
 });

@@ -250,6 +250,14 @@ test("a shape that no template can be made of is remembered until the host's nex
   expect(await templates.refusal(key)).toBeUndefined();
 });
 
+test("a note that holds no more is swept away, one that holds is not", async () => {
+  const templates = new Templates(paths);
+  await templates.refuse(key, "its init is not systemd");
+  writeFileSync(join(paths.templates, "old.unfit.json"), JSON.stringify({ reason: "old", bootId: "another boot" }));
+  await templates.removeOldRefusals();
+  expect(readdirSync(paths.templates)).toEqual([`${key}.unfit.json`]);
+});
+
 test("a guest that only took too long, as on a busy host, may try again after a quarter of an hour", async () => {
   const templates = new Templates(paths);
   const agent = readFileSync(join(__dirname, "..", "..", "..", "provider", "guest", "agent.sh"), "utf8");
