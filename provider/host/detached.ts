@@ -2,18 +2,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
-import { resolve } from "node:path";
+import { lastingEnvironment } from "./environment";
 import { tellOfProgram } from "./programs-run";
 import { identifyProcess, type ProcessIdentity } from "./process-identity";
 
-/**
- * What a program has that outlives us: no folder of the user's, which may go before it, or be on a disk that is to be
- * unmounted; and the data folder as we have it.
- */
-function ownPlace(): { readonly cwd: string; readonly env: NodeJS.ProcessEnv } {
-  const { MAYFLY_HOME: home = "" } = process.env;
-  return { cwd: "/", env: { ...process.env, ...(home !== "" && { MAYFLY_HOME: resolve(home) }) } };
-}
+/** What a program has that outlives us: no folder of the user's, which may go before it, or be on a disk that is to be unmounted. */
+const inOwnPlace = () => ({ cwd: "/", env: lastingEnvironment() });
 
 /**
  * Starts a program that outlives us, its output in `log`, in no folder of ours. The caller has a record on disk that says so, and adds the
@@ -26,7 +20,7 @@ export async function startDetached(file: string, args: readonly string[], log: 
   const out = openSync(log, "a", 0o600);
   try {
     // Detached: Pulumi interrupts our whole process group at its end. No pipe of ours: it waits for our stdout to close.
-    const child = spawn(file, args, { ...ownPlace(), detached: true, stdio: ["ignore", out, out] });
+    const child = spawn(file, args, { ...inOwnPlace(), detached: true, stdio: ["ignore", out, out] });
     await once(child, "spawn"); // rejects on "error", for example ENOENT
     child.unref();
     const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
@@ -52,7 +46,7 @@ export async function startLifeline(file: string, args: readonly string[], log: 
   tellOfProgram(file, args);
   const out = openSync(log, "a", 0o600);
   try {
-    const child = spawn(file, args, { ...ownPlace(), detached: true, stdio: ["ignore", out, out, "pipe"] });
+    const child = spawn(file, args, { ...inOwnPlace(), detached: true, stdio: ["ignore", out, out, "pipe"] });
     await once(child, "spawn");
     const pipe = child.stdio[3] as Socket; // close-on-exec: none of the programs that we start holds it too
     pipe.on("error", () => undefined); // the keeper ended before us: there is nobody to tell

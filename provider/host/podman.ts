@@ -64,7 +64,8 @@ export class Podman {
   async script(text: string, args: readonly string[], options: RunOptions): Promise<string> {
     const { rootless } = await this.prove(options.signal);
     const shell = ["sh", "-euc", text, "mayfly", ...args];
-    return rootless ? this.run(["unshare", ...shell], options) : run(shell[0] ?? "sh", shell.slice(1), options);
+    if (rootless) return this.run(["unshare", ...shell], options);
+    return run(shell[0] ?? "sh", shell.slice(1), { ...options, startsLasting: true });
   }
 
   /**
@@ -180,7 +181,7 @@ interface PodmanInfo {
 async function podman(args: readonly string[], options: RunOptions, containersConf?: string): Promise<string> {
   const environment = { ...options.environment, ...(containersConf && { CONTAINERS_CONF: containersConf }) };
   try {
-    return await run("podman", args, { ...options, environment });
+    return await run("podman", args, { ...options, environment, startsLasting: true });
   } catch (error) {
     throw explainPodman(error);
   }

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { lastingEnvironment } from "./environment";
 import { tellOfProgram } from "./programs-run";
 import { toolError } from "./tool-error";
 
@@ -10,6 +11,8 @@ export interface RunOptions {
   readonly input?: string | Uint8Array | Readable;
   /** Variables added to our own environment. Never secrets. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Gives the program, which starts some that outlive us, the {@link lastingEnvironment} only. @default false */
+  readonly startsLasting?: boolean;
   /** Exit codes that are an answer, not a failure. @default [0] */
   readonly okExitCodes?: readonly number[];
   /** Working directory. @default the process's own */
@@ -27,7 +30,7 @@ export interface RunOptions {
  */
 export async function run(file: string, args: readonly string[], options: RunOptions): Promise<string> {
   const { execa } = await import("execa"); // ESM only; loaded here and nowhere else
-  const { signal, okExitCodes = [0], onLine } = options;
+  const { signal, okExitCodes = [0], onLine, startsLasting = false } = options;
   signal.throwIfAborted();
   tellOfProgram(file, args);
   const child = execa(file, args, {
@@ -38,7 +41,8 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     reject: false,
     all: onLine !== undefined,
     ...(options.directory === undefined ? {} : { cwd: options.directory }),
-    ...(options.environment === undefined ? {} : { env: options.environment }),
+    env: { ...(startsLasting ? lastingEnvironment() : {}), ...options.environment },
+    extendEnv: !startsLasting,
   });
   const lines = onLine === undefined ? Promise.resolve() : eachLine(child.iterable({ from: "all" }), onLine);
   const [result] = await Promise.all([child, lines]);

@@ -14,14 +14,17 @@ beforeEach(() => {
 afterEach(() => {
   if (before === undefined) delete process.env["MAYFLY_HOME"];
   else process.env["MAYFLY_HOME"] = before;
+  delete process.env["PULUMI_CONFIG_PASSPHRASE"];
   rmSync(folder, { recursive: true });
 });
 
-test("a program that outlives us holds no folder of the user's, and knows the data folder by its whole path", async () => {
+test("a program that outlives us holds no folder of the user's, nor a secret, and knows the data folder by its whole path", async () => {
   process.env["MAYFLY_HOME"] = "some/place";
+  process.env["PULUMI_CONFIG_PASSPHRASE"] = "secret";
   const log = join(folder, "log");
-  const started = await startDetached("/bin/sh", ["-c", 'pwd; echo "$MAYFLY_HOME"; echo end; exec sleep 60'], log);
+  const text = 'pwd; echo "$MAYFLY_HOME"; echo "${PULUMI_CONFIG_PASSPHRASE-none}"; echo end; exec sleep 60';
+  const started = await startDetached("/bin/sh", ["-c", text], log);
   await eventually("it has said all", 10, () => readFileSync(log, "utf8").includes("end"));
   signalProcess(started, "SIGKILL");
-  expect(readFileSync(log, "utf8")).toBe(`/\n${join(process.cwd(), "some", "place")}\nend\n`);
+  expect(readFileSync(log, "utf8")).toBe(`/\n${join(process.cwd(), "some", "place")}\nnone\nend\n`);
 });
