@@ -1,6 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "./run";
 
@@ -85,28 +95,39 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder and those above it, where missing. Not by `recursive` of Node's own: below /proc, where a mkdir in a folder
+ * Makes a folder and those above it, where missing. With a mode, all that are made have that, whatever the umask. Not by `recursive` of Node's own: below /proc, where a mkdir in a folder
  * that is there says ENOENT, that never comes to an end.
  */
-export async function makeFolders(path: string): Promise<void> {
+export async function makeFolders(path: string, mode?: number): Promise<void> {
   if (await isFolder(path)) return;
   const above = dirname(path);
-  if (above !== path) await makeFolders(above);
-  await mkdir(path).catch(async (error: unknown) => {
+  if (above !== path) await makeFolders(above, mode);
+  try {
+    await mkdir(path);
+    if (mode !== undefined) await chmod(path, mode);
+  } catch (error) {
     if (!(await isFolder(path))) throw error; // else somebody else was quicker
-  });
+  }
 }
 
-/** The same for a process that does not wait. @param mode Of all that are made. */
+/** The same for a process that does not wait. */
 export function makeFoldersSync(path: string, mode: number): void {
   if (isFolderSync(path)) return;
   const above = dirname(path);
   if (above !== path) makeFoldersSync(above, mode);
   try {
     mkdirSync(path, { mode });
+    chmodSync(path, mode);
   } catch (error) {
     if (!isFolderSync(path)) throw error; // else somebody else was quicker
   }
+}
+
+/** Lets others do with a folder of ours what its mode is to let them: a former version made it under a stricter umask. */
+export function openUpSync(path: string, mode: number): void {
+  const seen = statSync(path);
+  const isLacking = (seen.mode & mode) !== mode;
+  if (isLacking && seen.uid === process.geteuid?.()) chmodSync(path, (seen.mode & 0o7777) | mode);
 }
 
 function isFolderSync(path: string): boolean {

@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { MayflyError } from "../errors";
-import { makeFoldersSync } from "./files";
+import { makeFoldersSync, openUpSync } from "./files";
 
 /** Every place on the host where Mayfly keeps something. Nothing is written elsewhere. */
 export interface Paths {
@@ -72,6 +72,7 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
   ]);
   try {
     for (const folder of Object.values(paths) as string[]) makeFoldersSync(folder, modes.get(folder) ?? 0o700);
+    for (const [folder, mode] of modes) openUpSync(folder, mode);
   } catch (cause) {
     throw new MayflyError("BAD_INPUT", "the data folder can't be made", {
       evidence: (cause as Error).message,

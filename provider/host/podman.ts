@@ -2,9 +2,9 @@ import {
   accessSync,
   constants,
   existsSync,
-  mkdirSync,
   readlinkSync,
   lstatSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -12,7 +12,7 @@ import { stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { MayflyError } from "../errors";
 import { bindMount } from "./bind-mount";
-import { readFileIfExists, writeFileAtomic } from "./files";
+import { makeFoldersSync, openUpSync, readFileIfExists, writeFileAtomic } from "./files";
 import { withLock } from "./locks";
 import type { Paths } from "./paths";
 import { hostBootId } from "./process-identity";
@@ -98,7 +98,7 @@ export class Podman {
   private async look(signal: AbortSignal): Promise<PodmanVerdict> {
     const known = await readFileIfExists(this.#verdictFile());
     const verdict = known === undefined ? undefined : (JSON.parse(known) as PodmanVerdict);
-    const isWhole = verdict?.runtime !== undefined && existsSync(join(this.paths.containerRoot, "template", "state"));
+    const isWhole = verdict?.runtime !== undefined && isWholeRoot(this.paths.containerRoot);
     if (isWhole && verdict.bootId === hostBootId()) return verdict;
     return this.tryUnderLock(signal);
   }
@@ -227,6 +227,14 @@ function candidateConfigs(): { readonly text: string; readonly runtime?: string 
   return [{ text: limits }, ...others];
 }
 
+const OPEN = 0o755;
+
+/** Whether that directory is as this version makes it: with all that is in it, and open to mapped user ids. */
+function isWholeRoot(root: string): boolean {
+  const last = join(root, "template");
+  return existsSync(join(last, "state")) && (statSync(last).mode & OPEN) === OPEN;
+}
+
 /** The directory that all our containers have as their root: links into the host's /usr, and places to mount at. */
 function makeContainerRoot(root: string): void {
   for (const name of [
@@ -244,7 +252,7 @@ function makeContainerRoot(root: string): void {
     "memory",
     "source",
   ])
-    mkdirSync(join(root, name), { recursive: true });
+    makeOpenFolder(join(root, name));
   for (const name of ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]) link(join("/", name), join(root, name));
   place("../run", join(root, "var", "run"));
   // runc makes missing mount points; all of them are here, so that nothing is ever written to the shared directory.
@@ -257,9 +265,15 @@ function makeContainerRoot(root: string): void {
     "template/memory",
     "template/state",
   ]) {
-    mkdirSync(join(root, name, ".."), { recursive: true });
+    makeOpenFolder(join(root, name, ".."));
     writeFileSync(join(root, name), "", { flag: "a" });
   }
+}
+
+/** One that containers with mapped user ids can look into, too. */
+function makeOpenFolder(path: string): void {
+  makeFoldersSync(path, OPEN);
+  openUpSync(path, OPEN);
 }
 
 /** The same link as the host has. */

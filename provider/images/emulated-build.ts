@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolders } from "../host/files";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import { identifySelf, isAlive, type ProcessIdentity } from "../host/process-identity";
@@ -30,7 +30,7 @@ export async function inBuildFolder<T>(
   await removeBuild(paths, podman, name); // of one that was killed together with us
   await recordsOf(paths).write(name, { madeBy: identifySelf() });
   try {
-    await mkdir(folderOf(paths, name), { recursive: true, mode: 0o755 });
+    await makeFolders(folderOf(paths, name), 0o755);
     return await work(folderOf(paths, name));
   } finally {
     await removeBuild(paths, podman, name);

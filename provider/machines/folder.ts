@@ -1,7 +1,7 @@
-import { mkdir, open, writeFile } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bothEnded } from "../host/both-ended";
-import { copySparse } from "../host/files";
+import { copySparse, makeFolders } from "../host/files";
 import { namesChannel, PASSABLE, pipesOf } from "../host/paths";
 import { run } from "../host/run";
 import { AGENT_CHANNEL } from "./agent";
@@ -34,7 +34,7 @@ interface Contents {
 /** Makes a machine's folder with all files that its container needs. */
 export async function makeFolder(contents: Contents, signal: AbortSignal): Promise<void> {
   const { folder } = contents;
-  await mkdir(folder, { recursive: true, mode: PASSABLE });
+  await makeFolders(folder, PASSABLE);
   await bothEnded(makePipes(folder, contents.seats, signal), makeFiles(contents, signal));
 }
 

@@ -64,11 +64,15 @@ async function marks(folder: string): Promise<Pick<TemplateRecord, "memory" | "s
   return existsSync(scratch) ? { memory, scratch: await mark(scratch) } : { memory };
 }
 
-/** Throws for what is no file: a link of the qemu's that wrote it would lead later machines to a file of the host's. */
+/**
+ * Throws for what is no file: a link of the qemu's that wrote it would lead later machines to a file of the host's. And for
+ * what others of this host may read, as former versions made it.
+ */
 async function mark(file: string): Promise<FileMark> {
   const seen = await lstat(file, { bigint: true });
   if (!seen.isFile()) throw new Error(`${file} is no file`);
-  const { ino, size, ctimeNs } = seen;
+  const { ino, size, ctimeNs, mode } = seen;
+  if ((mode & 0o077n) !== 0n) throw new Error(`${file} is not for this user only`);
   return { inode: String(ino), size: String(size), changed: String(ctimeNs) };
 }
 

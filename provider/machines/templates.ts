@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { mkdir, readFile, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { readFile, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readFileIfExists, writeFileAtomic } from "../host/files";
+import { makeFolders, readFileIfExists, writeFileAtomic } from "../host/files";
 import { ifFree, isLocked, withLock } from "../host/locks";
 import { PASSABLE, type Paths } from "../host/paths";
 import { findProgram } from "../host/podman";
@@ -120,7 +120,7 @@ export class Templates {
   /**
    * Finds a template or makes it; one process makes it, others wait.
    *
-   * @param make Fills the folder with {@link TEMPLATE_FILES}.
+   * @param make Fills the folder with {@link TEMPLATE_FILES}; the memory's is there, and empty.
    * @param inUse Keys of templates that machines run from: not to be thrown out.
    */
   async ensure(
@@ -138,8 +138,10 @@ export class Templates {
         await this.makeRoom(await inUse());
         const draft = this.folder(key + DRAFT);
         await rm(draft, { recursive: true, force: true }); // of a maker that was killed
-        await mkdir(draft, { mode: PASSABLE });
+        await makeFolders(draft, PASSABLE);
         try {
+          // qemu would make it for all to read. It takes an empty file as it is, and gives it its size.
+          await writeFile(join(draft, TEMPLATE_FILES.memory), "", { mode: 0o600 });
           await make(draft);
           return await this.finish(key, shape, draft);
         } finally {

@@ -1,6 +1,7 @@
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BootDisk } from "../../images/disk";
+import { makeFolders } from "../../host/files";
 import { PASSABLE } from "../../host/paths";
 import { run } from "../../host/run";
 import { findUefi } from "../../host/uefi";
@@ -32,9 +33,10 @@ export async function makeDiskFolder(contents: Contents, signal: AbortSignal): P
   const { folder, log, boot, diskMiB = 0, identity, access, userData, ignition } = contents;
   const place = (name: string) => join(folder, name);
   const keep = async (name: string, content: string | Buffer) => writeFile(place(name), content, { mode: 0o600 });
-  await mkdir(folder, { recursive: true, mode: PASSABLE });
+  await makeFolders(folder, PASSABLE);
   await writeFile(log, "", { mode: 0o600 });
   const bytes = Math.max(boot.bytes, diskMiB * 1_048_576);
+  await keep(DISK_MACHINE_FILES.overlay, ""); // qemu-img would make it for all to read, and leaves the mode of one that is there
   // By its name in the container, where qemu-img cannot look at it: so the size has to be said.
   const below = ["-u", "-b", `${INSIDE.artefacts}/${boot.file}`, "-F", boot.format];
   await run("qemu-img", ["create", "-q", "-f", "qcow2", ...below, place(DISK_MACHINE_FILES.overlay), String(bytes)], {
@@ -45,6 +47,6 @@ export async function makeDiskFolder(contents: Contents, signal: AbortSignal): P
   if (ignition !== undefined) await keep(DISK_MACHINE_FILES.ignition, ignition);
   if (boot.firmware === "bios") return { uefiCode: undefined, hasIgnition: ignition !== undefined };
   const { code, settings } = findUefi();
-  await cp(settings, place(DISK_MACHINE_FILES.settings));
+  await keep(DISK_MACHINE_FILES.settings, await readFile(settings));
   return { uefiCode: code, hasIgnition: ignition !== undefined };
 }

@@ -1,10 +1,11 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { lastingEnvironment } from "../../../provider/host/environment";
 import { openPaths } from "../../../provider/host/paths";
 import { Podman } from "../../../provider/host/podman";
+import { fakePodman } from "../../support/fake-podman";
 
 const before = { ...process.env };
 let folder: string;
@@ -40,25 +41,8 @@ test("the data folder has its whole path", () => {
   expect(lastingEnvironment({ MAYFLY_HOME: "" })).toEqual({ MAYFLY_HOME: "" });
 });
 
-/** A podman that says of itself what one with root's rights does, and to all else which variables it was given. */
-const PODMAN = `#!/bin/sh
-case "$1" in
-info) echo '${JSON.stringify({
-  host: {
-    ...{ security: { rootless: false }, cgroupControllers: [], idMappings: {} },
-    ociRuntime: { name: "runc" },
-  },
-  store: { graphRoot: "/none", graphDriverName: "overlay" },
-})}' ;;
-*) env ;;
-esac
-`;
-
 test("podman, and the scripts that run it, are not given what the user has exported for others", async () => {
-  for (const name of ["podman", "slirp4netns"]) {
-    writeFileSync(join(folder, name), PODMAN);
-    chmodSync(join(folder, name), 0o755);
-  }
+  fakePodman(folder, "env");
   process.env["PATH"] = [folder, before["PATH"]].join(delimiter);
   Object.assign(process.env, { AWS_SECRET_ACCESS_KEY: "secret", https_proxy: "http://proxy" });
   const podman = new Podman(openPaths({ MAYFLY_HOME: join(folder, "home") }));

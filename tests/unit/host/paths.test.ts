@@ -1,5 +1,8 @@
+import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { makeFolders } from "../../../provider/host/files";
 import { dataFolder, openPaths } from "../../../provider/host/paths";
 
 test("a relative data folder is that of the working directory, by its whole path", () => {
@@ -26,3 +29,24 @@ test.each(["/proc/none/mayfly", "/proc/self", "/dev/null/mayfly"])(
     expect(() => openPaths({ MAYFLY_HOME: folder })).toThrow(/^the data folder can't be made\nE(?:NOENT|EXIST): /);
   },
 );
+
+test("containers with mapped user ids pass whatever the umask is, also where a former version has let none", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly paths "));
+  const before = process.umask(0o077);
+  const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
+  try {
+    const paths = openPaths({ MAYFLY_HOME: join(folder, "above", "home") });
+    const passable = [join(folder, "above"), paths.home, paths.machines, paths.templates];
+    const all = () => [...passable, paths.containerRoot, paths.records].map(mode);
+    expect(all()).toEqual(["711", "711", "711", "711", "755", "700"]);
+    for (const path of [...passable, paths.containerRoot]) chmodSync(path, 0o700);
+    chmodSync(paths.machines, 0o750);
+    openPaths({ MAYFLY_HOME: paths.home });
+    expect(all()).toEqual(["700", "711", "751", "711", "755", "700"]); // the one above is not ours
+    await makeFolders(join(paths.machines, "web", "shared"), 0o711);
+    expect([join(paths.machines, "web"), join(paths.machines, "web", "shared")].map(mode)).toEqual(["711", "711"]);
+  } finally {
+    process.umask(before);
+    rmSync(folder, { recursive: true });
+  }
+});

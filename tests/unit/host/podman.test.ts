@@ -1,11 +1,12 @@
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { MayflyError } from "../../../provider/errors";
 import { openPaths } from "../../../provider/host/paths";
 import { findProgram, needProgram, Podman } from "../../../provider/host/podman";
 import { checkIds, explainPodman } from "../../../provider/host/podman-trouble";
+import { fakePodman } from "../../support/fake-podman";
 
 const PATH = process.env["PATH"];
 let folder = "";
@@ -56,6 +57,27 @@ test("no qemu", () => {
   expect(() => {
     needProgram("qemu-system-x86_64");
   }).toThrow("sudo apt-get install qemu-system-x86 ");
+});
+
+test("containers with mapped user ids find their root open whatever the umask is, also one that a former version closed", async () => {
+  fakePodman(folder, ":");
+  process.env["PATH"] = [folder, PATH].join(delimiter);
+  const paths = openPaths({ MAYFLY_HOME: join(folder, "home") });
+  const root = paths.containerRoot;
+  const closed = () =>
+    readdirSync(root, { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isDirectory() && (statSync(join(entry.parentPath, entry.name)).mode & 0o755) !== 0o755)
+      .map(({ name }) => name);
+  const before = process.umask(0o077);
+  try {
+    await new Podman(paths).prove(AbortSignal.timeout(20_000));
+    expect([readdirSync(root).includes("machine"), closed()]).toEqual([true, []]);
+    for (const name of ["machine", "etc", "template"]) chmodSync(join(root, name), 0o700);
+    await new Podman(paths).prove(AbortSignal.timeout(20_000)); // with a verdict of this boot
+    expect(closed()).toEqual([]);
+  } finally {
+    process.umask(before);
+  }
 });
 
 const enough = [{ size: 1 }, { size: 65_536 }];

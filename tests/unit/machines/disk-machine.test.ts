@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
@@ -8,6 +8,7 @@ import { diskCommand } from "../../../provider/machines/disk/command";
 import { systemdCredential } from "../../../provider/machines/disk/credentials";
 import { doorFiles, doorScript } from "../../../provider/machines/disk/door";
 import { isoImage } from "../../../provider/machines/disk/iso9660";
+import { makeDiskFolder } from "../../../provider/machines/disk/folder";
 import { seedDisk } from "../../../provider/machines/disk/seed";
 import type { Identity } from "../../../provider/machines/spec";
 import { bareSpec } from "../../../provider/machines/spec";
@@ -81,6 +82,30 @@ test("a server that has a folder of rules keeps its own file", () => {
   expect(guest.read("etc/ssh/sshd_config")).toBe("Include /etc/ssh/sshd_config.d/*.conf\n");
   expect(guest.read("etc/ssh/sshd_config.d/00-mayfly.conf")).toContain("HostKey /etc/mayfly/ssh_host_key");
 });
+
+test.each([0o022, 0o077])(
+  "with umask %o its files are for this user only, and its folders let through",
+  async (umask) => {
+    const [place, before] = [join(folder, "machine", "shared"), process.umask(umask)];
+    try {
+      await makeDiskFolder(
+        {
+          ...{ folder: place, log: join(folder, "console.log"), diskMiB: undefined, identity, access },
+          ...{ userData: undefined, ignition: "{}" },
+          boot: { folder, file: "disk", format: "raw", bytes: 1_048_576, firmware: "bios", version: "1" },
+        },
+        AbortSignal.timeout(20_000),
+      );
+    } finally {
+      process.umask(before);
+    }
+    const modes = readdirSync(place).map((name) => [name, statSync(join(place, name)).mode & 0o777] as const);
+    expect(Object.fromEntries(modes)).toEqual({
+      ...{ "disk.qcow2": 0o600, "seed.iso": 0o600, credential: 0o600, "ignition.json": 0o600 },
+    });
+    for (const each of [place, join(place, "..")]) expect(statSync(each).mode & 0o777).toBe(0o711);
+  },
+);
 
 test("systemd writes the host key at each boot, and keys only where there are none", () => {
   const [, encoded = ""] = systemdCredential(identity, access).split("tmpfiles.extra=");

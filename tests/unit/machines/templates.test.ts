@@ -1,9 +1,11 @@
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -101,6 +103,17 @@ test.each(["memory", "state"] as const)("one whose %s is a link, of the qemu tha
   expect(readdirSync(paths.templates)).toEqual([]);
 });
 
+test("what it holds is for this user only, as it is made; one that others could read is not trusted", async () => {
+  const { folder: place } = await ensure(); // writes to the memory as qemu does: to the file that is there
+  expect(statSync(join(place, TEMPLATE_FILES.memory)).mode & 0o777).toBe(0o600);
+  chmodSync(join(place, TEMPLATE_FILES.memory), 0o644);
+  const record = join(place, "template.json");
+  const { ino, size, ctimeNs } = statSync(join(place, TEMPLATE_FILES.memory), { bigint: true });
+  const memory = { inode: String(ino), size: String(size), changed: String(ctimeNs) };
+  writeFileSync(record, JSON.stringify({ ...(JSON.parse(readFileSync(record, "utf8")) as object), memory }));
+  expect(await new Templates(paths).find(key)).toBeUndefined();
+});
+
 test("that commands run on its machines is known of this one, not of the next that is made", async () => {
   const templates = new Templates(paths);
   const first = await ensure();
@@ -156,7 +169,7 @@ test("when there is too much, the least recently used goes, but none that is in 
 describe("a template with a scratch disk", () => {
   const withScratch = async (draft: string) => {
     await make(draft);
-    writeFileSync(join(draft, TEMPLATE_FILES.scratch), "disk");
+    writeFileSync(join(draft, TEMPLATE_FILES.scratch), "disk", { mode: 0o600 });
   };
   const ensured = () => new Templates(paths).ensure(shape, AbortSignal.timeout(20_000), withScratch, nobody);
   const trusted = async () => (await new Templates(paths).find(key)) !== undefined;
@@ -164,7 +177,7 @@ describe("a template with a scratch disk", () => {
   test("is trusted as long as that is as it was", async () => {
     const template = await ensured();
     expect(await trusted()).toBe(true);
-    writeFileSync(join(template.folder, TEMPLATE_FILES.scratch), "DISK");
+    writeFileSync(join(template.folder, TEMPLATE_FILES.scratch), "DISK", { mode: 0o600 });
     expect(await trusted()).toBe(false);
   });
 
