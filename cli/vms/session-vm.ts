@@ -18,7 +18,8 @@ export async function withSessionVM<T>(
   work: (vm: MadeVM) => Promise<T>,
   making: <M>(make: () => Promise<M>) => Promise<M> = (make) => make(),
 ): Promise<T> {
-  const [{ startLifeline }, { identifySelf }] = await Promise.all([
+  const [{ thenCleanUp }, { startLifeline }, { identifySelf }] = await Promise.all([
+    import("../../provider/host/clean-up.js"),
     import("../../provider/host/detached.js"),
     import("../../provider/host/process-identity.js"),
   ]);
@@ -32,12 +33,15 @@ export async function withSessionVM<T>(
     await startLifeline(process.execPath, [KEEPER, id, log], log);
     await asked.onId?.(id);
   };
-  try {
-    return await work(await making(async () => createVM({ ...asked, session: own, onId }, session)));
-  } finally {
+  const run = async () => work(await making(async () => createVM({ ...asked, session: own, onId }, session)));
+  const cleanUp = async () => {
     if (made !== undefined) await removeAll(made, { ...session, signal: AbortSignal.timeout(REMOVAL_MS) });
     await rm(log, { force: true });
-  }
+  };
+  return thenCleanUp(run, cleanUp, {
+    what: "its VM",
+    remedy: "wait until its keeper has removed it, or: mayfly prune",
+  });
 }
 
 /** The keeper's program, beside the compiled command. */

@@ -79,7 +79,8 @@ function explain(reason: unknown, error: unknown): unknown {
   if (!(reason instanceof MayflyError) || !(error instanceof Error)) return reason;
   const own = error instanceof IncompleteError ? error.cause : error;
   const isEcho = own === reason || !(own instanceof Error) || own.name === "AbortError";
-  const joined = isEcho ? reason : withEvidence(reason, own);
+  const isToldAlready = own instanceof MayflyError && own.cause === reason; // and more: see host/clean-up.ts
+  const joined = isEcho ? reason : isToldAlready ? own : withEvidence(reason, own);
   return error instanceof IncompleteError ? new IncompleteError(error.state, joined) : joined;
 }
 

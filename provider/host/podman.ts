@@ -39,7 +39,7 @@ interface PodmanVerdict {
   readonly imageList?: string;
 }
 
-const TRIAL_MS = 30_000; // a trial container takes 0.3 s; a cold disk or a first start of podman far more
+const PATIENCE_MS = 120_000; // four trials of 30 s: a trial container takes 0.3 s; a cold disk or a first start of podman far more
 
 /**
  * The podman of this host, as it can be used: where its configured runtime or resource limits do not work, with a
@@ -48,8 +48,14 @@ const TRIAL_MS = 30_000; // a trial container takes 0.3 s; a cold disk or a firs
 export class Podman {
   private verdict: Promise<PodmanVerdict> | undefined;
 
-  /** @param paths Where verdicts and the shared root directory are kept. */
-  constructor(private readonly paths: Paths) {}
+  /**
+   * @param paths Where verdicts and the shared root directory are kept.
+   * @param patienceMs How long podman may take to show what it can do.
+   */
+  constructor(
+    private readonly paths: Paths,
+    private readonly patienceMs = PATIENCE_MS,
+  ) {}
 
   /** Runs podman. Errors are those of {@link run}. */
   async run(args: readonly string[], options: RunOptions): Promise<string> {
@@ -116,8 +122,23 @@ export class Podman {
     return join(this.paths.verdicts, "podman.json");
   }
 
+  /** @throws {MayflyError} `PODMAN_UNUSABLE`, also where podman does not answer. */
   private async tryOut(signal: AbortSignal): Promise<PodmanVerdict> {
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(4 * TRIAL_MS)]);
+    const late = AbortSignal.timeout(this.patienceMs);
+    try {
+      return await this.tryOutWithin(AbortSignal.any([signal, late]));
+    } catch (error) {
+      if (signal.aborted || error !== late.reason) throw error;
+      const evidence = `podman has not answered within ${String(this.patienceMs / 1_000)} s`;
+      throw podmanUnusable(
+        evidence,
+        "see what holds it up: `podman info`, `ps -C podman`; a disk that is full or slow may",
+        error,
+      );
+    }
+  }
+
+  private async tryOutWithin(deadline: AbortSignal): Promise<PodmanVerdict> {
     const { host, store } = JSON.parse(await podman(["info", "--format", "json"], { signal: deadline })) as PodmanInfo;
     const { rootless } = host.security;
     if (rootless) checkIds(host.idMappings);

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { MayflyError } from "../errors";
+import { orCleanUp } from "../host/clean-up";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
@@ -80,14 +81,13 @@ export async function buildContainerfile(
     if ((await findImage(podman, name, signal)) !== undefined) return;
     const mark = createHash("sha256").update(`${paths.home} ${name}`).digest("hex");
     await removeLeftOver(podman, mark); // of a build that was killed
-    try {
+    const make = async () => {
       const id = await build(paths, podman, spec, mark, signal, say);
       if ((await digestContainerfile(spec)) !== digest) throw changedMeanwhile(spec);
       await podman.run(["tag", id, name], { signal });
-    } catch (error) {
-      await removeLeftOver(podman, mark);
-      throw error;
-    }
+    };
+    const left = { what: "what the build had made", remedy: "build it again, which removes that first" };
+    await orCleanUp(make, async () => removeLeftOver(podman, mark), left);
   });
   return name;
 }

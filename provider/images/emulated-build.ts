@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { thenCleanUp } from "../host/clean-up";
 import { makeFolders } from "../host/files";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
@@ -29,12 +30,12 @@ export async function inBuildFolder<T>(
 ): Promise<T> {
   await removeBuild(paths, podman, name); // of one that was killed together with us
   await recordsOf(paths).write(name, { madeBy: identifySelf() });
-  try {
+  const make = async () => {
     await makeFolders(folderOf(paths, name), 0o755);
-    return await work(folderOf(paths, name));
-  } finally {
-    await removeBuild(paths, podman, name);
-  }
+    return work(folderOf(paths, name));
+  };
+  const left = { what: folderOf(paths, name), remedy: "mayfly prune" };
+  return thenCleanUp(make, async () => removeBuild(paths, podman, name), left);
 }
 
 /** Names of the builds that were killed together with us, and whose folders are still there. Those of no readable record, too. */

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
+import { orCleanUp } from "../host/clean-up";
 import { rewriteUntrusted } from "../host/files";
 import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
@@ -175,12 +176,10 @@ export class Machines {
 
   /** Runs work on a machine that is being made; when that fails, nothing of the machine is left. */
   async orRemove<T>(id: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      await this.remove(id, AbortSignal.timeout(REMOVAL_MS));
-      throw error;
-    }
+    return orCleanUp(work, async () => this.remove(id, AbortSignal.timeout(REMOVAL_MS)), {
+      what: `the machine ${id}`,
+      remedy: "mayfly prune",
+    });
   }
 
   /**

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MayflyError } from "../errors";
+import { orCleanUp } from "../host/clean-up";
 import { readFileIfExists } from "../host/files";
 import type { Podman } from "../host/podman";
 import { identifySelf, isAlive, type ProcessIdentity } from "../host/process-identity";
@@ -82,17 +83,17 @@ export class Power {
       async () => this.shelf.records.write(id, { ...rest, madeBy: identifySelf(), boot: from.version }), // the networks' switches look
     );
     await writeFile(this.shelf.consoleLog(id), ""); // else a watch would find the last boot's last words
-    try {
+    const bootIt = async () => {
       const onHost = await this.turns.take(plan.spec, progress, async () =>
         isBootDisk(from)
           ? this.bootDisk(id, { ...plan, boot: from }, signal)
           : this.bootImage(id, { ...plan, boot: from }, signal),
       );
       await this.launcher.noteRunning(id, onHost);
-    } catch (error) {
-      await removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));
-      throw error;
-    }
+    };
+    const turnOff = async () =>
+      removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));
+    await orCleanUp(bootIt, turnOff, { what: `the container of ${id}`, remedy: `mayfly stop ${id}` });
     const { stoppedAt: ___, ...running } = await this.known(id);
     await this.shelf.records.write(id, running);
   }

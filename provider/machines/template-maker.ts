@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { join } from "node:path";
 import { MayflyError } from "../errors";
+import { thenCleanUp } from "../host/clean-up";
 import { copySparse, openUntrusted } from "../host/files";
 import type { Podman } from "../host/podman";
 import { span } from "../host/trace";
@@ -98,7 +99,7 @@ async function bootAndSave(
   // Mounts, networks and ports come after the restore, and nobody is to talk to it.
   const spec = bareSpec(plan.spec);
   await workshop.begin(id, { ...plan, spec }, signal);
-  try {
+  const bootIt = async () => {
     const machine = workshop.booting(id);
     const disk = await templateTar(settleSeconds(plan));
     await makeFolder({ ...machine, disk, seats: [], spec, scratch: undefined }, signal);
@@ -112,9 +113,9 @@ async function bootAndSave(
       await span("save", () => save(qmp, machine.folder, draft, during));
     });
     if (spec.scratchMiB !== undefined) await keepScratch(machine.folder, draft, signal);
-  } finally {
-    await span("discard", () => workshop.discard(id));
-  }
+  };
+  const left = { what: `the machine ${id}`, remedy: "mayfly prune" };
+  await thenCleanUp(bootIt, async () => span("discard", () => workshop.discard(id)), left);
 }
 
 /**

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Owner } from "../context";
 import { MayflyError } from "../errors";
+import { orCleanUp } from "../host/clean-up";
 import { startDetached } from "../host/detached";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
@@ -44,15 +45,14 @@ export class Networks {
       createdAt: Math.floor(Date.now() / 1_000),
       subnet,
     });
-    try {
+    const start = async () => {
       await this.ensure(id, signal);
       const record = await this.records.read(id);
       if (record === undefined) throw gone(id);
       await this.records.write(id, { ...record, phase: "ready" });
-    } catch (error) {
-      await this.remove(id, AbortSignal.timeout(REMOVAL_MS));
-      throw error;
-    }
+    };
+    const left = { what: `the network ${id}`, remedy: "mayfly prune" };
+    await orCleanUp(start, async () => this.remove(id, AbortSignal.timeout(REMOVAL_MS)), left);
   }
 
   /**

@@ -57,6 +57,18 @@ describe("work with a deadline", () => {
     );
   });
 
+  test("that is late, and says so itself with what it has left behind, says it once", async () => {
+    const left = (reason: MayflyError) => {
+      const { code, message, remedy } = reason;
+      const more = `${remedy}\nthe machine web-1 was left behind: mayfly prune`;
+      return new MayflyError(code, message.split("\n")[0] ?? "", { remedy: more, cause: reason });
+    };
+    const error = await failureOf((signal) => untilAborted(signal, () => left(signal.reason as MayflyError)));
+    expect((error as Error).message).toBe(
+      `${SUMMARY}\nTo fix: if it only needs longer, give the resource the option customTimeouts: { create: "2m" }\nthe machine web-1 was left behind: mayfly prune\nMore on this: TIMEOUT in docs/errors.md of pulumi-mayfly`,
+    );
+  });
+
   test("that is late and has nothing to say", async () => {
     const abort = () => new DOMException("This operation was aborted", "AbortError");
     const error = (await failureOf((signal) => untilAborted(signal, abort))) as Error;

@@ -59,6 +59,16 @@ test("no qemu", () => {
   }).toThrow("sudo apt-get install qemu-system-x86 ");
 });
 
+test("a podman that does not answer is told of as such, not as an operation that was aborted", async () => {
+  fakePodman(folder, "exec sleep 60");
+  process.env["PATH"] = [folder, PATH].join(delimiter);
+  const podman = new Podman(openPaths({ MAYFLY_HOME: join(folder, "home") }), 500);
+  const error = await failure(podman.prove(AbortSignal.timeout(20_000)));
+  expect([error.code, error.evidence]).toEqual(["PODMAN_UNUSABLE", "podman has not answered within 0.5 s"]);
+  const own = await failure(podman.prove(AbortSignal.abort(new Error("the caller's"))));
+  expect(own.message).toBe("the caller's");
+});
+
 test("containers with mapped user ids find their root open whatever the umask is, also one that a former version closed", async () => {
   fakePodman(folder, ":");
   process.env["PATH"] = [folder, PATH].join(delimiter);

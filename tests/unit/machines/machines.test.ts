@@ -15,6 +15,7 @@ import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import * as files from "../../../provider/host/files";
 import { isLocked } from "../../../provider/host/locks";
 import { openPaths, pipesOf, type Paths } from "../../../provider/host/paths";
+import { MayflyError } from "../../../provider/errors";
 import { Podman } from "../../../provider/host/podman";
 import { identifySelf, isAlive } from "../../../provider/host/process-identity";
 import { Records } from "../../../provider/host/records";
@@ -23,6 +24,7 @@ import { IDENTITY_FILE } from "../../../provider/machines/launcher";
 import { Machines } from "../../../provider/machines/machines";
 import { firstRecord, type MachineRecord } from "../../../provider/machines/record";
 import { bareSpec } from "../../../provider/machines/spec";
+import { failureOf } from "../../support/context";
 import { eventually } from "../../support/eventually";
 
 let paths: Paths;
@@ -57,6 +59,17 @@ test("a machine that is ready is on record as such; one that has run a command s
   expect(readFileSync(join(template.folder, "runs-commands"), "utf8")).toBe("digest");
   rmSync(template.folder, { recursive: true }); // thrown out meanwhile
   await machines.ready("web-1", template);
+});
+
+test("a machine that does not boot says why, also when podman does not take it away", async () => {
+  const wedged = { run: () => Promise.reject(new DOMException("aborted", "TimeoutError")) };
+  const boot = new MayflyError("BOOT_FAILED", "the guest cannot boot", { evidence: "panic", remedy: "look" });
+  const made = new Machines(paths, wedged as never).orRemove("web-1", () => Promise.reject(boot));
+  expect(await failureOf(made)).toMatchObject({
+    ...{ code: "BOOT_FAILED", evidence: "panic" },
+    message: expect.stringContaining("the machine web-1 was left behind (its removal took too long): mayfly prune"),
+  });
+  expect(await records.read("web-1")).toBeDefined(); // so that prune finds it
 });
 
 test("a machine's lifetime is on record once it has begun, and not when it is only asked for", async () => {
