@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { IncompleteError, MayflyError, withoutPointer } from "../errors";
+import { timerMs } from "../timers";
 
 /** One call of a verb, as an error names it. */
 export interface Call {
@@ -46,7 +47,7 @@ export async function withDeadline<T>(
   const deadline = new AbortController();
   const timer = setTimeout(() => {
     deadline.abort(timeoutError(call, seconds));
-  }, seconds * 1_000);
+  }, timerMs(seconds));
   const signal = AbortSignal.any([ended, deadline.signal]);
   const answered = new AbortController();
   try {

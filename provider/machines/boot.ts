@@ -3,6 +3,7 @@ import { MayflyError, type ErrorDetails } from "../errors";
 import { until } from "../host/until";
 import type { Podman } from "../host/podman";
 import { isAlive, type ProcessIdentity } from "../host/process-identity";
+import { afterSeconds } from "../timers";
 import { ConsoleWatch, lastConsoleLines } from "./console";
 import { containerName, inspectContainer } from "./container";
 import { Qmp } from "./qmp";
@@ -33,7 +34,7 @@ export async function whileBooting<T>(
   { what, seconds, signal }: { readonly what: string; readonly seconds: number; readonly signal: AbortSignal },
   work: (qmp: Qmp, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(seconds * 1_000))]);
+  const deadline = AbortSignal.any([signal, afterSeconds(seconds)]);
   using watch = new ConsoleWatch(machine.log);
   const over = new AbortController();
   const waiting = AbortSignal.any([deadline, over.signal]);

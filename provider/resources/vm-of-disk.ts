@@ -3,6 +3,7 @@ import { MayflyError } from "../errors";
 import type { Access, Identity } from "../machines/spec";
 import type { VMSpec } from "../schema/vm";
 import type { Endpoint } from "../ssh/endpoint";
+import { afterSeconds } from "../timers";
 import { accessOf, type LoginKeys } from "./vm-access";
 import { onVM } from "./vm-connection";
 
@@ -55,7 +56,7 @@ export async function moveIn(
   context: Context,
 ): Promise<string> {
   const { ssh } = context;
-  const late = AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000));
+  const late = afterSeconds(inputs.bootTimeout);
   const signal = AbortSignal.any([context.signal, late]);
   const patience = { perDialTimeout: PATIENT_SECONDS, dialErrorLimit: -1 };
   const asRoot = await onVM(id, { ...to, ...patience, user: "root" }, context);

@@ -3,6 +3,7 @@ import { MayflyError } from "../errors";
 import type { VMSpec } from "../schema/vm";
 import type { Endpoint } from "../ssh/endpoint";
 import type { LoginDepth } from "../ssh/ssh";
+import { afterSeconds } from "../timers";
 import { onVM, type VMConnection } from "./vm-connection";
 import { waitForCloudInit } from "./vm-first-boot";
 
@@ -23,7 +24,7 @@ export async function waitUntilUp(id: string, inputs: VMSpec, first: FirstLogin,
   const { machines, ssh } = context;
   if (inputs.waitFor === "none") return;
   const connection = await onVM(id, first.connection, context);
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(Math.ceil(inputs.bootTimeout * 1_000))]);
+  const signal = AbortSignal.any([context.signal, afterSeconds(inputs.bootTimeout)]);
   await machines.whileUp(id, inputs.bootTimeout, context.signal, async (during) =>
     ssh.loginToNew(connection, during, first.depth),
   );

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, ConnectConfig } from "ssh2";
 import { MayflyError } from "../errors";
 import { abortable } from "../host/abortable";
+import { timerMs } from "../timers";
 import { FinalDialError, hostKeyMismatch, loginRefused, unreachable } from "./dial-error";
 import { nameOf, type Hop } from "./endpoint";
 import { gatherWrites } from "./gather-writes";
@@ -89,7 +90,7 @@ export async function attemptOnce(hop: Hop, { open, signal }: DialOptions): Prom
   const onTimeout = () => {
     attempt.abort(new Error(`timed out after ${String(perDialTimeout)} s`));
   };
-  const timer = perDialTimeout === 0 ? undefined : setTimeout(onTimeout, perDialTimeout * 1_000);
+  const timer = perDialTimeout === 0 ? undefined : setTimeout(onTimeout, timerMs(perDialTimeout));
   const onAbort = () => {
     attempt.abort(signal.reason);
   };

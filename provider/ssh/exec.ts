@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientChannel } from "ssh2";
 import { MayflyError } from "../errors";
+import { timerMs } from "../timers";
 import {
   readSurvivors,
   renderEnd,
@@ -82,7 +83,6 @@ const MAX_OUTPUT = 10_485_760;
 /** A command in the background may hold the output open long after the command itself ended; then we leave it. */
 const LINGER_MS = 3_000;
 const LONGEST_LINGER_MS = 30_000; // also when that one goes on printing
-const LONGEST_TIMER_MS = 2_147_483_647; // a longer one would fire at once
 /** TERM, 2 s, KILL, 1.2 s (see {@link renderEnd}), what the looks take, and the way there and back. */
 const ENDING_MS = 7_000;
 
@@ -173,8 +173,7 @@ class Run {
       this.#endedBy ??= "timeout";
       void this.#stop();
     };
-    const timer =
-      timeout === undefined ? undefined : setTimeout(onTimeout, Math.min(timeout * 1_000, LONGEST_TIMER_MS));
+    const timer = timeout === undefined ? undefined : setTimeout(onTimeout, timerMs(timeout));
     try {
       await this.#over;
     } finally {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import { parseTimeout, withDeadline, type Call } from "../../../provider/engine/deadline";
 import { IncompleteError, MayflyError } from "../../../provider/errors";
@@ -41,6 +42,14 @@ test.each<[unknown, number | undefined]>([
 describe("work with a deadline", () => {
   test("that ends in time", async () => {
     expect(await withDeadline(call, 1, never, () => Promise.resolve("done"))).toBe("done");
+  });
+
+  test("that has longer than a timer of Node's can wait", async () => {
+    const work = async (signal: AbortSignal) => {
+      await sleep(20); // Node would fire after one
+      return signal.aborted;
+    };
+    expect(await withDeadline(call, 1_000 * 3_600, never, work)).toBe(false);
   });
 
   test("that fails in time, fails as it did", async () => {

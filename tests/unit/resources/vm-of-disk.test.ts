@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import type { Context } from "../../../provider/context";
 import { MayflyError } from "../../../provider/errors";
@@ -51,6 +52,14 @@ test("a new guest is settled as root, whoever may log in afterwards, and says it
   const guest = new Guest(fine);
   expect(await guest.moveIn({ rootLogin: false, users: [{ name: "ann" }] })).toBe("0123456789abcdef");
   expect(new Set(guest.users)).toEqual(new Set(["root"]));
+});
+
+test("one that may take months, longer than a timer of Node's waits, has them", async () => {
+  const guest = new Guest(fine, async (signal) => {
+    await sleep(20); // Node would fire after one
+    signal.throwIfAborted();
+  });
+  expect(await guest.moveIn({ bootTimeout: "50d" })).toBe("0123456789abcdef");
 });
 
 test("a guest that has read nothing of its identity is told from a stranger", async () => {
