@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { MayflyError } from "../errors";
 
 /** The part of a finished program that tells why it failed. */
@@ -7,6 +8,8 @@ export interface ToolResult {
   readonly exitCode?: number | undefined;
   readonly signal?: string | undefined;
   readonly stderr: string;
+  /** What Node says of a program that it could not start: `spawn podman EAGAIN`. */
+  readonly originalMessage?: string | undefined;
 }
 
 /** Debian's package for each host program that we use; the names agree on Ubuntu. */
@@ -19,6 +22,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   busybox: "busybox-static",
   "qemu-img": "qemu-utils",
+  mke2fs: "e2fsprogs",
   scp: "openssh-client",
   ssh: "openssh-client",
   setpriv: "util-linux",
@@ -26,6 +30,18 @@ const PACKAGES: Readonly<Record<string, string>> = {
 };
 
 const EVIDENCE_LINES = 15; // enough for a stack of podman's wrapped errors, short enough to read
+
+/** What helps where the kernel starts no program. */
+const START_REMEDIES: Readonly<Record<string, string>> = {
+  EAGAIN: "this user may start no further process: end some, or raise the limit (`ulimit -u`; TasksMax= of a service)",
+  ENOMEM: "free some memory (`free -m`)",
+  EMFILE:
+    "too many files are open here: raise the limit (`ulimit -n`), or do less at a time (`pulumi up --parallel 4`)",
+  ENFILE: "too many files are open on this host: raise the limit (`sysctl fs.file-max`)",
+  E2BIG: "arguments and environment are too long together: unset what is long there (`env | wc -c`)",
+  EACCES:
+    "let this user run it (`ls -l` on its path and the folders above); it may be on a disk that is mounted noexec",
+};
 
 /** The one place where a host program's failure becomes an error of ours. */
 export function toolError(file: string, result: ToolResult): MayflyError {
@@ -38,16 +54,24 @@ export function toolError(file: string, result: ToolResult): MayflyError {
         "free some space (`df -h`), or, once `mayfly ls` is empty, move the data folder: MAYFLY_HOME=/larger/disk",
     });
   }
+  const byHand = `run the same by hand to see more, or check that ${file} works on this host`;
+  if (result.exitCode === undefined && result.signal === undefined) {
+    const { code = "", originalMessage } = result;
+    return new MayflyError("TOOL_FAILED", `${file} could not be started`, {
+      evidence: originalMessage ?? code,
+      remedy: START_REMEDIES[code] ?? byHand,
+    });
+  }
   const how = result.signal === undefined ? `exit code ${String(result.exitCode)}` : `signal ${result.signal}`;
   return new MayflyError("TOOL_FAILED", `${file} failed with ${how}`, {
     evidence,
-    remedy: `run the same by hand to see more, or check that ${file} works on this host`,
+    remedy: byHand,
   });
 }
 
 /** The error for a host program that is not installed. */
 export function toolMissing(file: string): MayflyError {
-  const name = PACKAGES[file] ?? file;
+  const name = PACKAGES[basename(file)] ?? basename(file);
   return new MayflyError("TOOL_MISSING", `the program ${file} is not installed on this host`, {
     evidence: `searched in PATH=${process.env["PATH"] ?? ""}`,
     remedy: `sudo apt-get install ${name}   (or your distribution's package that holds ${file})`,
