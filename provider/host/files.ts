@@ -123,7 +123,7 @@ export function makeFoldersSync(path: string, mode: number): void {
   }
 }
 
-/** Lets others do with a folder of ours what its mode is to let them: a former version made it under a stricter umask. */
+/** Lets others do with a folder or file of ours what its mode is to let them: a former version made it under a stricter umask. */
 export function openUpSync(path: string, mode: number): void {
   const seen = statSync(path);
   const isLacking = (seen.mode & mode) !== mode;

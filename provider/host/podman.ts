@@ -29,7 +29,7 @@ interface PodmanVerdict {
   readonly reason?: string;
   /** Runs without root's rights on the host. */
   readonly rootless: boolean;
-  /** Containers can be given memory, CPU and process limits. */
+  /** Containers can be given limits of their memory and number of processes. */
   readonly limits: boolean;
   /** Value of `--network` that gives each container a network of its own. */
   readonly network: string;
@@ -145,7 +145,7 @@ export class Podman {
     const common = {
       bootId: hostBootId(),
       rootless,
-      limits: ["memory", "pids", "cpu"].every((name) => host.cgroupControllers.includes(name)),
+      limits: ["memory", "pids"].every((name) => host.cgroupControllers.includes(name)),
       network: networkMode(rootless),
       runtime: host.ociRuntime.name,
       imageList: join(store.graphRoot, `${store.graphDriverName}-images`, "images.json"),
@@ -249,11 +249,12 @@ function candidateConfigs(): { readonly text: string; readonly runtime?: string 
 }
 
 const OPEN = 0o755;
+const READABLE = 0o644;
 
 /** Whether that directory is as this version makes it: with all that is in it, and open to mapped user ids. */
 function isWholeRoot(root: string): boolean {
-  const last = join(root, "template");
-  return existsSync(join(last, "state")) && (statSync(last).mode & OPEN) === OPEN;
+  const last = statSync(join(root, "template", "state"), { throwIfNoEntry: false });
+  return last !== undefined && (last.mode & READABLE) === READABLE;
 }
 
 /** The directory that all our containers have as their root: links into the host's /usr, and places to mount at. */
@@ -288,6 +289,7 @@ function makeContainerRoot(root: string): void {
   ]) {
     makeOpenFolder(join(root, name, ".."));
     writeFileSync(join(root, name), "", { flag: "a" });
+    openUpSync(join(root, name), READABLE); // podman copies what is at /run, as a mapped user
   }
 }
 

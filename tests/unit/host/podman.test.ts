@@ -69,6 +69,17 @@ test("a podman that does not answer is told of as such, not as an operation that
   expect(own.message).toBe("the caller's");
 });
 
+test.each([
+  [["memory", "pids"], true],
+  [["cpuset", "cpu", "io", "memory", "pids"], true],
+  [["cpu", "memory"], false],
+])("where containers can be limited by %p, VMs are: %p", async (controllers, limits) => {
+  fakePodman(folder, ":", controllers);
+  process.env["PATH"] = [folder, PATH].join(delimiter);
+  const podman = new Podman(openPaths({ MAYFLY_HOME: join(folder, "home") }));
+  expect(await podman.prove(AbortSignal.timeout(20_000))).toMatchObject({ limits });
+});
+
 test("containers with mapped user ids find their root open whatever the umask is, also one that a former version closed", async () => {
   fakePodman(folder, ":");
   process.env["PATH"] = [folder, PATH].join(delimiter);
@@ -76,13 +87,17 @@ test("containers with mapped user ids find their root open whatever the umask is
   const root = paths.containerRoot;
   const closed = () =>
     readdirSync(root, { withFileTypes: true, recursive: true })
-      .filter((entry) => entry.isDirectory() && (statSync(join(entry.parentPath, entry.name)).mode & 0o755) !== 0o755)
+      .filter((entry) => !entry.isSymbolicLink())
+      .filter((entry) => {
+        const open = entry.isDirectory() ? 0o755 : 0o644;
+        return (statSync(join(entry.parentPath, entry.name)).mode & open) !== open;
+      })
       .map(({ name }) => name);
   const before = process.umask(0o077);
   try {
     await new Podman(paths).prove(AbortSignal.timeout(20_000));
     expect([readdirSync(root).includes("machine"), closed()]).toEqual([true, []]);
-    for (const name of ["machine", "etc", "template"]) chmodSync(join(root, name), 0o700);
+    for (const name of ["machine", "run/.containerenv", "template/state"]) chmodSync(join(root, name), 0o700);
     await new Podman(paths).prove(AbortSignal.timeout(20_000)); // with a verdict of this boot
     expect(closed()).toEqual([]);
   } finally {
