@@ -24,7 +24,12 @@ export const containers: Check = async ({ session }) => {
 
 function limitsOf(isLimited: boolean): Finding {
   const name = "resource limits";
-  if (isLimited) return { name, state: "ok", found: "memory, CPU and number of processes of each VM's container" };
+  if (isLimited)
+    return {
+      name,
+      state: "ok",
+      found: "memory and number of processes of each VM's container; of CPU a VM has its own number",
+    };
   const text = "[Service]\\nDelegate=cpu cpuset io memory pids\\n";
   return {
     ...{ name, state: "warn", found: "this user's containers have none: a VM is held only by its own size" },
