@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, open, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Ssh } from "../../provider/ssh/ssh";
+import { Ssh, type SyncRequest } from "../../provider/ssh/ssh";
 import { atLeast, atMost, median, series, timed, type Figure } from "../figures";
 import { HOSTNAME, type Site } from "./site";
 
@@ -74,6 +74,7 @@ export async function measureSync(site: Site): Promise<Figure[]> {
   await site.guest("cp -a theirs ours");
   const request = { direction: "up", localPath, remotePath: "/root/ours", exclude: [], removes: false } as const;
   let lastBegun = Date.now() / 1_000;
+  let settled: SyncRequest["settled"]; // as the resource remembers it
   const rounds = await series(ROUNDS, async () => {
     for (let index = 0; index < CHANGED; index += 1) {
       const file = join(localPath, String((index * 977) % 100), String(index));
@@ -82,7 +83,9 @@ export async function measureSync(site: Site): Promise<Figure[]> {
     const theirs = (await timed(() => site.host("rsync", ...rsync, `${HOSTNAME}:theirs`))).seconds;
     const begun = Date.now() / 1_000;
     const signal = AbortSignal.timeout(600_000);
-    const ours = await bySsh((ssh) => ssh.sync(site.endpoint, { ...request, lastBegun }, signal));
+    const ours = await bySsh(async (ssh) => {
+      ({ settled } = await ssh.sync(site.endpoint, { ...request, lastBegun, settled }, signal));
+    });
     lastBegun = begun;
     return { ours, theirs };
   });

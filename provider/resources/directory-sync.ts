@@ -11,6 +11,7 @@ import { digestFolder, unreadableIn } from "../ssh/sync-digest";
 import { diagnosed } from "./diagnosed";
 import { isMachineGone, isMachineLeaving } from "./machine-gone";
 import type { InputFailure, ResourceHandler } from "./resource";
+import { rememberedSettled, rememberSettled } from "./settled-files";
 import { ignoredWay, isElsewhere } from "./target";
 import { endpointNow, endpointOf } from "./vm-connection";
 
@@ -49,11 +50,11 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
 
   async foresee(state, inputs, context) {
     if (await isMachineGone(inputs, context)) return undefined;
-    const request = requestOf(inputs, state?.syncedAt);
+    const request = await requestNow(state, inputs, context);
     return (await context.ssh.previewSync(await endpointOf(inputs, context), request, context.signal)).summary;
   },
 
-  create: (_id, inputs, context) => synchronise(inputs, undefined, context),
+  create: (_id, inputs, context) => synchronise(undefined, inputs, context),
 
   async read(_id, state: DirectorySyncState & Partial<DirectorySyncSpec>, context) {
     const saved = state as Saved;
@@ -66,15 +67,16 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
   needsUpdate: async (_id, { status }) => status !== "in step",
 
   async update(_id, state, inputs, context) {
-    if (isElsewhere(state, inputs)) return synchronise(inputs, undefined, context);
     const isDue = SYNC_ON_CHANGES.some((field) => !isDeepStrictEqual(state[field], inputs[field]));
-    return isDue || state.status !== "in step" ? synchronise(inputs, state.syncedAt, context) : outputsOf(state);
+    if (!isDue && state.status === "in step" && !isElsewhere(state, inputs)) return outputsOf(state);
+    return synchronise(state, inputs, context);
   },
 
   // Else the old one would take with it what the new one has brought to a folder within it.
   deleteFirst: (old, next) => old.removeOnDelete && isNested(old.remotePath, next.remotePath),
 
   async delete(_id, state, context) {
+    await rememberSettled(state, undefined, context);
     if (!state.removeOnDelete || (await isMachineLeaving(state, context))) return;
     try {
       await context.ssh.removeSynced(await endpointNow(state, context), requestOf(state), context.signal);
@@ -85,22 +87,36 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
 };
 
 async function synchronise(
+  state: Saved | undefined,
   inputs: DirectorySyncSpec,
-  lastBegun: number | undefined,
   context: Context,
 ): Promise<DirectorySyncState> {
   const { source, sourceHash, exclude, remotePath, download } = inputs;
   const { signal, say } = context;
   const endpoint = await endpointOf(inputs, context);
   const syncedAt = Math.floor(Date.now() / 1_000);
-  const work = () => context.ssh.sync(endpoint, requestOf(inputs, lastBegun), signal);
-  const { files, size } = await context.step(`Syncing ${download ?? remotePath}`, () =>
+  const request = await requestNow(state, inputs, context);
+  await rememberSettled(inputs, undefined, context); // one that fails half-way leaves what nobody knows
+  const work = () => context.ssh.sync(endpoint, request, signal);
+  const { files, size, settled } = await context.step(`Syncing ${download ?? remotePath}`, () =>
     diagnosed({ id: inputs.vmId, endpoint }, context, work),
   );
   // A source that has changed since the check is not what the state says of it: the next `up` shall look again.
   const isAsChecked = source === undefined || (await digestFolder(resolve(source), exclude)) === sourceHash;
   if (!isAsChecked) say("the source changed meanwhile; the next `pulumi up` syncs the rest");
+  await rememberSettled(inputs, settled, context);
   return { status: isAsChecked ? "in step" : "out of step", files, size, syncedAt };
+}
+
+/**
+ * A sync that is due. Times of change alone are believed by a refresh only: here somebody knows that something differs, or
+ * may. So all files of the same size are compared, but for those that are the very ones which were synced last.
+ */
+async function requestNow(state: Saved | undefined, inputs: DirectorySyncSpec, context: Context): Promise<SyncRequest> {
+  const isKnown = state?.status === "in step" && !isElsewhere(state, inputs);
+  const isAsked = !isDeepStrictEqual(state?.triggers, inputs.triggers); // a trigger may stand for anything
+  const settled = isKnown && !isAsked ? await rememberedSettled(inputs, context) : new Map<string, string>();
+  return { ...requestOf(inputs, isKnown ? state.syncedAt : undefined), settled };
 }
 
 /** What differs between the two folders now, in words. */

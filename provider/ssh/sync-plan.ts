@@ -1,5 +1,7 @@
-import type { Entry, Tree } from "./sync-tree";
+import type { Entry, Inode, Tree } from "./sync-tree";
 import { count, size } from "./sync-tree";
+
+const SECOND_NS = 1_000_000_000n;
 
 /** What makes one folder like another one. */
 export interface Plan {
@@ -29,19 +31,44 @@ export interface Contents {
   readonly same: ReadonlySet<string>;
 }
 
+/** What the files of a source were when they were synced, by path; see {@link settledFiles}. */
+export type Settled = ReadonlyMap<string, string>;
+
 /**
  * Files of the same size on both sides that only a look at their content can tell apart: those with another time of
- * change (a fresh clone of a repository has one for each file), and those with the same one that were changed so lately
- * that they may have been changed again within that second.
+ * change (a fresh clone of a repository has one for each file), those with the same one that were changed so lately that
+ * they may have been changed again within that second, and those that are not the ones that were synced: many tools set
+ * all times to the same one (`SOURCE_DATE_EPOCH`, npm's archives, `touch -r`).
  *
  * @param since Seconds since 1970 from which on a file's time of change says too little.
+ * @param settled What was synced last. `undefined`: times of change are believed, as rsync does.
  */
-export function doubtfulFiles(from: Tree, to: Tree, since: number): string[] {
+export function doubtfulFiles(from: Tree, to: Tree, since: number, settled: Settled | undefined): string[] {
+  const isAsSynced = (path: string, { inode }: Entry) =>
+    settled === undefined || (inode !== undefined && settled.get(path) === spell(inode));
   return [...from.entries].flatMap(([path, here]) => {
     const there = to.entries.get(path);
     if (here.kind !== "file" || there?.kind !== "file" || there.size !== here.size) return [];
-    return there.modified !== here.modified || here.modified >= since ? [path] : [];
+    return there.modified !== here.modified || here.modified >= since || !isAsSynced(path, here) ? [path] : [];
   });
+}
+
+/**
+ * What the files of this host are that a sync sends, for a later sync to know them by. Without those that were changed so
+ * lately that they may have been changed again without another time.
+ *
+ * @param begun When the sync began, in seconds since 1970.
+ */
+export function settledFiles({ entries }: Tree, begun: number): Settled {
+  const until = BigInt(Math.floor(begun)) * SECOND_NS;
+  const settled = new Map<string, string>();
+  for (const [path, { inode }] of entries)
+    if (inode !== undefined && inode.changed < until) settled.set(path, spell(inode));
+  return settled;
+}
+
+function spell({ id, changed }: Inode): string {
+  return `${id}:${String(changed)}`;
 }
 
 /**

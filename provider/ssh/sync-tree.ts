@@ -21,6 +21,16 @@ export interface Entry {
   readonly modified: number;
   /** Where a link points. */
   readonly target?: string | undefined;
+  /** Of a file of this host: what it is to the kernel, whatever its size and its time of change say. */
+  readonly inode?: Inode | undefined;
+}
+
+/** A file as the kernel has it. Whoever changes what is in it changes this too, and nobody can set it back. */
+export interface Inode {
+  /** Its device and number. */
+  readonly id: string;
+  /** When it was changed last in any way, in nanoseconds since 1970. */
+  readonly changed: bigint;
 }
 
 /** What is in a folder, by path within it. Nothing that is excluded, no devices, pipes and sockets. */
@@ -131,13 +141,14 @@ export function size(bytes: number): string {
 const SECOND_NS = 1_000_000_000n;
 
 /** What is seen of a file, as SFTP tells it: `mtime` is in whole seconds since 1970. */
-type Seen = Readonly<Record<"mode" | "size" | "mtime", number>>;
+type Seen = Readonly<Record<"mode" | "size" | "mtime", number>> & { readonly inode?: Inode };
 
 /** Looks at something on this host; a link is a link. Not by `mtimeMs`: a float of it may be the next second's. */
 function look(path: string): Seen {
-  const { mode, size, mtimeNs } = lstatSync(path, { bigint: true });
+  const { mode, size, mtimeNs, dev, ino, ctimeNs } = lstatSync(path, { bigint: true });
   const seconds = mtimeNs / SECOND_NS - (mtimeNs % SECOND_NS < 0n ? 1n : 0n);
-  return { mode: Number(mode), size: Number(size), mtime: Number(seconds) };
+  const inode = { id: `${String(dev)}:${String(ino)}`, changed: ctimeNs };
+  return { mode: Number(mode), size: Number(size), mtime: Number(seconds), inode };
 }
 
 function entryOf(stats: Seen, target?: string): Entry {
@@ -145,7 +156,7 @@ function entryOf(stats: Seen, target?: string): Entry {
   const { mtime: modified } = stats;
   if (kind === "link") return { kind, mode: 0, size: 0, modified: 0, target };
   if (kind === "folder") return { kind, mode: stats.mode & PERMISSIONS, size: 0, modified: 0 };
-  return { kind, mode: stats.mode & PERMISSIONS, size: stats.size, modified };
+  return { kind, mode: stats.mode & PERMISSIONS, size: stats.size, modified, inode: stats.inode };
 }
 
 const UNSEEN = "u"; // no letter of find's

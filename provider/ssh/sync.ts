@@ -6,7 +6,8 @@ import { onServer, persist, type Remote } from "./remote";
 import { hashOverSftp, remoteHashes } from "./remote-hash";
 import type { Sftp } from "./sftp";
 import { LOST, SftpError } from "./sftp-error";
-import { describe, doubtfulFiles, isEmpty, planRemoval, planSync, type Plan } from "./sync-plan";
+import { describe, doubtfulFiles, isEmpty, planRemoval, planSync, settledFiles } from "./sync-plan";
+import type { Plan, Settled } from "./sync-plan";
 import { localSide, remoteSide, type Side } from "./sync-sides";
 import { byRsync, bySftp, eachOf, removeDrafts, type Transfer } from "./sync-transfer";
 import { excluding, localTree, remoteTree, type Tree } from "./sync-tree";
@@ -31,6 +32,11 @@ export interface SyncRequest {
    * content, as they may have been changed again within the same second. @default a minute ago
    */
   readonly lastBegun?: number | undefined;
+  /**
+   * What the last sync has told of the files that it sent: any other of the same size is compared by its content, with an
+   * empty list each of them. @default times of change are believed, as rsync does
+   */
+  readonly settled?: Settled | undefined;
 }
 
 /** What a sync has done, or would do. */
@@ -43,6 +49,8 @@ export interface Synced {
   readonly files: number;
   /** Their bytes. */
   readonly size: number;
+  /** What the files of this host were that it sent; see {@link SyncRequest.settled}. */
+  readonly settled: Settled;
 }
 
 /** Starting rsync on both sides costs some 0.1 s, under emulation 0.5 s; in that time SFTP moves this. */
@@ -56,21 +64,17 @@ const RECENT_SECONDS = 60; // without a word on the last sync
 /** Makes one folder like the other. Only what differs travels. */
 export async function sync(remote: Remote, request: SyncRequest): Promise<Synced> {
   const drafts = new Set<string>();
+  const begun = now();
   try {
     let looking: Promise<Trees> | undefined = lookAtBoth(remote, request); // while SFTP starts there
     looking.catch(() => undefined); // heard below
     return await persist(remote, async (sftp) => {
       await removeDrafts(sftp, drafts);
-      const begun = looking;
+      const trees = await (looking ?? lookAtBoth(remote, request));
       looking = undefined; // a second session looks anew
-      const { plan, from, hasRsync } = await compare(
-        remote,
-        request,
-        await (begun ?? lookAtBoth(remote, request)),
-        sftp,
-      );
+      const { plan, from, hasRsync } = await compare(remote, request, trees, sftp);
       await apply(remote, sftp, request, plan, { from, hasRsync, drafts });
-      return outcome(plan, from);
+      return outcome(plan, from, begun);
     });
   } catch (error) {
     if (drafts.size > 0) await remote.cleanUp((sftp) => removeDrafts(sftp, drafts));
@@ -80,9 +84,10 @@ export async function sync(remote: Remote, request: SyncRequest): Promise<Synced
 
 /** What a sync would do. */
 export async function previewSync(remote: Remote, request: SyncRequest): Promise<Synced> {
+  const begun = now();
   try {
     const { plan, from } = await compare(remote, request, await lookAtBoth(remote, request));
-    return outcome(plan, from);
+    return outcome(plan, from, begun);
   } catch (error) {
     throw explain(error, remote, request);
   }
@@ -148,7 +153,7 @@ async function compare(
   { from, to, hasRsync }: Trees,
   sftp?: Sftp,
 ): Promise<Compared> {
-  const doubtful = doubtfulFiles(from, to, request.lastBegun ?? Date.now() / 1_000 - RECENT_SECONDS);
+  const doubtful = doubtfulFiles(from, to, request.lastBegun ?? now() - RECENT_SECONDS, request.settled);
   const sizes = new Map(doubtful.map((path) => [path, from.entries.get(path)?.size ?? 0]));
   const contents = { doubtful: new Set(doubtful), same: await sameFiles(remote, request, sizes, sftp) };
   return { plan: planSync(from, to, request.removes, contents), from, hasRsync };
@@ -256,12 +261,18 @@ function modeOf({ entries }: Tree, path: string): number {
   return entries.get(path)?.mode ?? 0o755;
 }
 
-function outcome(plan: Plan, { entries }: Tree): Synced {
-  const files = [...entries.values()].filter(({ kind }) => kind === "file");
+function outcome(plan: Plan, from: Tree, begun: number): Synced {
+  const files = [...from.entries.values()].filter(({ kind }) => kind === "file");
   return {
     ...{ summary: describe(plan), isChange: !isEmpty(plan), files: files.length },
     size: files.reduce((sum, { size }) => sum + size, 0),
+    settled: settledFiles(from, begun),
   };
+}
+
+/** Seconds since 1970. */
+function now(): number {
+  return Date.now() / 1_000;
 }
 
 /** Not an empty folder: a slip of the pen in a path would empty the other side. */

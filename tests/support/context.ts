@@ -15,7 +15,7 @@ export class TestContext {
   /** @param ssh The room. @param machineFile Where files of a machine's folder are. */
   constructor(
     private readonly ssh: Ssh,
-    private readonly machineFile: (id: string, name: string) => string = () => "",
+    private readonly machineFile: (id: string, name: string) => string = (id, name) => `/no/such/home/${id}/${name}`,
   ) {}
 
   /** For one call. */

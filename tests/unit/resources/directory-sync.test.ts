@@ -300,7 +300,7 @@ describe("when the resource goes", () => {
     });
     const { context } = fixture;
     let asked = 0;
-    const machines = { isAlive: () => Promise.resolve((asked += 1) === 1) } as never;
+    const machines = { file: () => "/no/such/file", isAlive: () => Promise.resolve((asked += 1) === 1) } as never;
     await directorySync.delete("id", dead, { ...context, machines });
   });
 });

@@ -86,7 +86,8 @@ describe.each(ways)("by %s", (_way, endpoint, by) => {
     const first = await sync({ direction });
     expect(first).toMatchObject({ isChange: true, files: 13, size: 51 });
     expect(picture(to)).toEqual(picture(from));
-    expect(await sync({ direction })).toEqual({ ...first, isChange: false, summary: "nothing to do" });
+    const { files, size } = first;
+    expect(await sync({ direction })).toMatchObject({ files, size, isChange: false, summary: "nothing to do" });
   });
 
   test("only what differs is touched", async () => {
