@@ -13,7 +13,11 @@ export function splice(socket: Socket, channel: Duplex, traffic: Traffic = noTra
     .on("error", ignore)
     .on("data", (chunk: Buffer) => (traffic.sent += chunk.length))
     .on("close", () => {
-      channel.destroy();
+      // It may have ended well, with up to 2 MiB that still wait for the window: those are not to be lost. Where that never
+      // opens the channel ends with its connection, or when the far side closes it.
+      const isToCome = socket.readableEnded && !channel.writableFinished;
+      if (isToCome) channel.end(() => channel.destroy());
+      else channel.destroy();
     });
   channel
     .on("error", ignore)
