@@ -1,9 +1,12 @@
-import type { Context } from "../context";
+import { stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Context, Rooms } from "../context";
 import { MayflyError } from "../errors";
+import { portProblem } from "../host/ports";
 import { portForwardSchema, type PortForwardSpec } from "../schema/port-forward";
 import type { Forward, Place, TunnelSite } from "../ssh/tunnels";
 import { isMachineGone } from "./machine-gone";
-import type { ResourceHandler } from "./resource";
+import type { CheckContext, InputFailure, ResourceHandler } from "./resource";
 import { ignoredWay, isOwnWay } from "./target";
 import { endpointOf, logsInOtherwise } from "./vm-connection";
 
@@ -27,6 +30,8 @@ export const portForward: ResourceHandler<typeof portForwardSchema, PortForwardS
   identityInputs: ["vmId"],
   deadlines: { create: 120, update: 120, read: 30, delete: 60 },
 
+  check: async (inputs, look) => (inputs.type === "remote" ? [] : checkListening(inputs, look)),
+
   create: (id, inputs, context) => open(id, inputs, 0, context),
 
   async read(id, state: PortForwardState & Partial<PortForwardSpec>, context) {
@@ -39,14 +44,20 @@ export const portForward: ResourceHandler<typeof portForwardSchema, PortForwardS
     if (await isMachineGone(state, context)) return false;
     if (state.vmId !== undefined && logsInOtherwise(state.connection, inputs.connection)) return true;
     if (await isUp(id, state, context)) return false;
-    context.say("its process is gone; it will be started again");
+    context.say("nobody listens at its place any more; it will be opened again");
     return true;
   },
 
   async update(id, state, inputs, context) {
     const [before, after] = [await folderOf(state, context), await folderOf(inputs, context)];
-    if (before !== after) await context.tunnels.close(before, id, context.signal); // or its port would be taken
-    return open(id, inputs, state.port, context);
+    if (before === after) return open(id, inputs, state.port, context);
+    await context.tunnels.close(before, id, context.signal); // or its port would be taken
+    try {
+      return await open(id, inputs, state.port, context);
+    } catch (error) {
+      await open(id, state, state.port, context).catch(() => undefined); // the former one, if its VM is still there
+      throw error;
+    }
   },
 
   async delete(id, state, context) {
@@ -60,16 +71,49 @@ async function open(
   preferredPort: number,
   context: Context,
 ): Promise<PortForwardState> {
-  const { owner, tunnels, signal } = context;
+  const { tunnels, signal } = context;
   if (await isMachineGone(inputs, context))
     throw new MayflyError("CONNECT_FAILED", `the VM ${inputs.vmId ?? ""} does not run`, {
       remedy: "bring it back: pulumi up",
     });
   const forward: Forward = {
-    ...{ id, owner: `${owner.project}/${owner.stack}/${owner.resource}`, type: inputs.type },
+    ...{ id, owner: ownerOf(context), type: inputs.type },
     ...endsOf(inputs),
   };
   return stateOf(await tunnels.open(await siteOf(inputs, context), forward, preferredPort, signal));
+}
+
+function ownerOf({ owner: { project, stack, resource } }: Pick<Context, "owner">): string {
+  return `${project}/${stack}/${resource}`;
+}
+
+/** What only a look at this host can tell of the end at which a forward listens here. */
+async function checkListening(inputs: PortForwardSpec, look: CheckContext): Promise<InputFailure[]> {
+  const { hostAddress, hostPort = 0, hostSocket } = inputs;
+  if (hostSocket !== undefined) {
+    const folder = dirname(hostSocket);
+    const seen = await stat(folder).catch(() => undefined);
+    if (seen?.isDirectory() === true) return [];
+    const remedy = `make one that only you can enter: mkdir -p -m 700 '${folder}'`;
+    return [
+      { property: "hostSocket", reason: `must be in a folder of this host; ${folder} does not exist; ${remedy}` },
+    ];
+  }
+  if (hostPort === 0) return [];
+  const problem = await portProblem({ hostAddress, host: hostPort, protocol: "tcp" }, look.signal);
+  if (problem === undefined || (await mayBeOurs(inputs, look))) return [];
+  const reason = `${hostAddress}:${String(hostPort)} ${problem}; choose another, or 0 for a free one`;
+  return [{ property: "hostPort", reason }];
+}
+
+/** Whether it may be this very forward that listens there: one that stays, or moves from another VM with its port. */
+async function mayBeOurs(inputs: PortForwardSpec, look: CheckContext): Promise<boolean> {
+  const isKnown = inputs.vmId !== undefined || typeof inputs.connection === "object"; // else it shows at `up`
+  const rooms = await look.openRooms();
+  const forwards = isKnown ? await rooms.tunnels.list(await folderOf(inputs, rooms)) : [];
+  const own = forwards.find(({ owner }) => owner === ownerOf(look));
+  if (own === undefined) return !look.isNew;
+  return own.type !== "remote" && "port" in own.host && own.host.port === inputs.hostPort;
 }
 
 function endsOf(inputs: PortForwardSpec): Pick<Forward, "host" | "guest"> {
@@ -85,7 +129,7 @@ async function isUp(id: string, state: Site, context: Context): Promise<boolean>
 }
 
 /** A tunnel to a VM is in the VM's own folder, and goes with it. */
-async function folderOf({ vmId, connection }: Site, { machines, tunnels }: Context): Promise<string> {
+async function folderOf({ vmId, connection }: Site, { machines, tunnels }: Rooms): Promise<string> {
   return vmId === undefined ? tunnels.folderFor(connection) : machines.file(vmId, "tunnel");
 }
 

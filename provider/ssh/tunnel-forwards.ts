@@ -21,6 +21,8 @@ const CLOSING_MS = 3_000;
 export interface ActiveForward {
   /** Where it listens. */
   readonly place: Place;
+  /** Whether it listens there; also while the guest is away, if it is to listen again as soon as that is back. */
+  readonly isListening: boolean;
   /** A new connection to the guest stands. */
   readonly onUp: (connection: SshConnection) => void;
   /** Ends it with all that goes through it. Takes seconds at most, whatever the guest does. */
@@ -39,13 +41,15 @@ export async function openLocal(forward: Forward, preferredPort: number, link: L
     else void carry(socket, link, guest, join);
   };
   const listener = await Listener.open(host, preferredPort, onConnection);
-  return { place: listener.place, onUp: ignore, close: () => listener.close() };
+  return { place: listener.place, isListening: true, onUp: ignore, close: () => listener.close() };
 }
 
 /** Lets the guest listen, and connects from this host. */
 export class RemoteForward implements ActiveForward {
   /** Where it listens. */
   place: Place;
+  /** Whether it does, as far as the guest has said. */
+  isListening = true;
   #isClosed = false;
 
   private constructor(
@@ -72,6 +76,7 @@ export class RemoteForward implements ActiveForward {
     if (prefers && (await forward.#tryListen(connection, { ...wanted, port: preferredPort }))) return forward;
     try {
       await forward.#listen(connection, wanted);
+      forward.isListening = true;
     } catch (error) {
       throw error instanceof NotStarted ? error : taken(wanted, error as Error);
     }
@@ -120,8 +125,10 @@ export class RemoteForward implements ActiveForward {
   async #tryListen(connection: SshConnection, place: Place): Promise<boolean> {
     try {
       await this.#listen(connection, place);
+      this.isListening = true;
       return true;
     } catch {
+      if (connection.isOpen) this.isListening = false; // else it says nothing of the guest that comes next
       return false;
     }
   }

@@ -2,6 +2,7 @@ import { watch, existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:net";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { MayflyError } from "../errors";
 import { writeFileAtomic } from "../host/files";
 import { identifySelf, isAlive } from "../host/process-identity";
@@ -10,7 +11,7 @@ import type { SshConnection } from "./connection";
 import { serve, type Answer, type Request } from "./tunnel-control";
 import { openLocal, RemoteForward, type ActiveForward } from "./tunnel-forwards";
 import { Link } from "./tunnel-link";
-import { listening, listeningAt, spell, type Forward, type TunnelRecord } from "./tunnel-spec";
+import { listening, listeningAt, spell, type Forward, type Place, type TunnelRecord } from "./tunnel-spec";
 
 /** Name of a tunnel's record within its folder. */
 export const RECORD = "tunnel.json";
@@ -64,11 +65,16 @@ export class Keeper {
     if (record.keeper !== undefined && isAlive(record.keeper)) return; // another one was quicker
     const keeper = new Keeper(folder, { ...record, keeper: identifySelf() });
     for (const forward of record.forwards) keeper.#kept.set(forward.id, { forward, active: undefined });
+    keeper.record = { ...keeper.record, waiting: keeper.#waiting };
     await writeFileAtomic(join(folder, RECORD), spellRecord(keeper.record));
     await keeper.#reopen();
     keeper.#watch();
     keeper.#control = await serve(folder, (request) =>
-      request.verb === "add" ? keeper.#arrive(request) : keeper.#inTurn(() => keeper.#handle(request)),
+      request.verb === "add"
+        ? keeper.#arrive(request)
+        : request.verb === "change"
+          ? keeper.#change(request)
+          : keeper.#inTurn(() => keeper.#handle(request)),
     );
   }
 
@@ -105,26 +111,47 @@ export class Keeper {
     }
   }
 
+  /** Goes on another way once that is known to lead there: others' forwards go by it, too. */
+  async #change(request: Extract<Request, { verb: "change" }>): Promise<Answer> {
+    await this.#link.tryWay(request.endpoint, request.privateKeyFile);
+    return this.#inTurn(() => this.#handle(request));
+  }
+
   async #add(forward: Forward, preferredPort: number, connection: SshConnection): Promise<Answer> {
     const former = [...this.#kept.values()].find(
       ({ forward: { id, owner } }) => id === forward.id || owner === forward.owner,
     );
-    let preferred = preferredPort;
-    if (former !== undefined) {
-      const place = listening(former.forward);
-      if (preferred === 0 && "port" in place) preferred = place.port;
-      this.#kept.delete(former.forward.id);
-      await former.active?.close();
-    }
-    try {
-      const active = await (forward.type === "remote"
+    const before = former === undefined ? undefined : listening(former.forward);
+    const preferred = preferredPort === 0 ? portOf(before) : preferredPort;
+    const open = () =>
+      forward.type === "remote"
         ? RemoteForward.open(forward, preferred, this.#link, this.#link.current ?? connection) // it may be a newer one
-        : openLocal(forward, preferred, this.#link));
+        : openLocal(forward, preferred, this.#link);
+    try {
+      const isApart = before === undefined || areApart(before, listening(forward), preferred);
+      const active = await (former === undefined || isApart ? open() : this.#replace(former, open));
+      if (former !== undefined) {
+        this.#kept.delete(former.forward.id);
+        if (isApart) await former.active?.close();
+      }
       this.#kept.set(forward.id, { forward: listeningAt(forward, active.place), active });
       this.#say(`${forward.type} forward at ${spell(active.place)}`);
       return { place: active.place };
     } finally {
       await this.#save();
+    }
+  }
+
+  /** Opens a forward where a former one is in the way; when that fails the former one is opened again. */
+  async #replace(former: Kept, open: () => Promise<ActiveForward>): Promise<ActiveForward> {
+    const { forward, active } = former;
+    await active?.close();
+    this.#kept.set(forward.id, { forward, active: undefined });
+    try {
+      return await open();
+    } catch (error) {
+      await this.#reopen();
+      throw error;
     }
   }
 
@@ -158,6 +185,12 @@ export class Keeper {
         this.#say((error as Error).message);
       }
     }
+    if (!isDeepStrictEqual(this.record.waiting, this.#waiting)) await this.#save();
+  }
+
+  /** Forwards that do not listen, though they are to. */
+  get #waiting(): readonly string[] {
+    return [...this.#kept].filter(([, { active }]) => active?.isListening !== true).map(([id]) => id);
   }
 
   #watch(): void {
@@ -188,7 +221,8 @@ export class Keeper {
   /** Writes what is kept; nothing where nothing may be written any more. */
   async #save(): Promise<void> {
     const file = join(this.folder, RECORD);
-    this.record = { ...this.record, forwards: [...this.#kept.values()].map(({ forward }) => forward) };
+    const forwards = [...this.#kept.values()].map(({ forward }) => forward);
+    this.record = { ...this.record, forwards, waiting: this.#waiting };
     if (existsSync(file)) await writeFileAtomic(file, spellRecord(this.record));
     if (this.#kept.size === 0 && this.#arriving.size === 0) await rm(file, { force: true });
   }
@@ -214,6 +248,17 @@ export class Keeper {
     this.#lastWord = text;
     process.stdout.write(`${new Date().toISOString()} ${text}\n`);
   }
+}
+
+function portOf(place: Place | undefined): number {
+  return place !== undefined && "port" in place ? place.port : 0;
+}
+
+/** Whether two can listen at the same time. @param preferred What port 0 stands for; 0: any that is free. */
+function areApart(one: Place, other: Place, preferred: number): boolean {
+  if ("socket" in one || "socket" in other)
+    return !("socket" in one && "socket" in other && one.socket === other.socket);
+  return one.port !== (other.port === 0 ? preferred : other.port);
 }
 
 function removed(forward: Forward): MayflyError {

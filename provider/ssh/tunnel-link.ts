@@ -114,6 +114,24 @@ export class Link {
     return connection.forward(place.address, place.port, signal);
   }
 
+  /**
+   * Logs in once by another address or key, apart from the connection that stands.
+   *
+   * @throws {MayflyError} Why that does not work: what goes by this link now would end with it. Not where nothing stands and
+   * time may mend it.
+   */
+  async tryWay(endpoint: Endpoint, privateKeyFile: string | undefined): Promise<void> {
+    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(this.times.patience)]);
+    const pool = new Pool();
+    try {
+      await pool.fresh(await targetOf(endpoint, privateKeyFile), signal);
+    } catch (error) {
+      if (isFinal(error) || this.#connection !== undefined) throw error;
+    } finally {
+      pool.close();
+    }
+  }
+
   /** Goes on with another address or key, at once where nothing stands. */
   change(endpoint: Endpoint, privateKeyFile: string | undefined): void {
     this.endpoint = endpoint;
@@ -147,7 +165,7 @@ export class Link {
     const isClosed = () => this.#closed.signal.aborted;
     while (!isClosed()) {
       try {
-        const target = await this.#target();
+        const target = await targetOf(this.endpoint, this.privateKeyFile);
         const connection = await this.#pool.fresh(target, this.#closed.signal);
         if (target.log !== undefined) this.#logs.connected(connection, target.log);
         this.#failure = undefined;
@@ -166,12 +184,6 @@ export class Link {
     }
   }
 
-  async #target(): Promise<Endpoint> {
-    const { endpoint, privateKeyFile } = this;
-    const newer = privateKeyFile === undefined ? undefined : await readFile(privateKeyFile, "utf8");
-    return { ...endpoint, privateKey: newer ?? endpoint.privateKey, dialErrorLimit: 1 };
-  }
-
   /** Hands a connection out until it ends. */
   async #useUp(connection: SshConnection): Promise<void> {
     connection.take(); // so that it is pinged, and keeps this process alive
@@ -188,6 +200,11 @@ export class Link {
     this.#waiting.clear();
     await ended;
   }
+}
+
+async function targetOf(endpoint: Endpoint, privateKeyFile: string | undefined): Promise<Endpoint> {
+  const newer = privateKeyFile === undefined ? undefined : await readFile(privateKeyFile, "utf8");
+  return { ...endpoint, privateKey: newer ?? endpoint.privateKey, dialErrorLimit: 1 };
 }
 
 /** Ends a connection, whatever TCP thinks: nothing but forwards runs on it, and they wait for a new one. */

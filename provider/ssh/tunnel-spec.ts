@@ -31,6 +31,8 @@ export interface TunnelRecord {
   readonly privateKeyFile?: string | undefined;
   /** With the ports that they got. */
   readonly forwards: readonly Forward[];
+  /** Ids of those that do not listen, though the keeper tries: somebody else has their place. @default none */
+  readonly waiting?: readonly string[] | undefined;
   /** The process that keeps it up, once it runs. */
   readonly keeper?: ProcessIdentity | undefined;
 }

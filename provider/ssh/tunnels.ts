@@ -61,10 +61,11 @@ export class Tunnels {
     return (await this.standing(folder)).some((one) => one.id === id);
   }
 
-  /** The forwards of a tunnel that stand: none does whose keeper has ended. */
+  /** The forwards of a tunnel that stand: none does whose keeper has ended, or whose place somebody else has. */
   async standing(folder: string): Promise<readonly Forward[]> {
     const record = await read(folder);
-    return record?.keeper !== undefined && isAlive(record.keeper) ? record.forwards : [];
+    if (record?.keeper === undefined || !isAlive(record.keeper)) return [];
+    return record.forwards.filter(({ id }) => record.waiting?.includes(id) !== true);
   }
 
   /** The forwards that a tunnel is to have, standing or not, with the ports that they have. */

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { until } from "../../../provider/host/until";
 import type { Context } from "../../../provider/context";
 import { difference } from "../../../provider/engine/diff";
@@ -90,11 +90,53 @@ test("a killed process shows in the preview, and the update brings the forward b
   const gone = async () => ((await tunnel.tunnels.has(folder, "web-1")) ? undefined : true);
   await until("it is dead", gone, wait());
   expect(await portForward.needsUpdate?.("web-1", saved, saved, context)).toBe(true);
-  expect(fixture.said).toEqual(["its process is gone; it will be started again"]);
+  expect(fixture.said).toEqual(["nobody listens at its place any more; it will be opened again"]);
   expect(await portForward.read?.("web-1", saved, context)).toBeUndefined();
   expect(await portForward.update("web-1", saved, saved, context)).toMatchObject({ port: saved.port });
   expect(await say({ address: saved.host, port: saved.port })).toBe("hello");
   await portForward.delete("web-1", saved, context);
+});
+
+test("a move that fails leaves the forward where it was", async () => {
+  const saved = await created({ vmId: "vm-1" });
+  const connection = { ...server.endpoint, privateKey: undefined, password: "wrong" };
+  const moving = portForward.update("web-1", saved, spec({ connection }), context);
+  expect(await failureOf(moving)).toMatchObject({ code: "CONNECT_FAILED" });
+  expect(await say({ address: saved.host, port: saved.port })).toBe("hello");
+  await portForward.delete("web-1", saved, context);
+});
+
+describe("the check", () => {
+  const look = (more: object = {}) => ({
+    ...{ ...LOOK, owner: context.owner, signal: context.signal, openRooms: () => Promise.resolve(context) },
+    ...more,
+  });
+  const failures = async (fields: Fields, more: object = {}) =>
+    ((await portForward.check?.(spec(fields), look(more))) ?? []).map(
+      ({ property, reason }) => `${property}: ${reason}`,
+    );
+
+  test("finds that a fixed port is taken, but by the forward itself", async () => {
+    const { port } = tunnel.echoPlace as { port: number };
+    const taken = [expect.stringMatching(`^hostPort: 127\\.0\\.0\\.1:${String(port)} is taken.*or 0 for a free one$`)];
+    expect(await failures({ vmId: "vm-1", hostPort: port })).toEqual(taken);
+    const saved = await created({ vmId: "vm-1" });
+    const old = { isNew: false };
+    expect(await failures({ vmId: "vm-1", hostPort: saved.port }, old)).toEqual([]);
+    expect(await failures({ vmId: "vm-1", hostPort: port }, old)).toEqual(taken);
+    expect(await failures({ vmId: "vm-2", hostPort: saved.port }, old)).toEqual([]); // it moves, and lets go first
+    expect(await failures({ vmId: "vm-1", type: "remote", hostPort: port })).toEqual([]); // that is where it leads to
+    await portForward.delete("web-1", saved, context);
+  });
+
+  test("finds that the folder of a socket is not there", async () => {
+    const hostSocket = join(tunnel.home, "nowhere", "x.sock");
+    expect(await failures({ hostSocket })).toEqual([
+      `hostSocket: must be in a folder of this host; ${join(tunnel.home, "nowhere")} does not exist; ` +
+        `make one that only you can enter: mkdir -p -m 700 '${join(tunnel.home, "nowhere")}'`,
+    ]);
+    expect(await failures({ hostSocket: join(tunnel.home, "x.sock") })).toEqual([]);
+  });
 });
 
 test("with its VM gone it is gone, and nothing is made in the VM's place", async () => {
