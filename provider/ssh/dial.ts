@@ -39,10 +39,22 @@ export interface DialOptions {
   readonly signal: AbortSignal;
   /** Goes on when the server refuses the login: of a machine that still boots (pam_nologin). @default false */
   readonly retryRefused?: boolean | undefined;
+  /** Those who wait for it, each with a patience of its own. @default the hop's own limits hold */
+  readonly waiting?: Waiting | undefined;
 }
 
-const ATTEMPTS = 10; // as remote.Command
-const ATTEMPT_SECONDS = 15; // as remote.Command
+/** Says how patient those are who wait for a connection. */
+export interface Waiting {
+  /** An attempt begins. @returns How many seconds it may take; 0 for no limit. */
+  readonly begin: () => number;
+  /** It has failed, and time may mend that. */
+  readonly failed: (error: Error) => void;
+}
+
+/** Attempts before one gives up, as remote.Command. */
+export const ATTEMPTS = 10;
+/** Seconds that an attempt may take, as remote.Command. */
+export const ATTEMPT_SECONDS = 15;
 const FIRST_PAUSE_MS = 100; // a refused dial costs the other side nothing, and most machines are nearly up
 const LONGEST_PAUSE_MS = 3_000;
 
@@ -53,15 +65,17 @@ const LONGEST_PAUSE_MS = 3_000;
  * @throws {MayflyError} `CONNECT_FAILED`, `HOST_KEY_MISMATCH`, `BAD_KEY`; the signal's reason when that fired.
  */
 export async function dial(hop: Hop, options: DialOptions): Promise<Dialled> {
-  const { signal, retryRefused = false } = options;
+  const { signal, retryRefused = false, waiting } = options;
   const begun = performance.now();
   let pause = FIRST_PAUSE_MS;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await attemptOnce(hop, options);
+      return await attemptOnce(waiting === undefined ? hop : { ...hop, perDialTimeout: waiting.begin() }, options);
     } catch (error) {
       signal.throwIfAborted();
-      refuseFurther(hop, error, attempt, begun, retryRefused);
+      refuseFurther(waiting === undefined ? hop : { ...hop, dialErrorLimit: -1 }, error, attempt, begun, retryRefused);
+      waiting?.failed(error as Error);
+      signal.throwIfAborted(); // nobody may wait any more
     }
     await sleep(pause * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
     signal.throwIfAborted();

@@ -2,9 +2,10 @@ import { MayflyError } from "../errors";
 import { abortable } from "../host/abortable";
 import { NotStarted } from "./channel";
 import { SshConnection } from "./connection";
-import { dial, openSocket, type Carrier } from "./dial";
+import { dial, openSocket, type Carrier, type DialOptions, type Waiting } from "./dial";
 import { FinalDialError, unreachable } from "./dial-error";
 import { identify, identifyServer, nameOf, type Endpoint, type Hop } from "./endpoint";
+import { Patience } from "./patience";
 
 /**
  * When all sessions of a server are taken and none has become free for this long, another connection is opened. Under
@@ -16,7 +17,12 @@ const MOST_CONNECTIONS = 16; // 128 commands at a time on one server
 interface Waiter {
   readonly serve: (connection: SshConnection) => void;
   readonly fail: (error: Error) => void;
+  /** Attempts and their times are the waiter's own; others may wait with less, or more. */
+  readonly patience: Patience;
 }
+
+/** A way to a server, and how to dial there. */
+type Dialling = { readonly endpoint: Endpoint } & Pick<DialOptions, "signal" | "retryRefused" | "waiting">;
 
 /** All connections to one server as one user. */
 interface Target {
@@ -25,6 +31,8 @@ interface Target {
   readonly waiters: Set<Waiter>;
   /** Ends the dialling that is under way; there is never more than one, for the sake of sshd's MaxStartups. */
   dialling: AbortController | undefined;
+  /** What its present attempt may take, in seconds; 0 for no limit, `undefined` where there is none. */
+  attemptSeconds: number | undefined;
   stalled: NodeJS.Timeout | undefined;
   /** Forgotten while a connection to it was under way. */
   isEnded: boolean;
@@ -47,13 +55,12 @@ export class Pool {
       free.take();
       return free;
     }
-    return this.#wait(target, signal);
+    return this.#wait(target, endpoint, signal);
   }
 
   /** A new connection, which then stays for others. No session is taken. */
   async fresh(endpoint: Endpoint, signal: AbortSignal, retryRefused = false): Promise<SshConnection> {
-    const target = this.#target(endpoint);
-    return this.#add(target, signal, retryRefused);
+    return this.#add(this.#target(endpoint), { endpoint, signal, retryRefused });
   }
 
   /** Ends all connections to a server: it is gone. */
@@ -76,6 +83,7 @@ export class Pool {
       connections: new Set(),
       waiters: new Set(),
       dialling: undefined,
+      attemptSeconds: undefined,
       stalled: undefined,
       isEnded: false,
     };
@@ -83,17 +91,24 @@ export class Pool {
     return target;
   }
 
-  async #wait(target: Target, signal: AbortSignal): Promise<SshConnection> {
+  async #wait(target: Target, hop: Hop, signal: AbortSignal): Promise<SshConnection> {
     let waiter: Waiter | undefined;
     const leave = () => {
       if (waiter !== undefined) target.waiters.delete(waiter); // at once: a place that it got now would be lost
+      waiter?.patience[Symbol.dispose]();
       if (target.waiters.size === 0) target.dialling?.abort(new Error("nobody waits for it any more"));
     };
     signal.addEventListener("abort", leave, { once: true });
     try {
       return await abortable<SshConnection>(signal, (serve, fail) => {
-        waiter = { serve, fail };
+        const patience = new Patience(hop, (error) => {
+          if (target.connections.size > 0) return; // there is somebody to wait for
+          fail(error);
+          leave();
+        });
+        waiter = { serve, fail, patience };
         target.waiters.add(waiter);
+        if (target.attemptSeconds !== undefined) patience.begin(target.attemptSeconds);
         this.#settle(target);
       });
     } finally {
@@ -136,24 +151,36 @@ export class Pool {
     if (target.dialling !== undefined) return;
     const controller = new AbortController();
     target.dialling = controller;
+    const waiting: Waiting = {
+      begin: () => {
+        const seconds = Patience.longest([...target.waiters].map(({ patience }) => patience));
+        for (const { patience } of target.waiters) patience.begin(seconds);
+        target.attemptSeconds = seconds;
+        return seconds;
+      },
+      failed: (error) => {
+        target.attemptSeconds = undefined;
+        for (const { patience } of [...target.waiters]) patience.failed(error);
+      },
+    };
     try {
-      await this.#add(target, controller.signal);
+      await this.#add(target, { endpoint: target.endpoint, signal: controller.signal, waiting });
     } catch (error) {
       const isInVain = !controller.signal.aborted && target.connections.size === 0;
       if (isInVain) failAll(target, error as Error);
     } finally {
       target.dialling = undefined;
+      target.attemptSeconds = undefined;
     }
     this.#settle(target);
   }
 
-  async #add(target: Target, signal: AbortSignal, retryRefused = false): Promise<SshConnection> {
-    const { endpoint } = target;
+  async #add(target: Target, { endpoint, ...options }: Dialling): Promise<SshConnection> {
     const open = async (attempt: AbortSignal) =>
       endpoint.proxy === undefined
         ? openSocket(endpoint, attempt)
         : this.#openThrough(endpoint.proxy, endpoint, attempt);
-    const dialled = await dial(endpoint, { open, signal, retryRefused });
+    const dialled = await dial(endpoint, { open, ...options });
     const connection = new SshConnection(dialled, () => {
       this.#settle(target);
     });
