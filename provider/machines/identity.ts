@@ -59,6 +59,8 @@ KbdInteractiveAuthentication no
 UseDNS no
 MaxSessions 64
 MaxStartups 100:30:200
+# A remote forward listens where it says, and not at the loopback instead, in silence.
+GatewayPorts clientspecified
 `;
 
 /** The identity disk: a tar that the initramfs unpacks over the image's files. */

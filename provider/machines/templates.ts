@@ -29,7 +29,7 @@ export interface Template {
 export type Shape = Readonly<Record<string, unknown>>;
 
 /** Raise it when devices, their order, what is on its scratch disk, or what is done before the save change. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** The shape of a machine: what the kernel has seen when the template is saved. Mounts and ports come afterwards. */
 export function shapeOf(

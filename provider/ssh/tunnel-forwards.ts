@@ -6,6 +6,7 @@ import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
 import { NotStarted } from "./channel";
 import type { SshConnection } from "./connection";
+import { isLoopback, isOnLoopbackOnly } from "./loopback-only";
 import { greet, REPLIES } from "./socks";
 import { splice } from "./splice";
 import { noTraffic, type Traffic } from "./traffic";
@@ -62,7 +63,7 @@ export class RemoteForward implements ActiveForward {
   /**
    * Has the guest listen, over a connection that stands.
    *
-   * @throws {MayflyError} `PORT_TAKEN`. {@link NotStarted} When the guest does not answer.
+   * @throws {MayflyError} `PORT_TAKEN`; `BAD_INPUT` where its SSH server may listen at its loopback only. {@link NotStarted} When the guest does not answer.
    */
   static async open(
     asked: Forward,
@@ -78,7 +79,7 @@ export class RemoteForward implements ActiveForward {
       await forward.#listen(connection, wanted);
       forward.isListening = true;
     } catch (error) {
-      throw error instanceof NotStarted ? error : taken(wanted, error as Error);
+      throw error instanceof NotStarted || error instanceof MayflyError ? error : taken(wanted, error as Error);
     }
     return forward;
   }
@@ -142,6 +143,10 @@ export class RemoteForward implements ActiveForward {
       this.place = place;
     } else {
       const port = await connection.listen(place.address, place.port, onConnection);
+      if (!isLoopback(place.address) && (await isOnLoopbackOnly(connection, port))) {
+        await connection.unlisten(place.address, port).catch(ignore);
+        throw onLoopbackOnly({ address: place.address, port });
+      }
       this.place = { address: place.address, port };
     }
   }
@@ -203,6 +208,13 @@ async function removeSocket(connection: SshConnection, path: string): Promise<vo
   const channel = await connection.start(`exec /bin/sh -c 'test ! -S "$0" || exec rm -f -- "$0"' ${quote(path)}`);
   channel.resume().end();
   await once(channel, "close");
+}
+
+function onLoopbackOnly(place: Place): MayflyError {
+  return new MayflyError("BAD_INPUT", `the VM's SSH server may listen at 127.0.0.1 only, not at ${spell(place)}`, {
+    evidence: "it granted the address, and listened at its loopback: its GatewayPorts is no",
+    remedy: "set `GatewayPorts clientspecified` in its sshd_config and reload it, or take guestAddress 127.0.0.1",
+  });
 }
 
 function taken(place: Place, cause: Error): MayflyError {

@@ -90,6 +90,27 @@ describe.each<["local" | "remote", string]>([
   });
 });
 
+describe("a remote forward for all who reach the guest", () => {
+  const everywhere = { address: "0.0.0.0", port: 0 };
+
+  test("is refused by a server that would listen at its loopback instead, in silence", async () => {
+    const error = await failureOf(tunnel.open(tunnel.remote({ guest: everywhere })));
+    expect(error).toMatchObject({
+      code: "BAD_INPUT",
+      message: expect.stringMatching(/may listen at 127\.0\.0\.1 only, not at 0\.0\.0\.0:[^]*GatewayPorts clientspec/),
+    });
+    expect(tunnel.record).toBeUndefined();
+  });
+
+  test("listens where it says, with a server that may", async () => {
+    await using open = await Sshd.start({ config: ["GatewayPorts clientspecified"] });
+    tunnel.site = { ...tunnel.site, endpoint: open.endpoint };
+    const place = await tunnel.open(tunnel.remote({ guest: everywhere }));
+    expect(await say({ address: "127.0.0.2", port: portOf(place) })).toBe("hello");
+    await tunnel.close("api-1");
+  });
+});
+
 describe("another way to the same host", () => {
   const broken = () => ({ ...server.endpoint, privateKey: undefined, password: "wrong" });
 
