@@ -102,24 +102,39 @@ export async function download(remote: Remote, { remotePath, localPath, mode }: 
       if (seen.size > LONG_BYTES && sure === 0) hashing = remoteHash(remote, path, seen.size);
       hashing?.catch(() => undefined); // heard below
       const file = await sftp.open(path, "r");
-      await file.drain(local, seen.size, sure, (upTo) => {
-        sure = upTo;
-      });
+      if (seen.size === 0) await fetchToEnd(file, local);
+      else
+        await file.drain(local, seen.size, sure, (upTo) => {
+          sure = upTo;
+        });
       await file.close();
       return seen;
     });
     const theirs = await hashing?.catch(() => undefined); // a broken connection has broken that too
-    const [hashes, again] = await Promise.all([hashesOfFile(local), theirs ?? remoteHash(remote, path, stats.size)]);
-    if (!(await isHashIn(again, hashes))) throw changed(`${remote.name}:${remotePath}`);
+    const { size } = await local.stat();
+    const isMadeUp = stats.size === 0 && size > 0; // anew for each reader, so that there is nothing to compare
+    const again = isMadeUp ? undefined : (theirs ?? remoteHash(remote, path, stats.size));
+    const [hashes, hash] = await Promise.all([hashesOfFile(local), again]);
+    if (hash !== undefined && !(await isHashIn(hash, hashes))) throw changed(`${remote.name}:${remotePath}`);
     await local.sync();
     await local.chmod(mode ?? stats.mode & PERMISSIONS);
     await rename(draft, localPath);
-    return { sha256: hashes.sha256, size: stats.size };
+    return { sha256: hashes.sha256, size };
   } catch (error) {
     await rm(draft, { force: true });
     throw explain(error, remote, remotePath);
   } finally {
     await local.close();
+  }
+}
+
+/** Fetches a file to its end: the kernel says 0 of the size of those that it makes up while they are read (/proc, /sys). */
+async function fetchToEnd(file: RemoteFile, local: FileHandle): Promise<void> {
+  await local.truncate();
+  let position = 0;
+  for await (const chunk of file.content()) {
+    await local.write(chunk, 0, chunk.length, position);
+    position += chunk.length;
   }
 }
 
@@ -150,21 +165,26 @@ interface Source {
 }
 
 async function openSource(source: string | Uint8Array): Promise<Source> {
-  if (typeof source !== "string") {
-    const bytes = Buffer.from(source);
-    const read: ReadAt = (buffer, length, position) =>
-      Promise.resolve(bytes.copy(buffer, 0, position, position + length));
-    const hashes = () => hashesOfBytes(bytes);
-    return { size: bytes.length, mode: 0o644, read, hashes, close: () => Promise.resolve() };
-  }
+  if (typeof source !== "string") return ofBytes(Buffer.from(source), 0o644);
   const file = await openLocal(source);
   const { size, mode } = await file.stat();
+  if (size === 0) {
+    await using read = file; // it may be one of those that the kernel makes up while they are read (/proc)
+    return ofBytes(await read.readFile(), mode & PERMISSIONS);
+  }
   return {
     ...{ size, mode: mode & PERMISSIONS },
     read: async (buffer, length, position) => (await file.read(buffer, 0, length, position)).bytesRead,
     hashes: () => hashesOfFile(file),
     close: () => file.close(),
   };
+}
+
+function ofBytes(bytes: Buffer, mode: number): Source {
+  const read: ReadAt = (buffer, length, position) =>
+    Promise.resolve(bytes.copy(buffer, 0, position, position + length));
+  const hashes = () => hashesOfBytes(bytes);
+  return { size: bytes.length, mode, read, hashes, close: () => Promise.resolve() };
 }
 
 async function openLocal(path: string): Promise<FileHandle> {

@@ -56,8 +56,9 @@ async function hashOf(file: FileHandle): Promise<string> {
 
 async function contentOf(file: FileHandle): Promise<AsyncIterable<Buffer>> {
   const { size } = await file.stat();
-  if (size === 0) return Readable.from([]);
-  return createReadStream("", { fd: file, start: 0, end: size - 1, autoClose: false });
+  // The kernel says 0 of files that it makes up while they are read (/proc): these go on to their end.
+  const end = size === 0 ? Number.POSITIVE_INFINITY : size - 1;
+  return createReadStream("", { fd: file, start: 0, end, autoClose: false });
 }
 
 /** SHA-256 of a file, in hex; `undefined` when there is no file that can be read. */
