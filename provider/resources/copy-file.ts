@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
@@ -30,7 +30,10 @@ export const copyFile: ResourceHandler<typeof copyFileSchema, CopyFileState> = {
   identityInputs: ["vmId"],
   deadlines: { check: 7_200, create: 7_200, update: 7_200, read: 7_200, delete: 120 }, // a disk image takes its time
 
-  check: async ({ source }) => (source === undefined ? [] : checkSource(resolve(source))),
+  check: async ({ source, download }) => [
+    ...(source === undefined ? [] : await checkSource(resolve(source))),
+    ...(download === undefined ? [] : await checkDownload(resolve(download))),
+  ],
 
   async derive({ source }, { say }) {
     if (typeof source !== "string" || source === "") return {};
@@ -93,8 +96,29 @@ function placeOf({ download, remotePath }: CopyFileSpec): string {
 
 async function checkSource(path: string): Promise<InputFailure[]> {
   const seen = await stat(path).catch(() => undefined);
-  if (seen?.isFile() === true) return [];
+  if (seen?.isFile() === true) {
+    const unreadable = await reasonNotToOpen(path); // access(2) does not see all reasons
+    if (unreadable === undefined) return [];
+    return [{ property: "source", reason: `can't be read: ${unreadable}; look at its rights: ls -l ${path}` }];
+  }
   const isFolder = seen?.isDirectory() === true;
   const found = isFolder ? "is a directory: for those there is DirectorySync" : "does not exist";
   return [{ property: "source", reason: `must be a file on this host; ${path} ${found}` }];
+}
+
+async function reasonNotToOpen(path: string): Promise<string | undefined> {
+  try {
+    await (await open(path, "r")).close();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+async function checkDownload(path: string): Promise<InputFailure[]> {
+  const seen = await stat(path).catch(() => undefined);
+  if (seen?.isDirectory() !== true) return [];
+  return [
+    { property: "download", reason: `must be a file on this host; ${path} is a directory: name the file within it` },
+  ];
 }

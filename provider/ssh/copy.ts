@@ -1,11 +1,14 @@
-import { open, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import type { Stats } from "ssh2";
 import { MayflyError } from "../errors";
 import { makeFolders } from "../host/files";
 import { quote } from "../host/shell";
+import { tamed } from "../host/umask";
 import { ArrivingHash } from "./arriving-hash";
 import { draftName, draftOf, openAgain, replaced } from "./draft";
+import { explainFiles } from "./file-trouble";
+import { isSparse } from "./holes";
 import { hashesOfBytes, hashesOfFile, isHashIn, type Hashes } from "./local-files";
 import { onServer, persist, type Remote } from "./remote";
 import { remoteHash, remoteSha256 } from "./remote-hash";
@@ -32,7 +35,7 @@ export interface Download {
   readonly remotePath: string;
   /** Path on this host. Folders above it that are missing are made. */
   readonly localPath: string;
-  /** Permission bits. @default those of the remote file */
+  /** Permission bits. @default those of the remote file, but for special ones and what the umask takes away */
   readonly mode?: number | undefined;
 }
 
@@ -50,7 +53,9 @@ const LONG_BYTES = 16_777_216; // a second or two under emulation
 /** See `Ssh.upload`. */
 export async function upload(remote: Remote, request: Upload): Promise<Copied> {
   const path = onServer(posix.normalize(request.remotePath));
-  const source = await openSource(request.source);
+  const source = await openSource(request.source).catch((error: unknown) => {
+    throw explainFiles(error, `${String(request.source)} can't be read`);
+  });
   const draft = draftOf(path);
   const hash = new ArrivingHash(remote, draft);
   const made = new Set<string>(); // by whichever session
@@ -60,10 +65,11 @@ export async function upload(remote: Remote, request: Upload): Promise<Copied> {
     isBegun = true;
     await makePlace(sftp, path, made);
     const file = await openDraft(sftp, draft, sure, source.size);
-    await file.fill(source.read, source.size, sure, (upTo) => {
+    const onDone = (upTo: number) => {
       sure = upTo;
-      hash.arrived(sure);
-    });
+      if (!source.isSparse) hash.arrived(sure); // else its end may not be written yet
+    };
+    await file.fill(source.read, source.size, sure, onDone, source.isSparse);
     // All on its way at once: a server does in order what concerns one handle.
     const [, stats] = await Promise.all([file.sync(), file.stat(), file.close()]);
     return stats;
@@ -89,8 +95,7 @@ export async function upload(remote: Remote, request: Upload): Promise<Copied> {
 export async function download(remote: Remote, { remotePath, localPath, mode }: Download): Promise<Copied> {
   const path = onServer(posix.normalize(remotePath));
   const draft = join(dirname(localPath), draftName());
-  await makeFolders(dirname(localPath));
-  const local = await open(draft, "wx+", 0o600);
+  const local = await openLocalDraft(localPath, draft);
   let sure = 0;
   try {
     let hashing: Promise<string> | undefined;
@@ -117,7 +122,7 @@ export async function download(remote: Remote, { remotePath, localPath, mode }: 
     const [hashes, hash] = await Promise.all([hashesOfFile(local), again]);
     if (hash !== undefined && !(await isHashIn(hash, hashes))) throw changed(`${remote.name}:${remotePath}`);
     await local.sync();
-    await local.chmod(mode ?? stats.mode & PERMISSIONS);
+    await local.chmod(mode ?? tamed(stats.mode));
     await rename(draft, localPath);
     return { sha256: hashes.sha256, size };
   } catch (error) {
@@ -125,6 +130,21 @@ export async function download(remote: Remote, { remotePath, localPath, mode }: 
     throw explain(error, remote, remotePath);
   } finally {
     await local.close();
+  }
+}
+
+/** Opens the file that is to become another one, before anything travels that would have no place. */
+async function openLocalDraft(place: string, draft: string): Promise<FileHandle> {
+  const seen = await stat(place).catch(() => undefined);
+  if (seen?.isDirectory() === true)
+    throw new MayflyError("COPY_FAILED", `${place} on this host is a folder`, {
+      remedy: "name the file within it; for a whole folder there is DirectorySync",
+    });
+  try {
+    await makeFolders(dirname(place));
+    return await open(draft, "wx+", 0o600);
+  } catch (error) {
+    throw explainFiles(error, `no file can be made at ${place} on this host`);
   }
 }
 
@@ -159,6 +179,7 @@ export async function removeFile(remote: Remote, remotePath: string): Promise<vo
 interface Source {
   readonly size: number;
   readonly mode: number;
+  readonly isSparse: boolean;
   readonly read: ReadAt;
   readonly hashes: () => Promise<Hashes>;
   readonly close: () => Promise<void>;
@@ -167,13 +188,14 @@ interface Source {
 async function openSource(source: string | Uint8Array): Promise<Source> {
   if (typeof source !== "string") return ofBytes(Buffer.from(source), 0o644);
   const file = await openLocal(source);
-  const { size, mode } = await file.stat();
+  const stats = await file.stat();
+  const { size, mode } = stats;
   if (size === 0) {
     await using read = file; // it may be one of those that the kernel makes up while they are read (/proc)
     return ofBytes(await read.readFile(), mode & PERMISSIONS);
   }
   return {
-    ...{ size, mode: mode & PERMISSIONS },
+    ...{ size, mode: mode & PERMISSIONS, isSparse: isSparse(stats) },
     read: async (buffer, length, position) => (await file.read(buffer, 0, length, position)).bytesRead,
     hashes: () => hashesOfFile(file),
     close: () => file.close(),
@@ -184,7 +206,7 @@ function ofBytes(bytes: Buffer, mode: number): Source {
   const read: ReadAt = (buffer, length, position) =>
     Promise.resolve(bytes.copy(buffer, 0, position, position + length));
   const hashes = () => hashesOfBytes(bytes);
-  return { size: bytes.length, mode, read, hashes, close: () => Promise.resolve() };
+  return { size: bytes.length, mode, isSparse: false, read, hashes, close: () => Promise.resolve() };
 }
 
 async function openLocal(path: string): Promise<FileHandle> {
@@ -298,18 +320,11 @@ function changed(what: string): MayflyError {
 }
 
 function explain(error: unknown, { name }: Remote, path: string): unknown {
-  if (!(error instanceof SftpError)) return error;
-  if (error.status === NO_SUCH_FILE)
+  if (error instanceof SftpError && error.status === NO_SUCH_FILE)
     return new MayflyError("NOT_FOUND", `there is no file ${path} on ${name}`, {
       evidence: error.message,
       cause: error,
       remedy: "check the path; what a command makes there, the copy has to depend on: { dependsOn: [command] }",
     });
-  return new MayflyError("COPY_FAILED", `copying ${path} (${name}) failed`, {
-    evidence: error.message,
-    cause: error,
-    remedy: /denied/i.test(error.message)
-      ? "log in as a user who may write there, such as root"
-      : "see whether the disk there is full or read-only: df -h; mount",
-  });
+  return explainFiles(error, `copying ${path} (${name}) failed`);
 }

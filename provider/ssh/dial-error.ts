@@ -44,8 +44,8 @@ export class Unreachable extends MayflyError {}
 export function unreachable(hop: Hop, attempts: number, seconds: number, last: Error): Unreachable {
   const times = attempts === 1 ? "1 attempt" : `${String(attempts)} attempts`;
   return new Unreachable("CONNECT_FAILED", `cannot connect to ${nameOf(hop)}`, {
-    evidence: `${times} in ${seconds.toFixed(1)} s; the last one: ${last.message}`,
-    remedy: remedyFor(last, hop),
+    evidence: `${times} in ${seconds.toFixed(1)} s; the last one: ${reasonOf(last)}`,
+    remedy: remedyFor(reasonOf(last), hop),
     cause: last,
   });
 }
@@ -58,7 +58,13 @@ export function connectionLost(hop: Hop, reason: string): MayflyError {
   });
 }
 
-function remedyFor({ message }: Error, { host, port = 22 }: Hop): string {
+/** A name with several addresses fails at each, and says nothing of its own. */
+function reasonOf(error: Error): string {
+  if (!(error instanceof AggregateError)) return error.message;
+  return error.errors.map((one) => (one as Error).message).join("; ");
+}
+
+function remedyFor(message: string, { host, port = 22 }: Hop): string {
   if (message.includes("ECONNREFUSED"))
     return `nothing listens there: is the machine up, and ${String(port)} the port of its sshd?`;
   if (/ENOTFOUND|EAI_AGAIN/.test(message)) return `check the name: getent hosts ${host}`;

@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import type { InputAttributes, Stats } from "ssh2";
+import { withoutHoles } from "./holes";
 import { LOST, SftpError } from "./sftp-error";
 
 /** The most that OpenSSH's server takes in a request. ssh2 asks servers how much they take, and splits what is more. */
@@ -53,21 +54,32 @@ export class RemoteFile {
    * Writes what a reader gives from a place on, many chunks at a time.
    *
    * @param onDone Told up to where everything has certainly arrived.
+   * @param isSparse Leaves out long runs of zeros: for a file that has holes, into a new one.
    */
-  async fill(local: ReadAt, size: number, from: number, onDone: (upTo: number) => void): Promise<void> {
+  async fill(
+    local: ReadAt,
+    size: number,
+    from: number,
+    onDone: (upTo: number) => void,
+    isSparse = false,
+  ): Promise<void> {
     await inChunks(size, from, onDone, async (buffer, position, length) => {
       const read = await local(buffer, length, position);
-      if (read > 0) await this.calls.write(buffer, read, position);
+      if (read === 0) return;
+      if (!isSparse) return this.calls.write(buffer, read, position);
+      for (const { at, part } of withoutHoles(buffer.subarray(0, read), position + read === size))
+        await this.calls.write(part, part.length, position + at);
     });
   }
 
-  /** Reads from a place on into a local file, many chunks at a time. */
+  /** Reads from a place on into a local file that is new, many chunks at a time; long runs of zeros become holes. */
   async drain(local: FileHandle, size: number, from: number, onDone: (upTo: number) => void): Promise<void> {
     await inChunks(size, from, onDone, async (buffer, position, length) => {
       for (let done = 0; done < length;) {
         const read = await this.calls.read(buffer, length - done, position + done);
         if (read === 0) return; // it became shorter
-        await local.write(buffer, 0, read, position + done);
+        for (const { at, part } of withoutHoles(buffer.subarray(0, read), position + done + read === size))
+          await local.write(part, 0, part.length, position + done + at);
         done += read;
       }
     });

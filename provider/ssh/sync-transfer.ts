@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { MayflyError } from "../errors";
 import { run } from "../host/run";
 import { draftName, draftOf } from "./draft";
+import { isSparse } from "./holes";
 import { onServer, type Remote } from "./remote";
 import { splice } from "./splice";
 import type { Sftp } from "./sftp";
@@ -63,13 +64,13 @@ async function sendFile(sftp: Sftp, { localPath, remotePath, from, drafts }: Tra
   const place = `${onServer(remotePath)}/${path}`;
   const draft = draftOf(place);
   await using local = await open(join(localPath, path), "r");
-  const { size } = await local.stat();
+  const stats = await local.stat();
   drafts.add(draft);
   try {
     const file = await sftp.open(draft, "wx");
     const read = async (buffer: Buffer, length: number, position: number) =>
       (await local.read(buffer, 0, length, position)).bytesRead;
-    await file.fill(read, size, 0, () => undefined);
+    await file.fill(read, stats.size, 0, () => undefined, isSparse(stats));
     // One journey: a server does what concerns one file in the order in which it is asked (the SFTP draft, section 4.1).
     await Promise.all([file.set({ mode, atime: modified, mtime: modified }), file.close()]);
     await sftp.replace(draft, place);
@@ -111,7 +112,7 @@ const NOT_UNDERSTOOD = /with exit code (?:2|12|14)\b/;
  * @returns `false` when there is no rsync here or there, or none that can talk; then nothing is certain to have moved.
  */
 export async function byRsync(remote: Remote, transfer: Transfer): Promise<boolean> {
-  const { direction, localPath, remotePath, files } = transfer;
+  const { direction, localPath, remotePath, from, files } = transfer;
   const folder = await mkdtemp(join(tmpdir(), "mayfly-"));
   const socket = join(folder, "s");
   const server = createServer({ allowHalfOpen: true }, (one) => void bridge(remote, one));
@@ -121,7 +122,12 @@ export async function byRsync(remote: Remote, transfer: Transfer): Promise<boole
     const [here, there] = [`${localPath}/`, `guest:${onServer(remotePath)}/`];
     const shell = [process.execPath, remote.rsyncShell, socket].map(quoteForRsync).join(" ");
     // What differs we know better: --ignore-times, or it passes over a file that was changed twice within a second.
-    const options = ["--from0", "--files-from=-", "--no-implied-dirs", "--ignore-times", "--times", "--perms"];
+    const options = ["--from0", "--files-from=-", "--no-implied-dirs", "--ignore-times", "--times"];
+    // Whatever a server says of modes, none on this host is to be wider than the umask, nor special, for a moment even.
+    if (direction === "up") options.push("--perms");
+    // It writes in steps of 1 KiB then, which costs an emulated guest too much where there are no holes.
+    if (direction === "down" || files.some((path) => from.entries.get(path)?.isSparse === true))
+      options.push("--sparse");
     const ends = direction === "up" ? [here, there] : [there, here];
     const input = files.map((path) => `./${path}\0`).join(""); // rsync passes over a line that begins with # or ;
     await run("rsync", [...options, "--protect-args", "-e", shell, "--", ...ends], { signal: remote.signal, input });

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Ignore } from "ignore";
 import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
+import { isSparse } from "./holes";
 import { onServer, persist, type Remote } from "./remote";
 import { kindOf, type Sftp } from "./sftp";
 import { NO_SUCH_FILE, PERMISSION_DENIED, SftpError } from "./sftp-error";
@@ -23,6 +24,8 @@ export interface Entry {
   readonly target?: string | undefined;
   /** Of a file of this host: what it is to the kernel, whatever its size and its time of change say. */
   readonly inode?: Inode | undefined;
+  /** Whether a file of this host has holes. */
+  readonly isSparse?: boolean | undefined;
 }
 
 /** A file as the kernel has it. Whoever changes what is in it changes this too, and nobody can set it back. */
@@ -141,14 +144,15 @@ export function size(bytes: number): string {
 const SECOND_NS = 1_000_000_000n;
 
 /** What is seen of a file, as SFTP tells it: `mtime` is in whole seconds since 1970. */
-type Seen = Readonly<Record<"mode" | "size" | "mtime", number>> & { readonly inode?: Inode };
+type Seen = Readonly<Record<"mode" | "size" | "mtime", number>> & Pick<Entry, "inode" | "isSparse">;
 
 /** Looks at something on this host; a link is a link. Not by `mtimeMs`: a float of it may be the next second's. */
 function look(path: string): Seen {
-  const { mode, size, mtimeNs, dev, ino, ctimeNs } = lstatSync(path, { bigint: true });
+  const { mode, size, mtimeNs, dev, ino, ctimeNs, blocks } = lstatSync(path, { bigint: true });
   const seconds = mtimeNs / SECOND_NS - (mtimeNs % SECOND_NS < 0n ? 1n : 0n);
   const inode = { id: `${String(dev)}:${String(ino)}`, changed: ctimeNs };
-  return { mode: Number(mode), size: Number(size), mtime: Number(seconds), inode };
+  const holes = isSparse({ size: Number(size), blocks: Number(blocks) });
+  return { mode: Number(mode), size: Number(size), mtime: Number(seconds), inode, isSparse: holes };
 }
 
 function entryOf(stats: Seen, target?: string): Entry {
@@ -156,7 +160,8 @@ function entryOf(stats: Seen, target?: string): Entry {
   const { mtime: modified } = stats;
   if (kind === "link") return { kind, mode: 0, size: 0, modified: 0, target };
   if (kind === "folder") return { kind, mode: stats.mode & PERMISSIONS, size: 0, modified: 0 };
-  return { kind, mode: stats.mode & PERMISSIONS, size: stats.size, modified, inode: stats.inode };
+  const { inode, isSparse: holes } = stats;
+  return { kind, mode: stats.mode & PERMISSIONS, size: stats.size, modified, inode, isSparse: holes };
 }
 
 const UNSEEN = "u"; // no letter of find's

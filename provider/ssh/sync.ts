@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
+import { tamed } from "../host/umask";
+import { explainFiles } from "./file-trouble";
 import { hashFile } from "./local-files";
 import { onServer, persist, type Remote } from "./remote";
 import { hashOverSftp, remoteHashes } from "./remote-hash";
@@ -141,9 +143,18 @@ async function lookAtBoth(remote: Remote, request: SyncRequest): Promise<Trees> 
     localTree(localPath, exclude, isUp ? "source" : "target"),
     remoteTree(remote, remotePath, exclude, isUp ? "target" : "source"),
   ]);
-  const [from, to] = isUp ? [here, there] : [there, here];
+  const [from, to] = isUp ? [here, there] : [tame(there), here];
   if (!from.isThere) throw noSource(remote, request);
   return { from, to, hasRsync: there.hasRsync };
+}
+
+/** A folder of a server as it is to be on this host. */
+function tame(tree: Tree): Tree {
+  const mask = tamed(0o777);
+  return {
+    ...tree,
+    entries: new Map([...tree.entries].map(([path, one]) => [path, { ...one, mode: one.mode & mask }])),
+  };
 }
 
 /** @param sftp A session that is open, if one is. */
@@ -214,7 +225,8 @@ async function apply(
   await eachOf(plan.links, CALLS_AT_A_TIME, (path) => side.makeLink(path, from.entries.get(path)?.target ?? ""));
   await removeAll(side, plan.extra);
   await giveAway(remote, request, from);
-  const deepestFirst = [...plan.folders, ...plan.modes].reverse();
+  const files = direction === "down" ? plan.files : []; // of those that rsync has written over the mode is the old one
+  const deepestFirst = [...plan.folders, ...files, ...plan.modes].reverse();
   await eachOf(deepestFirst, CALLS_AT_A_TIME, (path) => side.setMode(path, modeOf(from, path)));
 }
 
@@ -294,15 +306,5 @@ function blocked(path: string, { direction, remotePath, localPath }: SyncRequest
 }
 
 function explain(error: unknown, { name }: Remote, { localPath, remotePath }: SyncRequest): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  const isOfFiles =
-    error instanceof SftpError || (error instanceof Error && code !== undefined && /^E[A-Z]+$/.test(code));
-  if (!isOfFiles) return error;
-  return new MayflyError("COPY_FAILED", `syncing ${localPath} and ${remotePath} (${name}) failed`, {
-    evidence: error.message,
-    cause: error,
-    remedy: /denied|EACCES|EPERM/i.test(error.message)
-      ? "log in as a user who may write there, such as root; here, look at the rights of the folder"
-      : "see whether a disk is full or read-only (df -h), and whether something writes to the folders; then run again",
-  });
+  return explainFiles(error, `syncing ${localPath} and ${remotePath} (${name}) failed`);
 }

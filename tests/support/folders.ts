@@ -22,12 +22,12 @@ function namesIn(root: string): string[] {
     .sort();
 }
 
-/** All that is in a folder, with modes, times and contents. */
-export function picture(root: string): Record<string, string> {
+/** All that is in a folder, with modes, times and contents. @param modeMask Bits of modes that count. */
+export function picture(root: string, modeMask = 0o7777): Record<string, string> {
   const found: Record<string, string> = {};
   for (const path of namesIn(root)) {
     const stats = lstatSync(join(root, path));
-    const mode = (stats.mode & 0o7777).toString(8);
+    const mode = (stats.mode & modeMask).toString(8);
     if (stats.isSymbolicLink()) found[path] = `link ${execFileSync("readlink", [join(root, path)]).toString()}`;
     else if (stats.isDirectory()) found[path] = `folder ${mode}`;
     else found[path] = `${mode} ${String(Math.floor(stats.mtimeMs / 1_000))} ${readFileSync(join(root, path), "utf8")}`;

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { difference } from "../../../provider/engine/diff";
@@ -155,6 +156,11 @@ test.each<[string, object, string]>([
   ["no source", {}, "source: is required: or else content, or download"],
   ["two sources", { content: "", download: "x" }, "download: can't be set beside content: what is to be copied?"],
   ["a directory", { source: "." }, "source: must be a file on this host; .* is a directory: for those there is Dir"],
+  [
+    "a directory to write over",
+    { download: "." },
+    "download: must be a file on this host; .* is a directory: name the",
+  ],
   ["a missing file", { source: "./none" }, "source: must be a file on this host; .*/none does not exist"],
   ["a relative path there", { content: "", remotePath: "etc/x" }, "remotePath: must be a path on the VM: absolute"],
   ["another user's home", { content: "", remotePath: "~ada/x" }, "remotePath: must be a path on the VM: absolute"],
@@ -167,6 +173,25 @@ test.each<[string, object, string]>([
   const inputs = { connection: server.endpoint, remotePath: "/x", ...fields };
   const { failures } = await checkInputs(handler, inputs, LOOK);
   expect(failures.map(({ property, reason }) => `${property}: ${reason}`)).toEqual([expect.stringMatching(expected)]);
+});
+
+test("a source that can't be read is refused at preview", async () => {
+  const open = mkdtempSync(join(tmpdir(), "mayfly-unreadable-"));
+  const source = join(open, "secret");
+  writeFileSync(source, "x", { mode: 0 });
+  chmodSync(open, 0o755);
+  const isRoot = process.geteuid?.() === 0; // who may read anything
+  try {
+    const inputs = copyFileSchema.parse({ connection: server.endpoint, remotePath: "/x", source });
+    if (isRoot) process.seteuid?.(65_534);
+    const failures = await copyFile.check?.(inputs, LOOK);
+    expect(failures).toEqual([
+      { property: "source", reason: expect.stringMatching(/^can't be read: EACCES.*; look at its rights: ls -l /) },
+    ]);
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    rmSync(open, { recursive: true });
+  }
 });
 
 test("an unknown source is no error", async () => {

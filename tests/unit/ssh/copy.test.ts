@@ -176,7 +176,7 @@ describe("what can't be copied", () => {
     await ssh.upload(server.endpoint, { source: Buffer.from("x"), remotePath: join(there, "file") }, soon());
     const localPath = "/proc/no/such/file"; // where Node's own recursive mkdir spins
     const copying = ssh.download(server.endpoint, { remotePath: join(there, "file"), localPath }, soon());
-    await expect(copying).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(copying).rejects.toMatchObject({ code: "COPY_FAILED" });
   });
 
   test("from nowhere", async () => {
