@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 /** The permission bits that this process takes away from what it makes. (Node's own look sets it for a moment.) */
-export function umask(): number {
+function umask(): number {
   const [, digits = "22"] = /^Umask:\s*([0-7]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
   return Number.parseInt(digits, 8);
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { relative, resolve } from "node:path";
@@ -6,12 +7,12 @@ import type { Context } from "../context";
 import { MayflyError } from "../errors";
 import { step } from "../host/progress";
 import { directorySyncSchema, type DirectorySyncSpec } from "../schema/directory-sync";
-import type { SyncRequest } from "../ssh/ssh";
+import type { Synced, SyncRequest } from "../ssh/ssh";
+import { readSettled, writeSettled } from "../ssh/settled-files";
 import { digestFolder, unreadableIn } from "../ssh/sync-digest";
 import { diagnosed } from "./diagnosed";
 import { isMachineGone, isMachineLeaving } from "./machine-gone";
 import type { InputFailure, ResourceHandler } from "./resource";
-import { rememberedSettled, rememberSettled } from "./settled-files";
 import { ignoredWay, isElsewhere } from "./target";
 import { endpointNow, endpointOf } from "./vm-connection";
 
@@ -117,6 +118,33 @@ async function requestNow(state: Saved | undefined, inputs: DirectorySyncSpec, c
   const isAsked = !isDeepStrictEqual(state?.triggers, inputs.triggers); // a trigger may stand for anything
   const settled = isKnown && !isAsked ? await rememberedSettled(inputs, context) : new Map<string, string>();
   return { ...requestOf(inputs, isKnown ? state.syncedAt : undefined), settled };
+}
+
+/**
+ * What the files were that were synced last to a VM. Nothing where nobody has written that down on this host, as for a host
+ * that is no VM of ours: that costs a comparison of all files of the same size.
+ */
+async function rememberedSettled(inputs: DirectorySyncSpec, context: Context): Promise<Synced["settled"]> {
+  const file = settledFile(inputs, context);
+  return file === undefined ? new Map() : readSettled(file);
+}
+
+async function rememberSettled(
+  inputs: DirectorySyncSpec,
+  settled: Synced["settled"] | undefined,
+  context: Context,
+): Promise<void> {
+  const file = settledFile(inputs, context);
+  if (file !== undefined) await writeSettled(file, settled);
+}
+
+/** In the VM's own folder, with which it goes. */
+function settledFile({ vmId, source, remotePath }: DirectorySyncSpec, { machines }: Context): string | undefined {
+  if (vmId === undefined || source === undefined) return undefined;
+  const name = createHash("sha256")
+    .update(JSON.stringify([resolve(source), remotePath]))
+    .digest("hex");
+  return machines.file(vmId, `settled-${name.slice(0, 16)}.json`);
 }
 
 /** What differs between the two folders now, in words. */

@@ -2,7 +2,6 @@ import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Context, Rooms } from "../context";
 import { MayflyError } from "../errors";
-import { portProblem } from "../host/ports";
 import { portForwardSchema, type PortForwardSpec } from "../schema/port-forward";
 import type { Forward, Place, TunnelSite } from "../ssh/tunnels";
 import { isMachineGone } from "./machine-gone";
@@ -100,16 +99,16 @@ async function checkListening(inputs: PortForwardSpec, look: CheckContext): Prom
     ];
   }
   if (hostPort === 0) return [];
-  const problem = await portProblem({ hostAddress, host: hostPort, protocol: "tcp" }, look.signal);
-  if (problem === undefined || (await mayBeOurs(inputs, look))) return [];
+  const rooms = await look.openRooms();
+  const problem = await rooms.tunnels.portProblem(hostAddress, hostPort, look.signal);
+  if (problem === undefined || (await mayBeOurs(inputs, look, rooms))) return [];
   const reason = `${hostAddress}:${String(hostPort)} ${problem}; choose another, or 0 for a free one`;
   return [{ property: "hostPort", reason }];
 }
 
 /** Whether it may be this very forward that listens there: one that stays, or moves from another VM with its port. */
-async function mayBeOurs(inputs: PortForwardSpec, look: CheckContext): Promise<boolean> {
+async function mayBeOurs(inputs: PortForwardSpec, look: CheckContext, rooms: Rooms): Promise<boolean> {
   const isKnown = inputs.vmId !== undefined || typeof inputs.connection === "object"; // else it shows at `up`
-  const rooms = await look.openRooms();
   const forwards = isKnown ? await rooms.tunnels.list(await folderOf(inputs, rooms)) : [];
   const own = forwards.find(({ owner }) => owner === ownerOf(look));
   if (own === undefined) return !look.isNew;

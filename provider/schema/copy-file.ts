@@ -15,7 +15,10 @@ export const copyFileSchema = z
     download: text.optional(),
     /** Path on the VM: absolute, or `~/…`. Folders above it that are missing are made. A link there is replaced. */
     remotePath,
-    /** Permission bits, such as `"0640"`. @default those of the file that is copied; "0644" for `content` */
+    /**
+     * Permission bits, such as `"0640"`. @default those of the file that is copied; "0644" for `content`; of a `download`
+     * without setuid, setgid, and what the umask takes away
+     */
     mode: fileMode.optional(),
     /** `user`, `user:group` or `:group`; also of the folders that are made. @default who logs in */
     fileOwner: fileOwner.optional(),

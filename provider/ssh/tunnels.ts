@@ -7,6 +7,7 @@ import { startDetached } from "../host/detached";
 import { readFileIfExists, writeFileAtomic } from "../host/files";
 import { withLock } from "../host/locks";
 import type { Paths } from "../host/paths";
+import { portProblem } from "../host/ports";
 import { isAlive, type ProcessIdentity } from "../host/process-identity";
 import { until } from "../host/until";
 import { identifyServer, nameOf, type Endpoint } from "./endpoint";
@@ -54,6 +55,11 @@ export class Tunnels {
     const { place } = await this.#ask(site, { verb: "add", forward, preferredPort }, signal);
     if (place === undefined) throw new Error("the keeper of the tunnel did not say where it listens");
     return place;
+  }
+
+  /** Why a forward can't listen at a port of this host: `is taken by nginx (pid 12)`; `undefined` when it can. */
+  async portProblem(hostAddress: string, host: number, signal: AbortSignal): Promise<string | undefined> {
+    return portProblem({ hostAddress, host, protocol: "tcp" }, signal);
   }
 
   /** Whether a forward stands; not whether its guest does. Takes microseconds. */

@@ -173,7 +173,7 @@ test.each<[string, object, RegExp]>([
   ["nothing in the VM", {}, /^guestPort: is required, or else guestSocket/],
   ["port 0 in the VM", { guestPort: 0 }, /^guestPort: is required, or else guestSocket/],
   ["two ends in the VM", { guestPort: 80, guestSocket: "/x" }, /^guestSocket: can't be set beside guestPort/],
-  ["two ends on this host", { guestPort: 80, hostPort: 1, hostSocket: "/x" }, /^hostSocket: can't be set beside hostP/],
+  ["two ends on this host", { guestPort: 80, hostPort: 0, hostSocket: "/x" }, /^hostSocket: can't be set beside hostP/],
   ["nothing on this host", { type: "remote", guestPort: 80 }, /^hostPort: is required, or else hostSocket/],
   ["a proxy to somewhere", { type: "dynamic", guestPort: 80 }, /^guestPort: is not for dynamic/],
   ["a port that is none", { guestPort: 99_999 }, /^guestPort: must be a port from 1 to 65535, got 99999/],
