@@ -55,11 +55,11 @@ export function leftover(
 }
 
 /**
- * Whether it may be nobody's: it is finished, but the run that made it was killed, and no run since has named it. Only its
- * stack's state can tell.
+ * Whether it may be nobody's: it is finished for a stack, but the run that made it was killed, and no run since has named
+ * it. Only the stack's state can tell.
  */
-export function isDoubtful({ phase, madeBy }: Pick<MachineRecord, "phase" | "madeBy">): boolean {
-  return phase === "ready" && !isAlive(madeBy);
+export function isDoubtful({ phase, madeBy, owner }: Pick<MachineRecord, "phase" | "madeBy" | "owner">): boolean {
+  return owner.stack !== "" && phase === "ready" && !isAlive(madeBy);
 }
 
 /** Not while it is being made: in records of former versions its time runs already. */

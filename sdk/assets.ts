@@ -12,7 +12,7 @@ type Asset = pulumi.asset.Asset | pulumi.asset.Archive;
 export function pathOf(source: pulumi.Input<string> | Asset): pulumi.Input<string> {
   if (typeof source === "string") return source;
   if (isAsset(source)) return pathIn(source);
-  return pulumi.output<string>(source).apply(async (path: string | Asset) => (isAsset(path) ? pathIn(path) : path));
+  return pulumi.output(source).apply(async (path: unknown) => (isAsset(path) ? pathIn(path) : (path as string)));
 }
 
 function isAsset(value: unknown): value is Asset {

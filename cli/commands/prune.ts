@@ -72,7 +72,7 @@ async function sweep(dryRun: true | undefined, { machines }: Session): Promise<v
 }
 
 async function vms(withDisks: boolean, { machines, signal }: Session): Promise<Leftover[]> {
-  const [{ isDoubtful, leftover }, { isOfCommand, stackOf }] = await Promise.all([
+  const [{ isDoubtful, leftover }, { isOfCommand }] = await Promise.all([
     import("../../provider/reap.js"),
     import("../vms/find.js"),
   ]);
@@ -82,15 +82,19 @@ async function vms(withDisks: boolean, { machines, signal }: Session): Promise<L
     const ended = !isSpared && (await hasEnded(id, record, machines)) ? "it has ended" : undefined;
     const reason = leftover(record, Date.now() / 1_000, false, false) ?? ended;
     if (reason !== undefined) found.push({ kind: "vm", name: id, reason, remove: () => machines.remove(id, signal) });
-    else if (!isOfCommand(record.owner) && isDoubtful(record))
-      note(
-        `kept ${id}: the run that made it for the stack ${stackOf(record.owner)} was killed. If the stack does not have it ` +
-          `(\`pulumi refresh\` settles that, \`pulumi stack\` lists it), it is nobody's: mayfly rm --force ${id}`,
-      );
+    else if (isDoubtful(record)) tellOfDoubt(id, record);
   }
   for (const id of await machines.unreadable())
     found.push({ kind: "vm", name: id, reason: UNREADABLE, remove: () => machines.remove(id, signal) });
   return found;
+}
+
+/** What may be a stack's is not removed here. */
+function tellOfDoubt(id: string, { owner }: Pick<MachineRecord, "owner">): void {
+  note(
+    `kept ${id}: the run that made it for ${owner.project}/${owner.stack} was killed. If that stack does not have it ` +
+      `(\`pulumi stack\` lists what it has), it is nobody's: mayfly rm --force ${id}`,
+  );
 }
 
 /** Whether it ran once, was not stopped, and nobody is about to start it. */

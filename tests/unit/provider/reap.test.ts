@@ -62,6 +62,7 @@ test("finished by a run that was killed, and named by none since: only its stack
   expect(isDoubtful(record("ready"))).toBe(true);
   expect(isDoubtful(record("committed"))).toBe(false);
   expect(isDoubtful({ ...record("ready"), madeBy: identifySelf() })).toBe(false);
+  expect(isDoubtful({ ...record("ready"), owner: { project: "", stack: "", resource: "dev" } })).toBe(false);
 });
 
 test("what cannot be removed does not fail the removal of another thing", async () => {

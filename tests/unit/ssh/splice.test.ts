@@ -44,7 +44,11 @@ class Way implements AsyncDisposable {
     const { port } = this.#server.address() as AddressInfo;
     this.#link = new Link({ ...keys.endpoint, port }, undefined, { onUp: ignore, onDown: ignore });
     const channel: Duplex = await this.#link.reach({ address: "10.0.0.1", port: 1 });
-    const client = connect({ port: (this.#door.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+    const client = connect({
+      port: (this.#door.address() as AddressInfo).port,
+      host: "127.0.0.1",
+      allowHalfOpen: true,
+    });
     const [near] = (await once(this.#door, "connection")) as [Socket];
     splice(near, channel);
     if (this.#far === undefined) throw new Error("no channel");
