@@ -94,6 +94,8 @@ test("where there is no KVM, nothing is said of it", async () => {
 test("several who ask before it is known wait for one proof", async () => {
   const run = takes({ tcg: 0.5, kvm: 0.02 });
   expect(await Promise.all([choose(), choose(), choose()])).toEqual(["kvm", "kvm", "kvm"]);
+  rmSync(onFile());
+  expect(await choose()).toBe("kvm"); // this process remembers
   expect(run).toHaveBeenCalledTimes(2);
 });
 
