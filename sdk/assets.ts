@@ -10,17 +10,21 @@ type Asset = pulumi.asset.Asset | pulumi.asset.Archive;
  * @throws {TypeError} For what is no file or folder of this host; inside an output, when that is known.
  */
 export function pathOf(source: pulumi.Input<string> | Asset): pulumi.Input<string> {
-  if (typeof source === "string") return source;
-  if (isAsset(source)) return pathIn(source);
-  return pulumi.output(source).apply(async (path: unknown) => (isAsset(path) ? pathIn(path) : (path as string)));
+  return isAsset(source) ? pathIn(source) : pulumi.output(source as pulumi.Input<string>).apply(pathOfKnown);
 }
 
-function isAsset(value: unknown): value is Asset {
+async function pathOfKnown(source: unknown): Promise<string> {
+  return isAsset(source) ? pathIn(source) : (source as string);
+}
+
+/** By Pulumi's own marks. No type guard: its classes declare nothing, so that anything would be one. */
+function isAsset(value: unknown): boolean {
   return pulumi.asset.Asset.isInstance(value) || pulumi.asset.Archive.isInstance(value);
 }
 
-function pathIn(asset: Asset): string | Promise<string> {
-  if ("path" in asset) return (asset as pulumi.asset.FileAsset | pulumi.asset.FileArchive).path;
+function pathIn(asset: unknown): string | Promise<string> {
+  const { path } = asset as Partial<pulumi.asset.FileAsset>;
+  if (path !== undefined) return path;
   throw new TypeError(
     "source takes what is on this host: a path, a FileAsset, a FileArchive. Let the VM fetch what has a URL: SshCommand with " +
       "curl. Give a text as content",

@@ -1,4 +1,4 @@
-import { watch, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import type { Server } from "node:net";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { MayflyError } from "../errors";
 import { writeFileAtomic } from "../host/files";
 import { identifySelf, isAlive } from "../host/process-identity";
+import { watchFolder } from "../host/watch-folder";
 import { nameOf } from "./endpoint";
 import type { SshConnection } from "./connection";
 import { serve, type Answer, type Request } from "./tunnel-control";
@@ -34,6 +35,7 @@ interface Kept {
 export class Keeper {
   readonly #kept = new Map<string, Kept>();
   readonly #link: Link;
+  #unwatch: (() => void) | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   #control: Server | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -197,7 +199,7 @@ export class Keeper {
     const look = () => {
       this.#endIfOver();
     };
-    watch(this.folder, { persistent: false }, look).on("error", look);
+    this.#unwatch = watchFolder(this.folder, look); // else every LOOK_MS
     this.#timers.push(setInterval(look, LOOK_MS));
     this.#timers.push(setInterval(() => void this.#inTurn(() => this.#reopen()), RETRY_MS));
     this.#timers.push(setInterval(() => void this.#inTurn(() => this.#removeOrphans()), LOOK_MS));
@@ -236,6 +238,7 @@ export class Keeper {
     this.#isEnding = true;
     this.#say("ended");
     for (const timer of this.#timers) clearInterval(timer);
+    this.#unwatch?.();
     for (const { active } of this.#kept.values()) void active?.close();
     this.#control?.close();
     this.#link.close();
