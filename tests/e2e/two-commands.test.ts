@@ -26,7 +26,8 @@ beforeAll(async () => {
   const tools = join(dataFolder(process.env), "tools"); // Node and others that the set-up has brought
   if (existsSync(tools)) symlinkSync(tools, join(data, "tools"));
 });
-afterAll(() => {
+afterAll(async () => {
+  await npm("stop"); // else the folder stays, and says what is left
   rmSync(home, { recursive: true, force: true });
 });
 
