@@ -4,8 +4,8 @@ import { sameOwner, type MachineRecord } from "./machines/record";
 
 /**
  * Removes what a crash has left: machines and networks whose maker died before they were finished, machines whose time is
- * over, and what was finished for the same resource but Pulumi never heard of. Runs before a machine or a network is made, and after
- * one is removed.
+ * over, and what was finished for the same resource but Pulumi never heard of. Runs before a machine or a network is made,
+ * and after one is removed.
  */
 export async function reap({
   machines,

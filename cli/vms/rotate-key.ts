@@ -10,7 +10,8 @@ const WAY_BACK_MS = 60_000; // takes a second; a guest that is busy longer
 /**
  * Gives a machine of the command's another key, while it runs. The guest takes both keys until the new one has been tried
  * and is in this user's files: whatever goes wrong, or ends this half-way, the files' key opens the door, and the next
- * rotation shuts out all others. A guest of a disk image, which has no agent of ours, hears of it over SSH. Two at a time would each take the other's key for one to shut out.
+ * rotation shuts out all others. A guest of a disk image, which has no agent of ours, hears of it over SSH. Two at a time
+ * would each take the other's key for one to shut out.
  *
  * @returns The new key.
  */

@@ -34,8 +34,7 @@ const STOPPED = new Set(["T", "t"]); // by a signal; by a debugger
 
 function qemu({ machine: { name, replace }, host }: Facts): Verdict {
   const seen = host?.qemu;
-  if (seen === undefined)
-    return broken("its container has no process any more", "qemu is just ending, or being started", "try again");
+  if (seen === undefined) return noProcess(host?.container?.status);
   const { pid, processState, cpuShare, status } = seen;
   const uses = `pid ${String(pid)}, uses ${String(Math.round(cpuShare * 100))} % of a CPU`;
   if (STOPPED.has(processState))
@@ -52,6 +51,11 @@ function qemu({ machine: { name, replace }, host }: Facts): Verdict {
     isPaused ? "somebody has stopped the guest over qemu's control socket (QMP)" : "qemu does not run the guest",
     isPaused ? `whoever stopped it must continue it (QMP: cont); or: ${replace}` : `see: mayfly logs ${name}`,
   );
+}
+
+function noProcess(container: string | undefined): Verdict {
+  if (container !== "running") return unknown("none, as its container does not run");
+  return broken("its container has no process any more", "qemu is just ending, or being started", "try again");
 }
 
 function kernel(facts: Facts): Verdict {

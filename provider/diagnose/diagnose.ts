@@ -50,7 +50,7 @@ export class Diagnose {
     if (host.isBeingMade) return unfinished("it is still being made; see: mayfly logs --follow");
     if (host.container === undefined && host.record?.phase === "starting") return unfinished("it was not started yet");
     const user = endpoint?.user ?? "root";
-    const begin: Facts = { machine: wordsFor(id, name, user, host.record), host };
+    const begin: Facts = { machine: wordsFor(id, name, user, host), host };
     return climb(RUNGS, begin, async (source, facts) => this.look(source, facts, { id, endpoint }, signal));
   }
 

@@ -1,4 +1,4 @@
-import type { MachineRecord } from "../machines/record";
+import type { MachineSight } from "../machines/inspection";
 
 /** How remedies name a machine, and what is done with it. */
 export interface MachineWords {
@@ -24,15 +24,13 @@ export function wordsFor(
   id: string,
   name: string,
   user: string,
-  record: Pick<MachineRecord, "owner" | "phase"> | undefined,
+  { record, canStartAgain }: Pick<MachineSight, "record" | "canStartAgain">,
 ): MachineWords {
-  const { owner, phase } = record ?? {};
-  const isOfStack = owner !== undefined && owner.stack !== "";
+  const isOfStack = record !== undefined && record.owner.stack !== "";
   const anew = `mayfly rm ${name}, and run it again`;
-  const stays = owner !== undefined && owner.session === undefined && phase !== "starting";
   return {
     ...{ name, user, container: `mayfly-${id}` },
-    bringBack: isOfStack ? "pulumi up" : stays ? `mayfly start ${name}` : anew,
+    bringBack: isOfStack ? "pulumi up" : canStartAgain ? `mayfly start ${name}` : anew,
     replace: isOfStack ? `mayfly rm --force ${name}, and pulumi up` : anew,
   };
 }

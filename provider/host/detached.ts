@@ -6,7 +6,7 @@ import { lastingEnvironment } from "./environment";
 import { tellOfProgram } from "./programs-run";
 import { identifyProcess, type ProcessIdentity } from "./process-identity";
 
-/** What a program has that outlives us: no folder of the user's, which may go before it, or be on a disk that is to be unmounted. */
+/** Of a program that outlives us: no folder of the user's, which may go before it, or be on a disk that is unmounted. */
 const inOwnPlace = () => ({ cwd: "/", env: lastingEnvironment() });
 
 /**

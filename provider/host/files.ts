@@ -95,8 +95,8 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder and those above it, where missing. With a mode, all that are made have that, whatever the umask. Not by `recursive` of Node's own: below /proc, where a mkdir in a folder
- * that is there says ENOENT, that never comes to an end.
+ * Makes a folder and those above it, where missing. With a mode, all that are made have that, whatever the umask. Not by
+ * `recursive` of Node's own: below /proc, where a mkdir in a folder that is there says ENOENT, that never comes to an end.
  */
 export async function makeFolders(path: string, mode?: number): Promise<void> {
   if (await isFolder(path)) return;
@@ -123,7 +123,7 @@ export function makeFoldersSync(path: string, mode: number): void {
   }
 }
 
-/** Lets others do with a folder or file of ours what its mode is to let them: a former version made it under a stricter umask. */
+/** Lets others do with a folder or file of ours what its mode is to let them, where it was made under a stricter umask. */
 export function openUpSync(path: string, mode: number): void {
   const seen = statSync(path);
   const isLacking = (seen.mode & mode) !== mode;

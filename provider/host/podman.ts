@@ -1,18 +1,10 @@
-import {
-  accessSync,
-  constants,
-  existsSync,
-  readlinkSync,
-  lstatSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { accessSync, constants, existsSync, writeFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { MayflyError } from "../errors";
 import { bindMount } from "./bind-mount";
-import { makeFoldersSync, openUpSync, readFileIfExists, writeFileAtomic } from "./files";
+import { isWholeRoot, makeContainerRoot } from "./container-root";
+import { readFileIfExists, writeFileAtomic } from "./files";
 import { withLock } from "./locks";
 import type { Paths } from "./paths";
 import { hostBootId } from "./process-identity";
@@ -39,7 +31,7 @@ interface PodmanVerdict {
   readonly imageList?: string;
 }
 
-const PATIENCE_MS = 120_000; // four trials of 30 s: a trial container takes 0.3 s; a cold disk or a first start of podman far more
+const PATIENCE_MS = 120_000; // four trials of 30 s: one takes 0.3 s; on a cold disk, or at a first start, far more
 
 /**
  * The podman of this host, as it can be used: where its configured runtime or resource limits do not work, with a
@@ -246,68 +238,4 @@ function candidateConfigs(): { readonly text: string; readonly runtime?: string 
   const runtimes = ["runc", "crun"].filter((name) => findProgram(name) !== undefined);
   const others = runtimes.map((name) => ({ text: `${limits}[engine]\nruntime = "${name}"\n`, runtime: name }));
   return [{ text: limits }, ...others];
-}
-
-const OPEN = 0o755;
-const READABLE = 0o644;
-
-/** Whether that directory is as this version makes it: with all that is in it, and open to mapped user ids. */
-function isWholeRoot(root: string): boolean {
-  const last = statSync(join(root, "template", "state"), { throwIfNoEntry: false });
-  return last !== undefined && (last.mode & READABLE) === READABLE;
-}
-
-/** The directory that all our containers have as their root: links into the host's /usr, and places to mount at. */
-function makeContainerRoot(root: string): void {
-  for (const name of [
-    "proc",
-    "sys",
-    "dev",
-    "tmp",
-    "run",
-    "etc/alternatives",
-    "usr",
-    "var",
-    "machine",
-    "artefacts",
-    "template",
-    "memory",
-    "source",
-  ])
-    makeOpenFolder(join(root, name));
-  for (const name of ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]) link(join("/", name), join(root, name));
-  place("../run", join(root, "var", "run"));
-  // runc makes missing mount points; all of them are here, so that nothing is ever written to the shared directory.
-  for (const name of [
-    "etc/hosts",
-    "etc/resolv.conf",
-    "etc/hostname",
-    "etc/ld.so.cache",
-    "run/.containerenv",
-    "template/memory",
-    "template/state",
-  ]) {
-    makeOpenFolder(join(root, name, ".."));
-    writeFileSync(join(root, name), "", { flag: "a" });
-    openUpSync(join(root, name), READABLE); // podman copies what is at /run, as a mapped user
-  }
-}
-
-/** One that containers with mapped user ids can look into, too. */
-function makeOpenFolder(path: string): void {
-  makeFoldersSync(path, OPEN);
-  openUpSync(path, OPEN);
-}
-
-/** The same link as the host has. */
-function link(hostPath: string, path: string): void {
-  if (existsSync(hostPath) && lstatSync(hostPath).isSymbolicLink()) place(readlinkSync(hostPath), path);
-}
-
-function place(target: string, path: string): void {
-  try {
-    symlinkSync(target, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
 }

@@ -10,7 +10,7 @@ import { consoleText, fatalConsoleText } from "./console";
 import { inspectContainer } from "./container";
 import { Qmp } from "./qmp";
 import { SSH_CONTAINER_PORT } from "./qemu-command";
-import type { MachineRecord } from "./record";
+import { canStartAgain, type MachineRecord } from "./record";
 import { Shelf } from "./shelf";
 
 /** What can be seen of a machine from its host. */
@@ -18,6 +18,8 @@ export interface MachineSight {
   readonly record: MachineRecord | undefined;
   /** Whether another process makes it just now. That one has the agent, and nobody else may hear what is for it. */
   readonly isBeingMade: boolean;
+  /** See `canStartAgain` of records. */
+  readonly canStartAgain: boolean;
   /** `undefined`: there is none. */
   readonly container: { readonly status: string; readonly exitCode: number } | undefined;
   /** `undefined`: it does not run. */
@@ -75,6 +77,7 @@ export class Inspection {
     return {
       record,
       isBeingMade: isBeingMade(record),
+      canStartAgain: record !== undefined && canStartAgain(record),
       container: container && { status: container.status, exitCode: container.exitCode },
       qemu: container?.process && (await this.qemu(id, container.process.pid, signal)),
       sshPort: container?.ports.get(`${String(SSH_CONTAINER_PORT)}/tcp`),

@@ -64,7 +64,8 @@ export class Power {
    * runs already.
    *
    * @param boot Boot artefacts of its image; absent: those that it had.
-   * @throws {MayflyError} `NOT_FOUND` where they are gone, `PORT_TAKEN`, `ADDRESS_TAKEN`, `BOOT_FAILED`, `BOOT_TIMEOUT`, and podman's own.
+   * @throws {MayflyError} `NOT_FOUND` where they are gone, `PORT_TAKEN`, `ADDRESS_TAKEN`, `BOOT_FAILED`, `BOOT_TIMEOUT`, and
+   * podman's own.
    */
   async on(id: string, boot: BootArtefacts | undefined, progress: Progress): Promise<void> {
     const { signal } = progress;
@@ -75,12 +76,13 @@ export class Power {
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal); // of a start that was killed
     await this.tidy(id);
     const { qemu: _, template: __, ...rest } = record;
+    const places = { locks: this.shelf.paths.locks, records: this.shelf.records };
     await retakeSeats(
       id,
       record,
-      { locks: this.shelf.paths.locks, records: this.shelf.records },
+      places,
       signal,
-      async () => this.shelf.records.write(id, { ...rest, madeBy: identifySelf(), boot: from.version }), // the networks' switches look
+      async () => this.shelf.records.write(id, { ...rest, madeBy: identifySelf(), boot: from.version }), // the switches look
     );
     await writeFile(this.shelf.consoleLog(id), ""); // else a watch would find the last boot's last words
     const bootIt = async () => {

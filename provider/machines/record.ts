@@ -65,3 +65,15 @@ export function firstRecord(
 export function sameOwner(one: Owner, other: Owner): boolean {
   return one.project === other.project && one.stack === other.stack && one.resource === other.resource;
 }
+
+/**
+ * Whether a machine may come back when it has ended: it was stopped, or is one of the command's, which `mayfly start` boots
+ * again with what is on its disk. A stack's is made anew, a session's goes with the session.
+ */
+export function canStartAgain({
+  owner: { stack, session },
+  phase,
+  stoppedAt,
+}: Pick<MachineRecord, "owner" | "phase" | "stoppedAt">): boolean {
+  return stoppedAt !== undefined || (stack === "" && session === undefined && phase !== "starting");
+}

@@ -5,7 +5,7 @@ import { withLock } from "../host/locks";
 import { isAlive } from "../host/process-identity";
 import type { Records } from "../host/records";
 import { parseSubnet, sizeOf, spellAddress } from "../schema/ipv4";
-import { sameOwner, type MachineRecord } from "./record";
+import { canStartAgain, sameOwner, type MachineRecord } from "./record";
 import type { SegmentSpec } from "./spec";
 
 /** A machine's place in a private network. */
@@ -119,15 +119,10 @@ function holdersOf(network: string, records: ReadonlyMap<string, MachineRecord>)
   const holders = new Map<string, Owner>();
   for (const record of records.values()) {
     const { seats = [], owner, qemu, madeBy } = record;
-    if (!startsAgain(record) && !isAlive(qemu ?? madeBy)) continue;
+    if (!canStartAgain(record) && !isAlive(qemu ?? madeBy)) continue;
     for (const seat of seats) if (seat.network === network) holders.set(seat.address, owner);
   }
   return holders;
-}
-
-/** Whether it may come back when it has ended: it was stopped, or is one of the command's, which `mayfly start` boots again. */
-function startsAgain({ owner: { stack, session }, phase, stoppedAt }: MachineRecord): boolean {
-  return stoppedAt !== undefined || (stack === "" && session === undefined && phase !== "starting");
 }
 
 /** The first free address from the one that a host name stands for; pure. */

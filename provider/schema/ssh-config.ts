@@ -17,7 +17,10 @@ export const sshConfigSchema = z.strictObject({
     .optional(),
   /** User to log in as. @default that of the connection */
   user: text.optional(),
-  /** Path of the private key to log in with, for a `user` who has another one; may begin with `~/`. @default the connection's key */
+  /**
+   * Path of the private key to log in with, for a `user` who has another one; may begin with `~/`.
+   * @default the connection's key
+   */
   identityFile: text.optional(),
   /**
    * Adds a line to your `~/.ssh/config` that includes this configuration, so that `ssh ALIAS` needs no `-F` and editors

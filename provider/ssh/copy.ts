@@ -8,11 +8,11 @@ import { tamed } from "../host/umask";
 import { ArrivingHash } from "./arriving-hash";
 import { draftName, draftOf, openAgain, replaced } from "./draft";
 import { explainFiles } from "./file-trouble";
-import { isSparse } from "./holes";
-import { hashesOfBytes, hashesOfFile, isHashIn, type Hashes } from "./local-files";
+import { openSource } from "./copy-source";
+import { hashesOfFile, isHashIn } from "./local-files";
 import { onServer, persist, type Remote } from "./remote";
 import { remoteHash, remoteSha256 } from "./remote-hash";
-import type { ReadAt, RemoteFile } from "./remote-file";
+import type { RemoteFile } from "./remote-file";
 import { kindOf, type Sftp } from "./sftp";
 import { NO_SUCH_FILE, SftpError } from "./sftp-error";
 
@@ -47,7 +47,6 @@ export interface Copied {
   readonly size: number;
 }
 
-const PERMISSIONS = 0o7777;
 const LONG_BYTES = 16_777_216; // a second or two under emulation
 
 /** See `Ssh.upload`. */
@@ -173,54 +172,6 @@ export async function removeFile(remote: Remote, remotePath: string): Promise<vo
   } catch (error) {
     throw explain(error, remote, remotePath);
   }
-}
-
-/** What a copy is made from. */
-interface Source {
-  readonly size: number;
-  readonly mode: number;
-  readonly isSparse: boolean;
-  readonly read: ReadAt;
-  readonly hashes: () => Promise<Hashes>;
-  readonly close: () => Promise<void>;
-}
-
-async function openSource(source: string | Uint8Array): Promise<Source> {
-  if (typeof source !== "string") return ofBytes(Buffer.from(source), 0o644);
-  const file = await openLocal(source);
-  const stats = await file.stat();
-  const { size, mode } = stats;
-  if (size === 0) {
-    await using read = file; // it may be one of those that the kernel makes up while they are read (/proc)
-    return ofBytes(await read.readFile(), mode & PERMISSIONS);
-  }
-  return {
-    ...{ size, mode: mode & PERMISSIONS, isSparse: isSparse(stats) },
-    read: async (buffer, length, position) => (await file.read(buffer, 0, length, position)).bytesRead,
-    hashes: () => hashesOfFile(file),
-    close: () => file.close(),
-  };
-}
-
-function ofBytes(bytes: Buffer, mode: number): Source {
-  const read: ReadAt = (buffer, length, position) =>
-    Promise.resolve(bytes.copy(buffer, 0, position, position + length));
-  const hashes = () => hashesOfBytes(bytes);
-  return { size: bytes.length, mode, isSparse: false, read, hashes, close: () => Promise.resolve() };
-}
-
-async function openLocal(path: string): Promise<FileHandle> {
-  try {
-    const file = await open(path, "r");
-    if ((await file.stat()).isFile()) return file;
-    await file.close();
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-    throw new MayflyError("NOT_FOUND", `there is no file ${path} on this host`, { cause, remedy: `ls -l ${path}` });
-  }
-  throw new MayflyError("COPY_FAILED", `${path} is no regular file`, {
-    remedy: "name a file; for a directory there is DirectorySync",
-  });
 }
 
 /** Makes the folders above a file. @param made Gets those that are made. */

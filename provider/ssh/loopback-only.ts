@@ -6,15 +6,24 @@ export function isLoopback(address: string): boolean {
   return address === "localhost" || address === "::1" || address.startsWith("127.");
 }
 
+const LOOK_MS = 10_000; // takes a journey and a program's start
+
 /**
  * Whether a port over there is listened at by its loopback alone. An SSH server that may not listen elsewhere for us
- * (GatewayPorts no) does that and says nothing of it. `false` where the kernel there does not tell.
+ * (GatewayPorts no) does that and says nothing of it. `false` where the kernel there does not tell, or not in time.
  */
-export async function isOnLoopbackOnly(connection: SshConnection, port: number): Promise<boolean> {
+export async function isOnLoopbackOnly(
+  connection: Pick<SshConnection, "start">,
+  port: number,
+  lookMs = LOOK_MS,
+): Promise<boolean> {
   const channel = await connection.start("exec cat /proc/net/tcp /proc/net/tcp6");
+  const tooLong = setTimeout(() => channel.destroy(), lookMs);
   channel.stderr.resume();
   channel.end();
-  const addresses = listenersIn(await text(channel), port);
+  const table = await text(channel).catch(() => ""); // the connection broke, which whoever uses it hears of
+  clearTimeout(tooLong);
+  const addresses = listenersIn(table, port);
   return addresses.length > 0 && addresses.every((address) => LOOPBACK.test(address));
 }
 

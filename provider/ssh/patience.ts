@@ -1,3 +1,4 @@
+import { timerMs } from "../timers";
 import { ATTEMPT_SECONDS, ATTEMPTS } from "./dial";
 import { unreachable } from "./dial-error";
 import type { Hop } from "./endpoint";
@@ -33,7 +34,7 @@ export class Patience implements Disposable {
     this.#timer = setTimeout(() => {
       this.begin(seconds); // the attempt goes on for others; to this one it is the next
       this.failed(new Error(`timed out after ${String(this.#seconds)} s`));
-    }, this.#seconds * 1_000);
+    }, timerMs(this.#seconds));
   }
 
   /** An attempt has failed. */

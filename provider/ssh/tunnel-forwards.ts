@@ -63,7 +63,8 @@ export class RemoteForward implements ActiveForward {
   /**
    * Has the guest listen, over a connection that stands.
    *
-   * @throws {MayflyError} `PORT_TAKEN`; `BAD_INPUT` where its SSH server may listen at its loopback only. {@link NotStarted} When the guest does not answer.
+   * @throws {MayflyError} `PORT_TAKEN`; `BAD_INPUT` where its SSH server may listen at its loopback only. {@link NotStarted}
+   * When the guest does not answer.
    */
   static async open(
     asked: Forward,

@@ -71,13 +71,14 @@ export class Keeper {
     await writeFileAtomic(join(folder, RECORD), spellRecord(keeper.record));
     await keeper.#reopen();
     keeper.#watch();
-    keeper.#control = await serve(folder, (request) =>
-      request.verb === "add"
-        ? keeper.#arrive(request)
-        : request.verb === "change"
-          ? keeper.#change(request)
-          : keeper.#inTurn(() => keeper.#handle(request)),
-    );
+    keeper.#control = await serve(folder, (request) => keeper.#answer(request));
+  }
+
+  /** Those that wait for the guest do so before it is their turn. */
+  async #answer(request: Request): Promise<Answer> {
+    if (request.verb === "add") return this.#arrive(request);
+    if (request.verb === "change") await this.#link.tryWay(request.endpoint, request.privateKeyFile); // others' forwards go by it
+    return this.#inTurn(() => this.#handle(request));
   }
 
   /** Waits for the link before it is a forward's turn: a guest that is down holds up nobody who wants to take one away. */
@@ -111,12 +112,6 @@ export class Keeper {
         return {};
       }
     }
-  }
-
-  /** Goes on another way once that is known to lead there: others' forwards go by it, too. */
-  async #change(request: Extract<Request, { verb: "change" }>): Promise<Answer> {
-    await this.#link.tryWay(request.endpoint, request.privateKeyFile);
-    return this.#inTurn(() => this.#handle(request));
   }
 
   async #add(forward: Forward, preferredPort: number, connection: SshConnection): Promise<Answer> {

@@ -72,7 +72,7 @@ test("stop and start: the same machine, with what is on its disk; restart; what 
   // As a reboot of the host ends it: what the guest is writing just then is lost, and no more.
   const busy =
     "mkdir /root/many && sync && (while :; do for i in $(seq 300); do echo $i >/root/many/$i; done; sync; done " +
-    "</dev/null >/dev/null 2>&1 &) && until [ -e /root/many/300 ]; do sleep 0.1; done; echo written";
+    "</dev/null >/dev/null 2>&1 &) && timeout 300 sh -c 'until [ -e /root/many/300 ]; do sleep 0.1; done' && echo written";
   expect((await mayfly("exec", "st", "--", "sh", "-c", busy)).out).toBe("written\n");
   execFileSync("podman", ["kill", "--signal", "KILL", containers().toString().trim()]);
   const hasEnded = async () => (await mayfly("ls", "--quiet", "--state", "ended")).out === "st\n";

@@ -1,0 +1,21 @@
+import { expect, test } from "@jest/globals";
+import type { Owner } from "../../../provider/context";
+import { wordsFor } from "../../../provider/diagnose/words";
+import { identifySelf } from "../../../provider/host/process-identity";
+import { canStartAgain } from "../../../provider/machines/record";
+
+/** What is known of the machine's record. */
+function sightOf(owner: Partial<Owner>, phase: "committed" | "starting" = "committed") {
+  const madeBy = { pid: 1, startTime: "1", bootId: "b" };
+  const record = { owner: { project: "", stack: "", resource: "web", ...owner }, phase, createdAt: 0, madeBy };
+  return { record, canStartAgain: canStartAgain(record) };
+}
+
+test("a stack's machine is brought back by pulumi up, the command's own by its commands", () => {
+  const bringBack = (owner: Partial<Owner>, phase?: "starting") =>
+    wordsFor("web-1", "web", "root", sightOf(owner, phase)).bringBack;
+  expect(bringBack({ project: "p", stack: "dev" })).toBe("pulumi up");
+  expect(bringBack({})).toBe("mayfly start web"); // what is on its disk stays
+  expect(bringBack({ session: identifySelf() })).toMatch(/^mayfly rm web/);
+  expect(bringBack({}, "starting")).toMatch(/^mayfly rm web/);
+});
