@@ -297,12 +297,15 @@ become() {
 
 # greet: a clone's console would be empty, and whoever looks there would not know why.
 greet() {
-  [ -n "$is_clone" ] || return
-  is_clone=
   read -r name </proc/sys/kernel/hostname
   said="mayfly: $name was started from a template, which had booted before."
   [ "$init" != systemd ] || said="$said What its services say is in its journal: journalctl -b"
   echo "$said" >/dev/console
+}
+
+# keep_clock: as long as the machine is on. Of all that a machine does, this alone goes on where nobody asks for it.
+keep_clock() {
+  setsid sh /usr/lib/mayfly/clock.sh 3>&- </dev/null >/dev/null 2>&1 &
 }
 
 # begin: starts what a template puts off until it is a machine: the image's own program, which minimal-init.sh has wait,
@@ -355,6 +358,7 @@ else
     await_run
     leave_init
     serve none &
+    keep_clock
     await_server
     until_true 3600 admits_all && echo listening >&3 # the host gives up long before
   ) &
@@ -389,7 +393,8 @@ while read -r $patience verb id size <&3 || [ -n "$patience" ]; do
   poweroff) power_off ;;
   verified | '') # or nobody says so in time
     release_journal
-    greet
+    [ -z "$is_clone" ] || { greet && keep_clock; }
+    is_clone=
     ;;
   esac
 done
