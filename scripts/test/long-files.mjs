@@ -18,4 +18,5 @@ export const LONG = [
   "diagnose",
   "image-habits",
   "package",
+  "chaos",
 ];

@@ -1,35 +1,52 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { execFileSync } from "node:child_process";
-import { once } from "node:events";
-import { connect } from "node:net";
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Qmp } from "../../provider/machines/qmp";
 import { CommandHome, PATIENCE } from "../support/command";
+import { ContainerImages } from "../support/container-images";
 import { eventually } from "../support/eventually";
+import { hasSsh } from "../support/greeting";
 
-// A VM of a template that other tests use as well. Once it was stopped it boots through its kernel.
+// A VM of a template that other tests use as well, and a small one. Once they were stopped they boot through their kernel.
+
+const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path)) ?? "";
 
 let command: CommandHome;
+let images: ContainerImages;
 
 beforeAll(async () => {
   command = await CommandHome.open();
+  const run = async (file: string, ...args: readonly string[]) => (await promisify(execFile)(file, args)).stdout;
+  images = new ContainerImages({ home: command.home, name: `stop-${String(process.pid)}`, run });
 });
 
 afterAll(async () => {
   await command[Symbol.asyncDispose]();
+  await images[Symbol.asyncDispose]();
 });
 
 const mayfly = async (...args: string[]) => command.run(...args);
 
-/** Whether an SSH server answers there. */
-async function greets(address: string): Promise<boolean> {
-  const [host = "", port] = address.split(":");
-  const socket = connect(Number(port), host).setEncoding("utf8");
-  const signal = AbortSignal.timeout(60_000); // the guest may have to wait for a busy host
-  const [text = ""] = (await once(socket, "data", { signal }).catch(() => [])) as string[];
-  socket.destroy();
-  return text.startsWith("SSH-2.0-");
+const containers = () => execFileSync("podman", ["ps", "--all", "--quiet", "--filter", "label=mayfly.resource=st"]);
+
+/** Where the SSH server listens by which Mayfly comes in; the image has none. */
+const DOOR = "64022";
+const SECONDS_ASLEEP = 10;
+
+/** Has the VM stand still, and not know of it, as its host had been suspended for so many seconds. */
+async function standStill(seconds: number): Promise<void> {
+  const [machine = ""] = readdirSync(join(command.home, "data", "machines"));
+  const signal = AbortSignal.timeout(60_000);
+  using qmp = await Qmp.connect(join(command.home, "data", "machines", machine, "shared"), "qmp.sock", signal);
+  await qmp.execute("stop", undefined, signal);
+  const end = Date.now() + seconds * 1_000;
+  await eventually("it has slept", PATIENCE, () => Date.now() > end);
+  await qmp.execute("cont", undefined, signal);
 }
 
-test("stop and start: the same machine, with what is on its disk; restart; what is refused meanwhile", async () => {
+test("stop and start: the same machine, with what is on its disk; what is refused meanwhile", async () => {
   const run = ["run", "-d", "--name", "st", "--cpus", "1", "--disk", "1GiB", "--port", "80"];
   expect(await mayfly(...run)).toMatchObject({ code: 0, out: "st\n" });
   const look = async () => {
@@ -42,11 +59,15 @@ test("stop and start: the same machine, with what is on its disk; restart; what 
   const self_ = "cat /root/kept /etc/machine-id; cat /proc/sys/kernel/random/boot_id";
   await mayfly("exec", "st", "--", "sh", "-c", "echo kept >/root/kept; touch /run/in-memory; sync");
   const bornAs = (await mayfly("exec", "st", "--", "sh", "-c", self_)).out.split("\n");
+  await standStill(SECONDS_ASLEEP);
+  const seconds = async () => Number((await mayfly("exec", "st", "date", "+%s")).out);
+  const isRight = async () => Math.abs((await seconds()) - Date.now() / 1_000) < SECONDS_ASLEEP / 2;
+  await eventually("its clock is right again", PATIENCE, isRight);
+
   const stopped = await mayfly("stop", "--json", "st");
   expect(stopped).toMatchObject({ code: 0, err: "stopped st\n" });
   expect(JSON.parse(stopped.out)).toMatchObject([{ name: "st", orderly: true }]);
   expect((await mayfly("ls", "--quiet", "--state", "stopped")).out).toBe("st\n");
-  const containers = () => execFileSync("podman", ["ps", "--all", "--quiet", "--filter", "label=mayfly.resource=st"]);
   expect(containers().toString()).toBe("");
   expect(await mayfly("exec", "st", "true")).toMatchObject({
     code: 125,
@@ -62,11 +83,26 @@ test("stop and start: the same machine, with what is on its disk; restart; what 
   expect(isNow[2]).not.toBe(bornAs[2]);
   expect(isNow.slice(3)).toEqual([""]);
   expect(await mayfly("start", "st")).toMatchObject({ code: 1, err: expect.stringMatching(/runs already/) });
+  await mayfly("rm", "st");
+});
 
-  const { out: forwarded } = await mayfly("forward", "-d", "--json", "st", "22");
+/** An image of busybox alone, which boots in a fraction of the time of one with systemd. */
+async function smallImage(): Promise<string> {
+  const applets = ["cat", "dmesg", "mkdir", "rm", "seq", "sh", "sleep", "sync", "timeout"];
+  return images.make("small", {
+    files: { "bin/busybox": { from: BUSYBOX } },
+    links: Object.fromEntries(applets.map((name) => [`bin/${name}`, "busybox"])),
+  });
+}
+
+test("restart, and a lost power: what was on the disk is there", async () => {
+  const run = ["run", "-d", "--name", "st", "--cpus", "1", "--memory", "256MiB", "--disk", "1GiB", await smallImage()];
+  expect(await mayfly(...run)).toMatchObject({ code: 0, out: "st\n" });
+  await mayfly("exec", "st", "--", "sh", "-c", "echo kept >/root/kept; sync");
+  const { out: forwarded } = await mayfly("forward", "-d", "--json", "st", DOOR);
   const [{ listen }] = JSON.parse(forwarded) as [{ listen: string }];
   expect(await mayfly("restart", "st")).toMatchObject({ code: 0, err: "restarted st\n" });
-  await eventually("the forward leads to the restarted guest", PATIENCE, async () => greets(listen));
+  await eventually("the forward leads to the restarted guest", PATIENCE, async () => hasSsh(listen));
   expect((await mayfly("exec", "st", "cat", "/root/kept")).out).toBe("kept\n");
 
   // As a reboot of the host ends it: what the guest is writing just then is lost, and no more.

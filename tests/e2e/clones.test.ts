@@ -55,6 +55,8 @@ systemd-id128 new
 echo
 systemctl is-system-running; date +%s
 # Its journal starts a moment after the first login, so as not to stand in its way.
+journal="/run/log/journal/$(cat /etc/machine-id)/system.journal /var/log/journal/$(cat /etc/machine-id)/system.journal"
+timeout 60 sh -c 'until [ -e "$0" ] || [ -e "$1" ]; do sleep 0.2; done' $journal
 timeout 60 sh -c 'until journalctl -b -q -n 1 -o cat 2>/dev/null | grep -q .; do sleep 0.2; done' && echo logged
 `;
 

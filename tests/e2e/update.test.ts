@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { join } from "node:path";
 import { MAIN } from "../support/command";
 import { eventually } from "../support/eventually";
+import { hasSsh } from "../support/greeting";
 import { Program } from "../support/program";
+import { KeyWatch } from "../support/secrets";
 
 // The life of one VM from `up` to `up`, in the order of the tests: each goes on from where the last one ended.
 
@@ -124,8 +126,10 @@ function childrenOf(pid: number): number[] {
 
 test("up makes the VM as it is declared", async () => {
   await declare({ users: users("bob"), authorizedKeys: [publicKey("one")] });
+  using keys = new KeyWatch();
   const { steps } = await program.up();
   expect(steps).toEqual(["debian: create", "key: create", "report: create", "web: create"]);
+  expect([...keys.found]).toEqual([]); // in the arguments or the environment of anything that runs here
   first = await program.outputs<Outputs>();
   const lines = first.report.split("\n");
   expect(lines).toEqual([
@@ -144,8 +148,9 @@ test("what a mount shares belongs to the same owner on both sides, and a port le
   expect(readdirSync(join(program.folder, "site"))).toEqual(["index.html"]);
 });
 
+const mayfly = async (...words: string[]) => program.run(process.execPath, MAIN, ...words);
+
 test("the command reaches the stack's VM by its name, and leaves it as its state says it is", async () => {
-  const mayfly = async (...words: string[]) => program.run(process.execPath, MAIN, ...words);
   expect(await mayfly("ssh", "web", "hostname")).toBe("web-one");
   for (const words of [["stop"], ["start"], ["key", "rotate"]])
     await expect(mayfly(...words, "web")).rejects.toThrow(/web belongs to the stack \S+, and can't be/);
@@ -165,6 +170,7 @@ test("other keys, users and lifetime are applied to the running VM", async () =>
 
 test("they are still in force after the guest has restarted itself", async () => {
   expect(await login("root", "generated", "touch /root/kept; ls -dn /home/cat | cut -d' ' -f3")).toBe("1002"); // bob had 1001
+  const [{ listen }] = JSON.parse(await mayfly("forward", "-d", "--json", "web", "22")) as [{ listen: string }];
   await login("root", "generated", "reboot").catch(() => undefined); // its session may end before it does
   // Its door opens early in a boot, and once more shuts for ordinary users (pam_nologin(8)) until the boot is over.
   const restarted = async () => {
@@ -173,6 +179,8 @@ test("they are still in force after the guest has restarted itself", async () =>
     return state === "running" && id !== bootId;
   };
   await eventually("the guest is back", 120, restarted);
+  await eventually("the forward leads into it", 60, async () => hasSsh(listen));
+  await mayfly("forward", "--stop", "web");
   bootId = await login("root", "two", BOOT_ID);
   expect(await login("cat", "cat", "id -un; sudo ls /root/kept")).toBe("cat\n/root/kept");
   expect(await login("root", "one")).toBe("Permission denied");

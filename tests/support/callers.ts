@@ -48,19 +48,36 @@ export function asCaller({ account, gid }: Caller, command: readonly string[]): 
 /** Belongs to the user's session or to podman itself (its pause process holds the user namespace), not to a machine. */
 const OF_THE_SESSION = /^(?:catatonit|systemd|\(sd-pam\)|dbus-)/;
 
+/** Command lines of what a caller runs: see {@link processesById}. */
+export function processesOf(caller: Caller, home: string): string[] {
+  return [...processesById(caller, home).values()];
+}
+
 /**
- * Command lines of what a caller runs: all of its processes where it is the tests' own user, else those that name `home`.
+ * Command lines of what a caller runs, by process id: all of its processes where it is not the tests' own user, else those
+ * that have to do with `home`: by their arguments, their environment, or what is mounted for them.
  */
-export function processesOf({ account, uid }: Caller, home: string): string[] {
-  const lines = readdirSync("/proc").flatMap((pid) => {
-    try {
-      if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return [];
-      const status = readFileSync(`/proc/${pid}/status`, "utf8");
-      if (Number(/^Uid:\s(\d+)/m.exec(status)?.[1]) !== uid || /^State:\s[ZX]/m.test(status)) return [];
-      return [readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()];
-    } catch {
-      return []; // it ended while we looked
-    }
+export function processesById({ account, uid }: Caller, home: string): ReadonlyMap<number, string> {
+  const isIts = (pid: string, line: string) => {
+    if (account !== undefined) return !OF_THE_SESSION.test(line);
+    const mounted = home.replaceAll(" ", "\\040"); // proc_pid_mountinfo(5)
+    return line.includes(home) || read(pid, "environ").includes(home) || read(pid, "mountinfo").includes(mounted);
+  };
+  const pids = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid);
+  const lines = pids.flatMap((pid): [number, string][] => {
+    const status = read(pid, "status");
+    if (Number(/^Uid:\s(\d+)/m.exec(status)?.[1]) !== uid || /^State:\s[ZX]/m.test(status)) return [];
+    const line = read(pid, "cmdline").replaceAll("\0", " ").trim();
+    return isIts(pid, line) ? [[Number(pid), line]] : [];
   });
-  return lines.filter((line) => (account === undefined ? line.includes(home) : !OF_THE_SESSION.test(line)));
+  return new Map(lines);
+}
+
+/** A file of a process; nothing where that has ended. */
+function read(pid: string, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, "utf8");
+  } catch {
+    return "";
+  }
 }

@@ -2,6 +2,7 @@ import { chmod, chown, copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asCaller, environmentOf, type Caller } from "./callers";
 import { makeHome } from "./home";
+import { hasKey } from "./secrets";
 import { shareMachineParts } from "./shared";
 
 /** How a run of `pulumi` ended. */
@@ -130,6 +131,8 @@ export abstract class Stack implements AsyncDisposable {
     killSignal?.addEventListener("abort", () => child.pid !== undefined && process.kill(-child.pid, "SIGKILL"));
     const { failed, all } = await child;
     if (args[0] === "destroy") this.isInUse = failed;
+    if (hasKey(all) && !args.includes("--show-secrets"))
+      throw new Error(`pulumi ${args.join(" ")} prints a private key`);
     return { failed, text: all };
   }
 }

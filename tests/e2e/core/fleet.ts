@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "@jest/globals";
+import { hostAddresses } from "../../../provider/host/addresses";
 import type { Caller } from "../../support/callers";
 import { openExample } from "../../support/project";
 
@@ -38,6 +39,16 @@ export async function fleet(caller: Caller): Promise<void> {
     expect(running).toBe("running");
     expect(Math.abs(Number(time) - Date.now() / 1_000)).toBeLessThan(120); // the template's clock stood still
   }
+
+  // Nor does one reach another: neither what it publishes on this host, nor by an address that both have.
+  const portOf = async (login: string) => project.run("bash", "-c", `${login} -G | sed -n 's/^port //p'`);
+  const ports = await Promise.all(connect.map(portOf));
+  expect(new Set(ports).size).toBe(3);
+  const places = ["10.53.0.2", "10.0.2.2", ...hostAddresses()].flatMap((ip) => ports.map((port) => `${ip}/${port}`));
+  const dial = (place: string) => `{ timeout 10 bash -c '</dev/tcp/${place}' && echo ${place}; } 2>/dev/null &`;
+  expect(
+    await project.run("bash", "-c", `${connect[0] ?? ""} "$0"`, `${places.map(dial).join("\n")}\nwait; echo over`),
+  ).toBe("over");
 
   await project.pulumi("preview", "--expect-no-changes");
   await project.pulumi("destroy", "--yes", "--skip-preview");

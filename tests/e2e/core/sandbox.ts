@@ -1,24 +1,16 @@
 import { once } from "node:events";
 import { chown, lstat, mkdir, readdir, writeFile } from "node:fs/promises";
-import { connect, createServer, type AddressInfo, type Server } from "node:net";
+import { createServer, type AddressInfo, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { expect } from "@jest/globals";
 import type { Caller } from "../../support/callers";
+import { greeting } from "../../support/greeting";
 import { openExample } from "../../support/project";
 
 interface Outputs {
   readonly connect: string;
   readonly address: string;
-}
-
-/** What a server says first. */
-async function greeting(address: string): Promise<string> {
-  const [host = "", port] = address.split(":");
-  const socket = connect(Number(port), host).setEncoding("utf8");
-  const [text] = (await once(socket, "data", { signal: AbortSignal.timeout(10_000) })) as [string];
-  socket.destroy();
-  return text;
 }
 
 /** A server of this host, at one of its outward addresses, that says the same to everybody. */

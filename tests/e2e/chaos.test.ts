@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, watch } from "node:fs";
+import { join } from "node:path";
+import { processesById, processesOf, self } from "../support/callers";
+import { CommandHome } from "../support/command";
+import { eventually } from "../support/eventually";
+
+// The command dies at any moment, by SIGKILL: alone, or with all that it has started and that has not left it. A moment is
+// told by what has happened in the data folder until then: the n-th change of a file, n drawn anew in each run. What is left
+// must be known: to `ls`, so that `rm` removes it, or to `prune`.
+
+/** How many moments are tried of each kind; some more by hand: `MAYFLY_CHAOS_MOMENTS=50 npm test -- chaos`. */
+const MOMENTS = Number(process.env["MAYFLY_CHAOS_MOMENTS"] ?? 1);
+
+let command: CommandHome;
+
+beforeAll(async () => {
+  command = await CommandHome.open();
+  mkdirSync(join(command.home, "shared"));
+});
+afterAll(async () => {
+  await command[Symbol.asyncDispose]();
+});
+
+/** A VM of all that has a life of its own: a disk, a mount, a port, a private network, a process for its end. */
+const RUN = [
+  ...["run", "-d", "--cpus", "1", "--memory", "512MiB", "--disk", "64MiB", "--bind", "shared:/srv", "--port", "80"],
+  ...["--network", "user", "--network", "lan", "--expires", "1h", "--name"],
+];
+
+/** Runs the command, and kills it after so many changes in the data folder; how many there were, and whether it came to that. */
+async function killedAfter(
+  most: number,
+  how: How,
+  args: readonly string[],
+): Promise<{ changes: number; killed: boolean }> {
+  const course = { changes: 0, killed: false };
+  const running = command.start(args);
+  const watcher = watch(join(command.home, "data"), { recursive: true }, () => {
+    course.changes++;
+    if (course.changes < most || course.killed || running.process.exitCode !== null) return;
+    course.killed = true;
+    kill(running.process.pid ?? 0, how);
+  });
+  try {
+    const { code, err } = await running.ended;
+    if (!course.killed && code !== 0) throw new Error(`mayfly ${args.join(" ")}: ${err}`);
+    return course;
+  } finally {
+    watcher.close();
+  }
+}
+
+type How = "alone" | "with its children";
+
+function kill(pid: number, how: How): void {
+  const all = how === "alone" ? [pid] : [pid, ...childrenOf(pid)];
+  for (const one of all) {
+    try {
+      process.kill(one, "SIGKILL");
+    } catch {
+      // it has ended
+    }
+  }
+}
+
+/** Of a process, and of its children, and so on: what has been left to init by its parents' end is not among them. */
+function childrenOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, "utf8")
+      .split(" ")
+      .filter(Boolean);
+    return children.map(Number).flatMap((child) => [child, ...childrenOf(child)]);
+  } catch {
+    return []; // it has ended
+  }
+}
+
+/** What there is of VMs and networks: on disk, of podman's, and processes. */
+function left(name: string): string[] {
+  const folders = ["machines", "records/machines", "networks", "records/networks", "scratch"].flatMap((folder) => {
+    const path = join(command.home, "data", folder);
+    return existsSync(path) ? readdirSync(path).map((entry) => `${folder}/${entry}`) : [];
+  });
+  const containers = execFileSync("podman", [
+    "ps",
+    "--all",
+    "--filter",
+    `label=mayfly.resource=${name}`,
+    "--format",
+    "{{.Names}}",
+  ]);
+  const things = folders.filter((entry) => !entry.endsWith(".tmp")); // half-written records go later: Records.list
+  return [...things, ...containers.toString().split("\n").filter(Boolean), ...processesOf(self, command.home)];
+}
+
+/** Processes of VMs and networks, as they were started; podman's helpers as well. */
+function processes(): [pid: number, line: string][] {
+  return [...processesById(self, command.home)].sort(([a], [b]) => a - b);
+}
+
+/** What a user does then: removes what is listed, and has removed what nobody knows of. Nothing is left after that. */
+async function clear(name: string): Promise<void> {
+  const listed = await command.run("ls", "--quiet");
+  for (const one of listed.out.split("\n").filter(Boolean))
+    expect(await command.run("rm", one)).toMatchObject({ code: 0 });
+  expect(await command.run("prune")).toMatchObject({ code: 0 });
+  await eventually(
+    "nothing is left",
+    60,
+    () => left(name).length === 0,
+    () => left(name).join("\n"),
+  );
+}
+
+const HOW: readonly How[] = ["alone", "with its children"];
+
+/** Some numbers from 1 to the most, each as likely as any other. */
+const drawn = (most: number) => Array.from({ length: MOMENTS }, () => 1 + Math.floor(Math.random() * most));
+
+/** What has to hold for one moment or process; says of which where it does not. */
+async function trial(what: string, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    throw new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+test("run and rm, killed at any moment: what is left is known, and goes", async () => {
+  await command.run("run", "-d", "--name", "first"); // makes a template, if nobody has before
+  await command.run("rm", "first");
+  const usual = {
+    run: await killedAfter(Infinity, "alone", [...RUN, "usual"]),
+    rm: await killedAfter(Infinity, "alone", ["rm", "usual"]),
+  };
+  expect(left("usual")).toEqual([]);
+  let number = 0;
+  for (const [verb, { changes }] of Object.entries(usual))
+    for (const how of HOW)
+      for (const moment of drawn(changes)) {
+        const name = `vm${String(number++)}`;
+        await trial(`${verb}, killed ${how} at change ${String(moment)} of ${String(changes)}`, async () => {
+          if (verb === "rm") expect(await command.run(...RUN, name)).toMatchObject({ code: 0 });
+          await killedAfter(moment, how, verb === "rm" ? ["rm", name] : [...RUN, name]);
+          await clear(name);
+        });
+      }
+}, 1_800_000);
+
+test("each process of a VM that runs, killed: rm works as ever", async () => {
+  expect(await command.run(...RUN, "whole")).toMatchObject({ code: 0 });
+  const count = processes().length;
+  await clear("whole");
+  expect(count).toBeGreaterThan(5);
+  for (const index of drawn(count)) {
+    const name = `of${String(index)}`;
+    expect(await command.run(...RUN, name)).toMatchObject({ code: 0 });
+    const [pid = 0, line = ""] = processes()[index - 1] ?? [];
+    process.kill(pid, "SIGKILL");
+    await trial(`killed: ${line}`, async () => clear(name));
+  }
+}, 1_800_000);
