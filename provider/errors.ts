@@ -77,6 +77,12 @@ export class MayflyError extends Error {
     this.evidence = evidence;
     this.remedy = remedy;
   }
+
+  /** The same failure, with more to read: other evidence, or another remedy. */
+  retold({ evidence = this.evidence, remedy = this.remedy }: Partial<Omit<ErrorDetails, "cause">>): MayflyError {
+    const [summary = ""] = this.message.split("\n");
+    return new MayflyError(this.code, summary, { evidence, remedy, cause: this });
+  }
 }
 
 /**

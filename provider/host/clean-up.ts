@@ -51,9 +51,7 @@ export async function thenCleanUp<T>(
 /** In the remedy, as the evidence is more than text: a template's refusal is kept by it. */
 function withLeftBehind(error: unknown, { what, remedy }: LeftBehind, second: unknown): unknown {
   if (!(error instanceof MayflyError)) return error;
-  const { code, message, evidence, remedy: first } = error;
-  const more = `${first}\n${what} was left behind (${wordsOf(second)}): ${remedy}`;
-  return new MayflyError(code, message.split("\n")[0] ?? "", { evidence, remedy: more, cause: error });
+  return error.retold({ remedy: `${error.remedy}\n${what} was left behind (${wordsOf(second)}): ${remedy}` });
 }
 
 function wordsOf(error: unknown): string {

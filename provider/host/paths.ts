@@ -23,6 +23,8 @@ export interface Paths {
   readonly verdicts: string;
   /** The read-only root directory that all qemu and virtiofsd containers share. */
   readonly containerRoot: string;
+  /** Consoles of machines that did not come up, for some days. */
+  readonly failed: string;
   /** Files that are being made; anything here may be deleted when no process works on it. */
   readonly scratch: string;
 }
@@ -62,6 +64,7 @@ export function openPaths(environment: NodeJS.ProcessEnv = process.env): Paths {
     locks: join(home, "locks"),
     verdicts: join(home, "verdicts"),
     containerRoot: join(home, "container-root"),
+    failed: join(home, "failed"),
     scratch: join(home, "scratch"),
   };
   const modes = new Map([

@@ -25,6 +25,7 @@ import { findExits } from "./exits";
 import { startFromImage } from "./image-start";
 import { bootsInUse, templatesInUse } from "./in-use";
 import { accessTar, asDisk, identityTar, newMac, newMachineId, type KeptIdentity } from "./identity";
+import { forgetConsoles, keepConsole } from "./kept-consoles";
 import { IDENTITY_FILE, Launcher } from "./launcher";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { architectureOf, isBootDisk, type MachinePlan, type Progress, type StartedMachine } from "./plan";
@@ -174,12 +175,30 @@ export class Machines {
     return bootsInUse(this.shelf.records, this.templates, doomed);
   }
 
-  /** Runs work on a machine that is being made; when that fails, nothing of the machine is left. */
+  /**
+   * Runs work on a machine that is being made; when that fails, nothing of the machine is left but its console, which the
+   * error names.
+   */
   async orRemove<T>(id: string, work: () => Promise<T>): Promise<T> {
-    return orCleanUp(work, async () => this.remove(id, AbortSignal.timeout(REMOVAL_MS)), {
+    await forgetConsoles(this.paths.failed);
+    const tellingMore = async () => {
+      try {
+        return await work();
+      } catch (error) {
+        throw await this.withConsole(id, error);
+      }
+    };
+    return orCleanUp(tellingMore, async () => this.remove(id, AbortSignal.timeout(REMOVAL_MS)), {
       what: `the machine ${id}`,
       remedy: "mayfly prune",
     });
+  }
+
+  private async withConsole(id: string, error: unknown): Promise<unknown> {
+    if (!(error instanceof MayflyError)) return error;
+    const kept = await keepConsole(this.paths.failed, id, this.shelf.consoleLog(id));
+    if (kept === undefined) return error;
+    return error.retold({ evidence: [error.evidence, `the whole console: ${kept}`].filter(Boolean).join("\n") });
   }
 
   /**

@@ -47,12 +47,10 @@ export function explained(
   remedy: Subject["remedy"] = (_, rung) => rung.remedy,
 ): MayflyError {
   if (firstBroken === undefined && !isHealthy) return error; // nothing is known that it does not say itself
-  const [summary = ""] = error.message.split("\n");
   const found =
     firstBroken === undefined ? "by now nothing of the VM is broken" : `${firstBroken.name}: ${firstBroken.cause}`;
-  return new MayflyError(error.code, summary, {
+  return error.retold({
     evidence: [error.evidence, `diagnosis: ${found}`].filter(Boolean).join("\n"),
     remedy: firstBroken === undefined ? error.remedy : remedy(error, firstBroken),
-    cause: error,
   });
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { Program } from "../support/program";
@@ -174,6 +174,10 @@ describe("at up", () => {
     expect(found("hangs")).toMatch(/^(?:kernel|init|sshd): /); // how far it came depends on the host
     expect(found("sudoless")).toMatch(/^init: the boot has ended: user ann: sudo is asked for/);
     expect(found("empty")).toBeUndefined();
+    // And its whole console, which the error shows the end of.
+    const console_ = /^ *the whole console: (.*)$/m.exec(errorOf(run, "panics"))?.[1] ?? "";
+    expect(readFileSync(console_, "utf8")).toMatch(/Kernel panic - not syncing/);
+    expect(errorOf(run, "empty")).not.toContain("the whole console");
 
     const left = await program.leftovers();
     expect(left).toHaveLength(3); // container, folder, record

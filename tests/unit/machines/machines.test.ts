@@ -64,12 +64,15 @@ test("a machine that is ready is on record as such; one that has run a command s
 test("a machine that does not boot says why, also when podman does not take it away", async () => {
   const wedged = { run: () => Promise.reject(new DOMException("aborted", "TimeoutError")) };
   const boot = new MayflyError("BOOT_FAILED", "the guest cannot boot", { evidence: "panic", remedy: "look" });
+  writeFileSync(join(paths.machines, "web-1", "console.log"), "2026-11-27T12:00:00.0+00:00 stdout F all of it\n");
+  const kept = join(paths.failed, "web-1.txt");
   const made = new Machines(paths, wedged as never).orRemove("web-1", () => Promise.reject(boot));
   expect(await failureOf(made)).toMatchObject({
-    ...{ code: "BOOT_FAILED", evidence: "panic" },
+    ...{ code: "BOOT_FAILED", evidence: `panic\nthe whole console: ${kept}` },
     message: expect.stringContaining("the machine web-1 was left behind (its removal took too long): mayfly prune"),
   });
   expect(await records.read("web-1")).toBeDefined(); // so that prune finds it
+  expect(readFileSync(kept, "utf8")).toBe("all of it\n");
 });
 
 test("a machine's lifetime is on record once it has begun, and not when it is only asked for", async () => {
