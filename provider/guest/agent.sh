@@ -393,7 +393,7 @@ while read -r $patience verb id size <&3 || [ -n "$patience" ]; do
   poweroff) power_off ;;
   verified | '') # or nobody says so in time
     release_journal
-    [ -z "$is_clone" ] || { greet && keep_clock; }
+    [ -z "$is_clone" ] || { greet; keep_clock; }
     is_clone=
     ;;
   esac

@@ -38,6 +38,6 @@ while :; do
   look
   [ -n "$is_with" ] && near $((clock - up)) $pace && ! near $clock $rtc || continue
   date -s "@$rtc" >/dev/null || continue
-  echo "mayfly: the clock has been put $((rtc - clock)) s forward, to where the host's is" >/dev/kmsg
+  echo "mayfly: the clock was $((rtc - clock)) s behind the host's, and has been set" >/dev/kmsg
   clock=$rtc
 done

@@ -1,5 +1,6 @@
 import { readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { MayflyError } from "../errors";
 import { consoleText } from "./console";
 
 /** How many are kept of machines that did not come up, and how long: in milliseconds. */
@@ -7,7 +8,27 @@ const MOST = 10;
 const LONGEST_MS = 7 * 24 * 3_600_000;
 
 /**
- * Keeps the whole console of a machine that did not come up and is about to be removed: an error shows its last lines only.
+ * Runs work on a machine that is being made and is removed when that fails: an error of ours then names the file in which
+ * its whole console stays, of which it shows the last lines only.
+ *
+ * @param where Where such consoles are, the machine's id, and its own log.
+ */
+export async function orKeepConsole<T>(
+  { folder, id, log }: { readonly folder: string; readonly id: string; readonly log: string },
+  work: () => Promise<T>,
+): Promise<T> {
+  await forgetConsoles(folder);
+  try {
+    return await work();
+  } catch (error) {
+    const kept = error instanceof MayflyError ? await keepConsole(folder, id, log) : undefined;
+    if (!(error instanceof MayflyError) || kept === undefined) throw error;
+    throw error.retold({ evidence: [error.evidence, `the whole console: ${kept}`].filter(Boolean).join("\n") });
+  }
+}
+
+/**
+ * Keeps the whole console of a machine that did not come up.
  *
  * @param folder Where such consoles are.
  * @param log The machine's own.

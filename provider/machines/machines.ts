@@ -25,7 +25,7 @@ import { findExits } from "./exits";
 import { startFromImage } from "./image-start";
 import { bootsInUse, templatesInUse } from "./in-use";
 import { accessTar, asDisk, identityTar, newMac, newMachineId, type KeptIdentity } from "./identity";
-import { forgetConsoles, keepConsole } from "./kept-consoles";
+import { orKeepConsole } from "./kept-consoles";
 import { IDENTITY_FILE, Launcher } from "./launcher";
 import { obstacles, type Demand, type Obstacle, type Others } from "./obstacles";
 import { architectureOf, isBootDisk, type MachinePlan, type Progress, type StartedMachine } from "./plan";
@@ -180,25 +180,15 @@ export class Machines {
    * error names.
    */
   async orRemove<T>(id: string, work: () => Promise<T>): Promise<T> {
-    await forgetConsoles(this.paths.failed);
-    const tellingMore = async () => {
-      try {
-        return await work();
-      } catch (error) {
-        throw await this.withConsole(id, error);
-      }
-    };
-    return orCleanUp(tellingMore, async () => this.remove(id, AbortSignal.timeout(REMOVAL_MS)), {
-      what: `the machine ${id}`,
-      remedy: "mayfly prune",
-    });
-  }
-
-  private async withConsole(id: string, error: unknown): Promise<unknown> {
-    if (!(error instanceof MayflyError)) return error;
-    const kept = await keepConsole(this.paths.failed, id, this.shelf.consoleLog(id));
-    if (kept === undefined) return error;
-    return error.retold({ evidence: [error.evidence, `the whole console: ${kept}`].filter(Boolean).join("\n") });
+    const console = { folder: this.paths.failed, id, log: this.shelf.consoleLog(id) };
+    return orCleanUp(
+      async () => orKeepConsole(console, work),
+      async () => this.remove(id, AbortSignal.timeout(REMOVAL_MS)),
+      {
+        what: `the machine ${id}`,
+        remedy: "mayfly prune",
+      },
+    );
   }
 
   /**

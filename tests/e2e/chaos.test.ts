@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, watch } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
 import { processesById, processesOf, self } from "../support/callers";
 import { CommandHome } from "../support/command";
 import { eventually } from "../support/eventually";
+import { childrenOf } from "../support/proc";
 
 // The command dies at any moment, by SIGKILL: alone, or with all that it has started and that has not left it. A moment is
 // told by what has happened in the data folder until then: the n-th change of a file, n drawn anew in each run. What is left
 // must be known: to `ls`, so that `rm` removes it, or to `prune`.
 
-/** How many moments are tried of each kind; some more by hand: `MAYFLY_CHAOS_MOMENTS=50 npm test -- chaos`. */
+/** How many moments are tried of each kind; some more by hand: `MAYFLY_CHAOS_MOMENTS=50 npm test -- e2e --testPathPatterns chaos`. */
 const MOMENTS = Number(process.env["MAYFLY_CHAOS_MOMENTS"] ?? 1);
 
 let command: CommandHome;
@@ -29,24 +30,21 @@ const RUN = [
   ...["--network", "user", "--network", "lan", "--expires", "1h", "--name"],
 ];
 
-/** Runs the command, and kills it after so many changes in the data folder; how many there were, and whether it came to that. */
-async function killedAfter(
-  most: number,
-  how: How,
-  args: readonly string[],
-): Promise<{ changes: number; killed: boolean }> {
-  const course = { changes: 0, killed: false };
+/** Runs the command, and kills it after so many changes in the data folder; how many there were. */
+async function killedAfter(most: number, how: How, args: readonly string[]): Promise<number> {
+  let changes = 0;
+  const killed = new AbortController();
   const running = command.start(args);
   const watcher = watch(join(command.home, "data"), { recursive: true }, () => {
-    course.changes++;
-    if (course.changes < most || course.killed || running.process.exitCode !== null) return;
-    course.killed = true;
+    changes++;
+    if (changes < most || killed.signal.aborted || running.process.exitCode !== null) return;
+    killed.abort();
     kill(running.process.pid ?? 0, how);
   });
   try {
     const { code, err } = await running.ended;
-    if (!course.killed && code !== 0) throw new Error(`mayfly ${args.join(" ")}: ${err}`);
-    return course;
+    if (!killed.signal.aborted && code !== 0) throw new Error(`mayfly ${args.join(" ")}: ${err}`);
+    return changes;
   } finally {
     watcher.close();
   }
@@ -55,7 +53,7 @@ async function killedAfter(
 type How = "alone" | "with its children";
 
 function kill(pid: number, how: How): void {
-  const all = how === "alone" ? [pid] : [pid, ...childrenOf(pid)];
+  const all = how === "alone" ? [pid] : [pid, ...descendantsOf(pid)];
   for (const one of all) {
     try {
       process.kill(one, "SIGKILL");
@@ -65,17 +63,7 @@ function kill(pid: number, how: How): void {
   }
 }
 
-/** Of a process, and of its children, and so on: what has been left to init by its parents' end is not among them. */
-function childrenOf(pid: number): number[] {
-  try {
-    const children = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, "utf8")
-      .split(" ")
-      .filter(Boolean);
-    return children.map(Number).flatMap((child) => [child, ...childrenOf(child)]);
-  } catch {
-    return []; // it has ended
-  }
-}
+const descendantsOf = (pid: number): number[] => childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 
 /** What there is of VMs and networks: on disk, of podman's, and processes. */
 function left(name: string): string[] {
@@ -136,8 +124,10 @@ test("run and rm, killed at any moment: what is left is known, and goes", async 
     rm: await killedAfter(Infinity, "alone", ["rm", "usual"]),
   };
   expect(left("usual")).toEqual([]);
+  expect(usual.run).toBeGreaterThan(20); // else no moment of it would be tried
+  expect(usual.rm).toBeGreaterThan(5);
   let number = 0;
-  for (const [verb, { changes }] of Object.entries(usual))
+  for (const [verb, changes] of Object.entries(usual))
     for (const how of HOW)
       for (const moment of drawn(changes)) {
         const name = `vm${String(number++)}`;

@@ -1,17 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Qmp } from "../../provider/machines/qmp";
 import { CommandHome, PATIENCE } from "../support/command";
-import { ContainerImages } from "../support/container-images";
+import { BUSYBOX, ContainerImages } from "../support/container-images";
 import { eventually } from "../support/eventually";
 import { hasSsh } from "../support/greeting";
 
 // A VM of a template that other tests use as well, and a small one. Once they were stopped they boot through their kernel.
-
-const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path)) ?? "";
 
 let command: CommandHome;
 let images: ContainerImages;
@@ -23,8 +21,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await using _ = images; // after the VMs of it
   await command[Symbol.asyncDispose]();
-  await images[Symbol.asyncDispose]();
 });
 
 const mayfly = async (...args: string[]) => command.run(...args);

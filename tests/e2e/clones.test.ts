@@ -56,8 +56,9 @@ echo
 systemctl is-system-running; date +%s
 # Its journal starts a moment after the first login, so as not to stand in its way.
 journal="/run/log/journal/$(cat /etc/machine-id)/system.journal /var/log/journal/$(cat /etc/machine-id)/system.journal"
-timeout 60 sh -c 'until [ -e "$0" ] || [ -e "$1" ]; do sleep 0.2; done' $journal
-timeout 60 sh -c 'until journalctl -b -q -n 1 -o cat 2>/dev/null | grep -q .; do sleep 0.2; done' && echo logged
+logs() { { [ -e "$1" ] || [ -e "$2" ]; } && journalctl -b -q -n 1 -o cat 2>/dev/null | grep -q .; }
+. /usr/lib/mayfly/until-true.sh
+until_true 60 logs $journal && echo logged
 `;
 
 /** KiB of a file of the guest's that a qemu has for itself alone; `undefined` where it has not mapped it. See proc(5), smaps. */

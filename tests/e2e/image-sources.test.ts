@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { openPaths } from "../../provider/host/paths";
 import { Podman } from "../../provider/host/podman";
 import { Images } from "../../provider/images/images";
 import { imageSchema } from "../../provider/schema/image";
+import { BUSYBOX } from "../support/container-images";
 import { failureOf } from "../support/context";
 import { eventually } from "../support/eventually";
 import { furnish } from "../support/folders";
@@ -15,7 +16,6 @@ import { Registry } from "../support/registry";
 
 // Where images come from, with the podman of this host; no VM is started, and nothing is asked of the world.
 
-const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path)) ?? "";
 const LABEL = `sources-${String(process.pid)}`;
 const BASE = `localhost/${LABEL}/base`;
 

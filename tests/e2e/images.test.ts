@@ -1,17 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { consoleText } from "../../provider/machines/console";
 import { GUEST_HELPER } from "../../provider/ssh/remote-hash";
 import { loginIn, renderServerLog, ServerLogReader } from "../../provider/ssh/server-log";
 import { eventually } from "../support/eventually";
-import { ContainerImages } from "../support/container-images";
+import { BUSYBOX, ContainerImages } from "../support/container-images";
 import { Program } from "../support/program";
 
 // Container images, none with a kernel or an SSH server: one of busybox and musl, whose program ends; one that is a single
 // file, without shell and accounts; one with Debian's C library, whose containers run nothing; one with systemd. But for
 // the last, none has an init. And one with an init of another kind and an SSH server that makes trouble.
 
-const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path)) ?? "";
 const MUSL = "/lib/ld-musl-x86_64.so.1";
 
 // What a Debian that is a whole machine has beside its programs.

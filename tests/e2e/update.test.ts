@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { MAIN } from "../support/command";
 import { eventually } from "../support/eventually";
 import { hasSsh } from "../support/greeting";
+import { childrenOf } from "../support/proc";
 import { Program } from "../support/program";
 import { KeyWatch } from "../support/secrets";
 
@@ -117,11 +118,6 @@ function records(): Map<string, Record_> {
   return new Map(
     files.map((name) => [name.slice(0, -5), JSON.parse(readFileSync(join(folder, name), "utf8")) as Record_]),
   );
-}
-
-function childrenOf(pid: number): number[] {
-  const text = readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, "utf8");
-  return text.split(" ").filter(Boolean).map(Number);
 }
 
 test("up makes the VM as it is declared", async () => {

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
+import { processIds, readProcess } from "./proc";
 
 /** Who works with Mayfly in a test. */
 export interface Caller {
@@ -58,26 +59,17 @@ export function processesOf(caller: Caller, home: string): string[] {
  * that have to do with `home`: by their arguments, their environment, or what is mounted for them.
  */
 export function processesById({ account, uid }: Caller, home: string): ReadonlyMap<number, string> {
-  const isIts = (pid: string, line: string) => {
+  const mounted = home.replaceAll(" ", "\\040"); // proc_pid_mountinfo(5)
+  const isIts = (pid: number, line: string) => {
     if (account !== undefined) return !OF_THE_SESSION.test(line);
-    const mounted = home.replaceAll(" ", "\\040"); // proc_pid_mountinfo(5)
-    return line.includes(home) || read(pid, "environ").includes(home) || read(pid, "mountinfo").includes(mounted);
+    const names = line.includes(home) || readProcess(pid, "environ").includes(home);
+    return names || readProcess(pid, "mountinfo").includes(mounted);
   };
-  const pids = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid);
-  const lines = pids.flatMap((pid): [number, string][] => {
-    const status = read(pid, "status");
+  const lines = processIds().flatMap((pid): [number, string][] => {
+    const status = readProcess(pid, "status");
     if (Number(/^Uid:\s(\d+)/m.exec(status)?.[1]) !== uid || /^State:\s[ZX]/m.test(status)) return [];
-    const line = read(pid, "cmdline").replaceAll("\0", " ").trim();
-    return isIts(pid, line) ? [[Number(pid), line]] : [];
+    const line = readProcess(pid, "cmdline").replaceAll("\0", " ").trim();
+    return isIts(pid, line) ? [[pid, line]] : [];
   });
   return new Map(lines);
-}
-
-/** A file of a process; nothing where that has ended. */
-function read(pid: string, name: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${name}`, "utf8");
-  } catch {
-    return "";
-  }
 }

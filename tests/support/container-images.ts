@@ -1,5 +1,9 @@
+import { existsSync } from "node:fs";
 import { cp, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+
+/** This host's busybox, which needs no library; the set-up installs it. */
+export const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"].find((path) => existsSync(path)) ?? "";
 
 /** How an image is filled and what its containers run. */
 export interface Contents {
