@@ -10,6 +10,7 @@ await main(async () => {
   const host = await setUp();
   const env = { ...host.env, TS_NODE_PROJECT: "bench/tsconfig.json", TS_NODE_TRANSPILE_ONLY: "true" };
   const options = { env, cwd: host.root, deadlineMs: DEADLINE_MINUTES * 60_000 };
+  await clearDeadHomes(host); // VMs of a run that was killed would be measured with it
   const { code } = await runGroup(
     "node",
     ["--require", "ts-node/register", "bench/main.ts", ...process.argv.slice(2)],

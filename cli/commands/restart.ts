@@ -5,7 +5,6 @@ import { CommandError } from "../trouble";
 import { verbWithJson } from "../verb";
 import type { Endpoint } from "../../provider/ssh/endpoint";
 
-const BOOT_MS = 300_000; // the default of a VM's bootTimeout
 const DIAL_SECONDS = 60; // a guest that has just begun to listen is slow under emulation
 
 /** In the background, so that the session ends before its server does; by a user who may: `rootLogin: false` has another one. */
@@ -36,16 +35,21 @@ async function reboot(names: string[], { json }: { readonly json?: true }): Prom
   for (const name of names) {
     const vm = await findRunningVM(name, session);
     const endpoint = await endpointOf(vm, session);
-    await session.step(`Restarting ${name}`, () => rebootOne(endpoint, session));
+    const seconds = await session.machines.bootTimeout(vm.id);
+    await session.step(`Restarting ${name}`, () => rebootOne(endpoint, seconds, session));
     restarted.push({ name: vm.record.owner.resource, id: vm.id });
     note(`restarted ${name}`);
   }
   if (json === true) printJson(restarted);
 }
 
-async function rebootOne(endpoint: Endpoint, session: Session): Promise<void> {
+async function rebootOne(endpoint: Endpoint, seconds: number, session: Session): Promise<void> {
   const { ssh } = session;
-  const signal = AbortSignal.any([session.signal, AbortSignal.timeout(BOOT_MS)]);
+  const [{ until }, { afterSeconds }] = await Promise.all([
+    import("../../provider/host/until.js"),
+    import("../../provider/timers.js"),
+  ]);
+  const signal = AbortSignal.any([session.signal, afterSeconds(seconds)]);
   const before = await bootOf(endpoint, session, signal);
   const { exitCode } = await ssh.exec(endpoint, { command: REBOOT }, signal);
   if (exitCode !== 0)
@@ -53,7 +57,6 @@ async function rebootOne(endpoint: Endpoint, session: Session): Promise<void> {
       `${endpoint.user ?? "root"} may not reboot the guest`,
       "give that user `sudo: true`; or mayfly stop, and mayfly start, for a VM of `mayfly run`",
     );
-  const { until } = await import("../../provider/host/until.js");
   const look = async () => {
     await ssh.forget(endpoint);
     const attempt = AbortSignal.any([signal, AbortSignal.timeout(DIAL_SECONDS * 1_000)]);

@@ -52,8 +52,6 @@ async function startOne({ id, record }: FoundVM, session: Session): Promise<void
     import("../vms/log-dir.js"),
   ]);
   const endpoint = await endpointOf({ id }, session);
-  await machines.whileUp(id, BOOT_SECONDS, signal, async (during) => ssh.loginToNew(endpoint, during));
+  await machines.whileUp(id, await machines.bootTimeout(id), signal, async (during) => ssh.loginToNew(endpoint, during));
   await followKept(id, session);
 }
-
-const BOOT_SECONDS = 300; // the default of a VM's bootTimeout

@@ -5,8 +5,6 @@ import { openSession } from "../rooms";
 import { CommandError, UsageError } from "../trouble";
 import { repeated, verbWithJson } from "../verb";
 
-const BOOT_SECONDS = 300;
-
 /** `mayfly template`: what VMs start from. */
 export function template(): Command {
   return new Command("template")
@@ -26,16 +24,25 @@ function build(): Command {
     .option("--disk <size>", "their scratch disk (default: none)")
     .option("--arch <amd64|arm64>", "their CPU architecture (default: this host's)")
     .option("--karg <argument>", "added to the kernel's command line; may be repeated", repeated)
+    .option("--boot-timeout <time>", "longest boot before it is given up", "5m")
     .action(make);
 }
 
-async function make(name: string, options: ShapeOptions & { readonly json?: true }): Promise<void> {
-  const [{ readShape }, { readArchitecture }, { resolveImage }] = await Promise.all([
+/** Options of `mayfly template build`, as they were written. */
+interface BuildOptions extends ShapeOptions {
+  readonly bootTimeout: string;
+  readonly json?: true;
+}
+
+async function make(name: string, options: BuildOptions): Promise<void> {
+  const [{ readShape }, { readDuration }, { readArchitecture }, { resolveImage }] = await Promise.all([
     import("../args/shape.js"),
+    import("../args/duration.js"),
     import("../args/architecture.js"),
     import("../vms/image.js"),
   ]);
   const { memory, cpus, disk, karg } = readShape(options);
+  const bootTimeout = readDuration("--boot-timeout", options.bootTimeout);
   using session = await openSession("template build");
   const { images, machines, signal, say, step, owner } = session;
   const image = await images.resolve(await resolveImage(name, readArchitecture(options.arch), session), signal, say);
@@ -44,7 +51,7 @@ async function make(name: string, options: ShapeOptions & { readonly json?: true
     throw new CommandError("a disk image can have no template", "its VMs boot by its own loader: mayfly run");
   const accelerator = await machines.chooseAccelerator("auto", boot, session);
   const size = { cpus, memoryMiB: memory, scratchMiB: disk, kernelArgs: karg, accelerator };
-  const key = await machines.ensureTemplate({ owner, size, boot, bootTimeout: BOOT_SECONDS }, session);
+  const key = await machines.ensureTemplate({ owner, size, boot, bootTimeout }, session);
   if (options.json === true) printJson({ key });
   else print(key);
 }

@@ -1,8 +1,12 @@
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { MayflyError } from "../errors";
+import { quoteIfNeeded } from "./shell";
 
 /** The part of a finished program that tells why it failed. */
 export interface ToolResult {
+  /** Where it was started, if not where we are. */
+  readonly directory?: string | undefined;
   /** `ENOENT` and the like, where the program could not be started. */
   readonly code?: string | undefined;
   readonly exitCode?: number | undefined;
@@ -45,6 +49,11 @@ const START_REMEDIES: Readonly<Record<string, string>> = {
 
 /** The one place where a host program's failure becomes an error of ours. */
 export function toolError(file: string, result: ToolResult): MayflyError {
+  if (result.code === "ENOENT" && result.directory !== undefined && !existsSync(result.directory))
+    return new MayflyError("NOT_FOUND", `${file} could not be started in ${result.directory}`, {
+      evidence: "there is no such folder",
+      remedy: `ls -ld ${quoteIfNeeded(result.directory)}`,
+    });
   if (result.code === "ENOENT") return toolMissing(file);
   const evidence = result.stderr.trimEnd().split("\n").slice(-EVIDENCE_LINES).join("\n");
   if (/no space left on device|disk quota exceeded/i.test(result.stderr)) {

@@ -21,8 +21,10 @@ export async function orKeepConsole<T>(
   try {
     return await work();
   } catch (error) {
-    const kept = error instanceof MayflyError ? await keepConsole(folder, id, log) : undefined;
-    if (!(error instanceof MayflyError) || kept === undefined) throw error;
+    // A guest that is unfit to be a template has come up, and the error says what of it is unfit.
+    if (!(error instanceof MayflyError) || error.code === "NO_TEMPLATE") throw error;
+    const kept = await keepConsole(folder, id, log);
+    if (kept === undefined) throw error;
     throw error.retold({ evidence: [error.evidence, `the whole console: ${kept}`].filter(Boolean).join("\n") });
   }
 }

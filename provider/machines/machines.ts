@@ -68,6 +68,7 @@ export class Machines {
         await this.launcher.launch(id, { ...plan, identity: { mac: newMac() }, seats: [], exits: [] }, how, signal);
       },
       booting: (id) => this.launcher.booting(id),
+      orKeepConsole: async (id, work) => this.orKeepConsole(id, work),
       discard: async (id) => this.remove(id, AbortSignal.timeout(REMOVAL_MS)),
       inUse: async () => templatesInUse(this.shelf.records),
     };
@@ -180,15 +181,18 @@ export class Machines {
    * error names.
    */
   async orRemove<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const console = { folder: this.paths.failed, id, log: this.shelf.consoleLog(id) };
     return orCleanUp(
-      async () => orKeepConsole(console, work),
+      async () => this.orKeepConsole(id, work),
       async () => this.remove(id, AbortSignal.timeout(REMOVAL_MS)),
       {
         what: `the machine ${id}`,
         remedy: "mayfly prune",
       },
     );
+  }
+
+  private async orKeepConsole<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return orKeepConsole({ folder: this.paths.failed, id, log: this.shelf.consoleLog(id) }, work);
   }
 
   /**
@@ -260,6 +264,11 @@ export class Machines {
     const { expiresAt, expiry } = record ?? {};
     if (expiresAt !== undefined && (expiry === undefined || !isAlive(expiry)))
       await this.changeLifetime(id, Math.max(1, expiresAt - Math.floor(Date.now() / 1_000))); // the host has rebooted
+  }
+
+  /** How long a boot of a machine may take, in seconds, as it was asked for when the machine was made. */
+  async bootTimeout(id: string): Promise<number> {
+    return this.power.bootTimeout(id);
   }
 
   /**

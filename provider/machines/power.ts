@@ -26,6 +26,7 @@ import type { Shelf } from "./shelf";
 
 const QUIT_MS = 20_000; // what qemu takes to write its disks, on a slow one
 const LOOK_MS = 50;
+const UNTOLD_SECONDS = 300; // for a boot of a machine that a former version has made: the default of a VM's bootTimeout
 
 /** The lock under which a machine is turned on or off: one at a time. */
 export function powerLock(id: string): string {
@@ -57,6 +58,12 @@ export class Power {
     const { qemu: _, template: __, ...rest } = await this.known(id);
     await this.shelf.records.write(id, { ...rest, stoppedAt: Math.floor(Date.now() / 1_000) });
     return isOrderly;
+  }
+
+  /** How long a boot of the machine may take, in seconds, as it was asked for when it was made. */
+  async bootTimeout(id: string): Promise<number> {
+    const text = await readFileIfExists(this.shelf.file(id, PLAN_FILE));
+    return text === undefined ? UNTOLD_SECONDS : (JSON.parse(text) as KeptPlan).bootTimeout;
   }
 
   /**

@@ -37,6 +37,8 @@ export interface Workshop {
     signal: AbortSignal,
   ) => Promise<void>;
   readonly booting: (id: string) => Booting;
+  /** Runs work on a machine whose console stays when that fails: see `orKeepConsole`. */
+  readonly orKeepConsole: (id: string, work: () => Promise<void>) => Promise<void>;
   /** Removes all that is of a machine; has a deadline of its own. */
   readonly discard: (id: string) => Promise<void>;
   /** Keys of templates that machines run from. */
@@ -115,7 +117,8 @@ async function bootAndSave(
     if (spec.scratchMiB !== undefined) await keepScratch(machine.folder, draft, signal);
   };
   const left = { what: `the machine ${id}`, remedy: "mayfly prune" };
-  await thenCleanUp(bootIt, async () => span("discard", () => workshop.discard(id)), left);
+  const orKept = async () => workshop.orKeepConsole(id, bootIt);
+  await thenCleanUp(orKept, async () => span("discard", () => workshop.discard(id)), left);
 }
 
 /**

@@ -28,6 +28,7 @@ export interface ClientConfig {
   readonly jump?: { readonly alias: string; readonly config: string } | undefined;
 }
 
+const CONNECT_SECONDS = 60; // until the keys are exchanged: a guest whose qemu is stopped takes connections, and never answers
 const CONTROL_SECONDS = 60; // how long a shared connection waits for the next session
 
 /**
@@ -60,6 +61,7 @@ export function renderClientConfig(config: ClientConfig): string {
     ["CheckHostIP", "no"],
     ["PasswordAuthentication", askPassword],
     ["KbdInteractiveAuthentication", askPassword],
+    ["ConnectTimeout", String(CONNECT_SECONDS)],
     ["ServerAliveInterval", "15"],
     ["ServerAliveCountMax", "4"],
     ...(jump === undefined ? [] : ([["ProxyCommand", jumpCommand(jump)]] as const)),

@@ -18,7 +18,7 @@ import type { Remote } from "./remote";
 import { describeCommand, SessionLogs, type SessionKind } from "./session-log";
 import { Sftp } from "./sftp";
 import { previewSync, removeSynced, sync, type Synced, type SyncRequest } from "./sync";
-import { noTraffic, type Traffic } from "./traffic";
+import type { Traffic } from "./traffic";
 import { watchSync, type WatchOutcome, type WatchRequest } from "./sync-watch";
 
 export type {
@@ -99,9 +99,7 @@ export class Ssh {
     connection.take();
     try {
       const request = { command: "true", timeout: LOGIN_SECONDS };
-      const { exitCode } = await this.#logs.run(connection, endpoint.log, describeCommand(request), (traffic) =>
-        this.#run(connection, endpoint, { request, traffic }, signal),
-      );
+      const { exitCode } = await this.#runRecorded(connection, endpoint, request, signal);
       if (exitCode === 0) return;
       connection.retire();
       throw noShell(endpoint, "the command `true` did not succeed");
@@ -182,7 +180,7 @@ export class Ssh {
   /** Logs in once, apart from all pooled connections, and says how far that came. Rejects with the signal's reason only. */
   async tryLogin(endpoint: Endpoint, signal: AbortSignal): Promise<LoginSight> {
     const run = async (connection: SshConnection, request: ExecRequest) =>
-      this.#run(connection, endpoint, { request, traffic: noTraffic() }, signal);
+      this.#runRecorded(connection, endpoint, request, signal);
     return tryLogin(endpoint, run, signal);
   }
 
@@ -293,6 +291,18 @@ export class Ssh {
         connection.giveBack();
       }
     }
+  }
+
+  /** Runs a command on that very connection, with a line in the log at its start and one at its end. */
+  async #runRecorded(
+    connection: SshConnection,
+    endpoint: Endpoint,
+    request: ExecRequest,
+    signal: AbortSignal,
+  ): Promise<ExecResult> {
+    return this.#logs.run(connection, endpoint.log, describeCommand(request), (traffic) =>
+      this.#run(connection, endpoint, { request, traffic }, signal),
+    );
   }
 
   /** Finds the way in which this server takes programs. Each way that fails has begun nothing. */

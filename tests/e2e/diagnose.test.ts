@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
@@ -230,6 +231,9 @@ test("a VM that is well is healthy, in words and as JSON", () => {
   expect(stdout).toMatch(/^ok {4}session: a command ran, \d/m);
   expect(stdout).toMatch(/\npatient is healthy\n$/);
   expect(status).toBe(0);
+  // What it has logged in for is no secret either.
+  const log = readFileSync(join(openPaths(environment).machines, id, "sessions.jsonl"), "utf8");
+  expect(log).toMatch(/"event":"began","session":1,"resource":"mayfly diagnose","kind":"command"/);
 });
 
 test.each(CURABLE)("$name", async ({ make, undo, expected, seen = /./ }) => {

@@ -29,6 +29,16 @@ test("one that gets more than the kernel passes on, likewise", async () => {
   expect(error).toMatchObject({ evidence: "spawn E2BIG", remedy: expect.stringContaining("env | wc -c") });
 });
 
+test("one that is to start in a folder that there is not names the folder, not the program", async () => {
+  const directory = join(folder, "gone away");
+  const error = await failureOf(run("true", [], { signal, directory }));
+  expect(error).toMatchObject({ code: "NOT_FOUND", remedy: `ls -ld '${directory}'` });
+  expect(error.message).toContain(`true could not be started in ${directory}`);
+  expect(await failureOf(run("nowhere-to-be-found", [], { signal, directory: folder }))).toMatchObject({
+    code: "TOOL_MISSING",
+  });
+});
+
 test.each([
   ["EAGAIN", "ulimit -u"],
   ["EMFILE", "ulimit -n"],

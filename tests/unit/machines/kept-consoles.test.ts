@@ -12,7 +12,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { forgetConsoles, keepConsole } from "../../../provider/machines/kept-consoles";
+import { failureOf } from "../../support/context";
+import { MayflyError } from "../../../provider/errors";
+import { forgetConsoles, keepConsole, orKeepConsole } from "../../../provider/machines/kept-consoles";
 
 let home: string;
 let folder: string;
@@ -38,6 +40,19 @@ test("a console is kept as text, for its user only", async () => {
   expect(path).toBe(join(folder, "web-1a2b.txt"));
   expect(readFileSync(path ?? "", "utf8")).toBe("Linux version 6.1\nKernel panic\n");
   expect(statSync(path ?? "").mode & 0o777).toBe(0o600);
+});
+
+test("an error of ours names the file, but for that of a guest that has come up and can't be a template", async () => {
+  const console = { folder, id: "web-1", log: log("Kernel panic") };
+  const fail = (error: Error) => orKeepConsole(console, () => Promise.reject(error));
+  const { evidence } = await failureOf<MayflyError>(
+    fail(new MayflyError("BOOT_FAILED", "it panicked", { evidence: "seen", remedy: "do" })),
+  );
+  expect(evidence).toBe(`seen\nthe whole console: ${join(folder, "web-1.txt")}`);
+  rmSync(join(folder, "web-1.txt"));
+  await failureOf(fail(new MayflyError("NO_TEMPLATE", "it restarts itself", { remedy: "do" })));
+  await failureOf(fail(new Error("something else")));
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 test("nothing is kept of an empty console, of one that is not there, and where there is no room", async () => {

@@ -75,6 +75,13 @@ async function keep(plan: Partial<KeptPlan> = {}, record: Partial<MachineRecord>
   await shelf.keepFile(ID, PLAN_FILE, JSON.stringify(kept));
 }
 
+test("a boot may take as long as was said when the machine was made; a former version has not written that down", async () => {
+  await keep({ bootTimeout: 1_200 });
+  expect(await power.bootTimeout(ID)).toBe(1_200);
+  rmSync(shelf.file(ID, PLAN_FILE));
+  expect(await power.bootTimeout(ID)).toBe(300);
+});
+
 const EXIT: Exit = { address: "192.0.2.7", port: 443, name: "example.org" };
 
 test.each<[string, Partial<KeptPlan>]>([

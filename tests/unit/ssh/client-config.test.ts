@@ -41,6 +41,7 @@ test("OpenSSH reads each option as meant, odd paths included", async () => {
     globalknownhostsfile: "none",
     stricthostkeychecking: "true",
     updatehostkeys: "false",
+    connecttimeout: "60",
     passwordauthentication: "no",
     kbdinteractiveauthentication: "no",
     loglevel: "ERROR",
