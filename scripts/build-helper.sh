@@ -4,7 +4,7 @@
 # the program, so that a test sees when one is newer than the other.
 set -eu
 cd "$(dirname "$0")/../provider/guest/helper"
-digest=$(cat hash.h helper.c identity.h knock.h renew.h run-as.h system.h | sha256sum | cut -c 1-64)
+digest=$(cat hash.h helper.c identity.h knock.h list.h renew.h run-as.h system.h | sha256sum | cut -c 1-64)
 for machine in x86_64 aarch64; do
   compiler=$machine-linux-gnu-gcc
   [ "$machine" != "$(uname -m)" ] || compiler=gcc

@@ -7,6 +7,7 @@ import { MayflyError } from "../errors";
 import { quote } from "../host/shell";
 import { isSparse } from "./holes";
 import { onServer, persist, type Remote } from "./remote";
+import { GUEST_HELPER } from "./remote-hash";
 import { kindOf, type Sftp } from "./sftp";
 import { NO_SUCH_FILE, PERMISSION_DENIED, SftpError } from "./sftp-error";
 import { Sorter } from "./sync-sorter";
@@ -122,10 +123,10 @@ async function isThere(folder: string): Promise<boolean> {
   }
 }
 
-/** What is in a folder of a server; nothing where there is none. By find(1) where it is GNU's, else by SFTP. */
+/** What is in a folder of a server; nothing where there is none. By our helper there, or GNU's find(1), else by SFTP. */
 export async function remoteTree(remote: Remote, path: string, exclude: Exclude, role: Role): Promise<Tree> {
   const folder = onServer(path);
-  const found = await byFind(remote, folder, exclude, role);
+  const found = await byCommand(remote, folder, exclude, role);
   return found ?? persist(remote, (sftp) => bySftp(sftp, folder, exclude, role));
 }
 
@@ -164,23 +165,28 @@ function entryOf(stats: Seen, target?: string): Entry {
   return { kind, mode: stats.mode & PERMISSIONS, size: stats.size, modified, inode, isSparse: holes };
 }
 
-const UNSEEN = "u"; // no letter of find's
+const UNSEEN = "u"; // no letter of find's; our helper's too
 const KINDS: Readonly<Record<string, Entry["kind"]>> = { f: "file", d: "folder", l: "link", [UNSEEN]: "folder" };
 const FIELDS = 6;
 const NO_FOLDER = 66;
-/** Of find: it has come to its end, though not everywhere. */
-const IN_PART = 1;
+/** Of find, and of our helper: they have come to their end, though not everywhere. */
+const IN_PART = [1, 4];
 /** Folders that find does not look into: it may not, or the kernel makes up what is in them. */
 const NOT_TO_SEE = String.raw`-type d \( ! -readable -o ! -executable -o -fstype proc -o -fstype sysfs \)`;
 
-/** One command lists everything. `undefined` where that does not work: another find, no shell. */
-async function byFind(remote: Remote, folder: string, exclude: Exclude, role: Role): Promise<Tree | undefined> {
+/**
+ * One command lists everything. `undefined` where that does not work: another find, no shell. In a guest of ours that is our
+ * helper (provider/guest/helper/list.h), which costs an emulated CPU a third of what find does; that of an older guest does
+ * not know how, and ends with 1.
+ */
+async function byCommand(remote: Remote, folder: string, exclude: Exclude, role: Role): Promise<Tree | undefined> {
   // Before the point of %T@ are whole seconds, also before 1970. %Ts would do, but makes a calendar's date of each time
   // first: with ten thousand files that takes half a second under emulation.
   const format = (type: string) => [type, "%m", "%s", "%T@", "%P", "%l"].map((field) => `${field}\\0`).join("");
   const command = [
     `cd -- ${quote(folder)} 2>/dev/null || exit ${String(NO_FOLDER)}`,
     `command -v rsync >/dev/null 2>&1 && printf 'yes\\0' || printf 'no\\0'`,
+    `if [ -x ${GUEST_HELPER} ]; then ${GUEST_HELPER} list; code=$?; [ $code = 1 ] || exit $code; fi`,
     `exec find . -mindepth 1 ${NOT_TO_SEE} -printf '${format(UNSEEN)}' -prune -o -printf '${format("%y")}'`,
   ].join("\n");
   const result = await remote.exec({ command, maxOutputBytes: LIST_BYTES }).catch((error: unknown) => {
@@ -191,22 +197,22 @@ async function byFind(remote: Remote, folder: string, exclude: Exclude, role: Ro
   if (result.exitCode === NO_FOLDER) return NONE_WITH_RSYNC_UNKNOWN;
   const [hasRsync, ...fields] = result.stdout.split("\0");
   // What it could not look at has gone meanwhile, as far as that shows. One that does not know our words prints nothing.
-  const isInPart = result.exitCode === IN_PART && role === "target" && fields.length > FIELDS;
+  const isInPart = IN_PART.includes(result.exitCode ?? 0) && role === "target" && fields.length > FIELDS;
   if (result.exitCode !== 0 && !isInPart) return undefined;
   const sorter = new Sorter(exclude, role);
-  sortFound(fields, sorter);
+  sortListed(fields, sorter);
   return sorter.tree(hasRsync === "yes");
 }
 
-/** Sorts what find has printed. */
-function sortFound(fields: readonly string[], sorter: Sorter): void {
+/** Sorts what was printed. */
+function sortListed(fields: readonly string[], sorter: Sorter): void {
   const pruned = new Set<string>();
   for (let at = 0; at + FIELDS <= fields.length; at += FIELDS) {
     const { path, kind, entry } = readFields(fields.slice(at, at + FIELDS));
     const above = path.slice(0, Math.max(0, path.lastIndexOf("/")));
     const isWanted = !pruned.has(above) && sorter.wants(path, kind);
     if (isWanted) sorter.add(path, entry);
-    else if (kind === "folder") pruned.add(path); // find lists a folder before what is in it
+    else if (kind === "folder") pruned.add(path); // it is listed before what is in it
     if (isWanted && fields[at] === UNSEEN) sorter.leave(path);
   }
 }

@@ -4,7 +4,7 @@
  * In C, as it is on the way of every warm boot: a dozen programs of a shell take a second under emulation, this takes
  * milliseconds.
  */
-enum { O_NOFOLLOW = 0400000, O_NONBLOCK = 04000, PATIENCE_SECONDS = 60, FILE_ROOM = 65536, TAR_ROOM = 1 << 20, IFNAMSIZ = 16 };
+enum { O_NONBLOCK = 04000, PATIENCE_SECONDS = 60, FILE_ROOM = 65536, TAR_ROOM = 1 << 20, IFNAMSIZ = 16 };
 #define MAYFLY "/etc/mayfly/"
 #define NEW_FILE MAYFLY "new" /* what is being written: a file appears whole */
 #define SIOCGIFHWADDR 0x8927 /* bits/ioctls.h */

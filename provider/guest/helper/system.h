@@ -8,7 +8,9 @@ typedef unsigned char byte;
 enum { READ = 0, WRITE = 1, CLOSE = 3, IOCTL = 16, SOCKET = 41, CONNECT = 42, SENDTO = 44, EXIT = 60,
        RT_SIGACTION = 13, PERSONALITY = 135, EXECVE = 59, SETUID = 105, SETGID = 106, SETGROUPS = 116, SETITIMER = 38, CHDIR = 80, FCHMOD = 91, SETHOSTNAME = 170, UNLINKAT = 263, RENAMEAT = 264, SYMLINKAT = 266,
        READLINKAT = 267,
-       CLOCK_SETTIME = 227, OPENAT = 257, MKDIRAT = 258, GETRANDOM = 318 };
+       CLOCK_SETTIME = 227, OPENAT = 257, MKDIRAT = 258, GETRANDOM = 318,
+       GETDENTS64 = 217, FACCESSAT = 269, FSTATFS = 138, STATX = 332 };
+enum { O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000 }; /* asm/fcntl.h */
 static long call(long n, long a, long b, long c, long d, long e) {
   long result;
   register long r10 __asm__("r10") = d;
@@ -21,7 +23,9 @@ __asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp
 enum { READ = 63, WRITE = 64, CLOSE = 57, IOCTL = 29, SOCKET = 198, CONNECT = 203, SENDTO = 206, EXIT = 93,
        RT_SIGACTION = 134, PERSONALITY = 92, EXECVE = 221, SETUID = 146, SETGID = 144, SETGROUPS = 159, SETITIMER = 103, CHDIR = 49, FCHMOD = 52, SETHOSTNAME = 161, UNLINKAT = 35, RENAMEAT = 38, SYMLINKAT = 36,
        READLINKAT = 78,
-       CLOCK_SETTIME = 112, OPENAT = 56, MKDIRAT = 34, GETRANDOM = 278 };
+       CLOCK_SETTIME = 112, OPENAT = 56, MKDIRAT = 34, GETRANDOM = 278,
+       GETDENTS64 = 61, FACCESSAT = 48, FSTATFS = 44, STATX = 291 };
+enum { O_DIRECTORY = 040000, O_NOFOLLOW = 0100000 }; /* asm/fcntl.h */
 static long call(long n, long a, long b, long c, long d, long e) {
   register long x8 __asm__("x8") = n;
   register long x0 __asm__("x0") = a;

@@ -95,6 +95,19 @@ test("hash prints a file's XXH64, or that of its beginning, or of one that still
   expect([status, stderr.toString()]).toEqual([1, `helper: ${join(root, "none")}\n`]);
 });
 
+test("list says that it has not listed all where there is a path that is longer than any can be", () => {
+  const build = "for (1..18) { mkdir $ARGV[0] or die; chdir $ARGV[0] or die }"; // step by step: no call takes such a path
+  execFileSync("perl", ["-e", build, "x".repeat(250)], { cwd: guest("run") });
+  try {
+    const { status, stdout } = spawnSync(HELPER, ["list"], { cwd: root });
+    expect(status).toBe(4);
+    expect(stdout.toString()).toContain("\0etc/mayfly/hosts.image\0");
+    expect(spawnSync(HELPER, ["list"], { cwd: guest("etc") }).status).toBe(0);
+  } finally {
+    execFileSync("rm", ["-r", guest("run")]); // Node's removal has a whole path
+  }
+});
+
 const asRoot = process.getuid?.() === 0 ? test : test.skip;
 
 asRoot(

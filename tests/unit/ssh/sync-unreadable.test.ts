@@ -1,8 +1,11 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { ARCHITECTURES, hostArchitecture } from "../../../provider/architectures";
 import type { Remote } from "../../../provider/ssh/remote";
+import { GUEST_HELPER } from "../../../provider/ssh/remote-hash";
 import { NO_SUCH_FILE, SftpError } from "../../../provider/ssh/sftp-error";
 import { Ssh, type Endpoint, type Synced, type SyncRequest } from "../../../provider/ssh/ssh";
 import { localTree, remoteTree } from "../../../provider/ssh/sync-tree";
@@ -13,8 +16,11 @@ import { Sshd } from "../../support/sshd";
 const ssh = new Ssh();
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
+const PROGRAMS = join(__dirname, "..", "..", "..", "provider", "guest", "helper");
+const HELPER = join(PROGRAMS, `helper-${ARCHITECTURES[hostArchitecture()].kernelName}`);
 let whole: Sshd;
 let bare: Sshd;
+let guest: Sshd;
 let root: string;
 let tests = 0;
 
@@ -28,11 +34,16 @@ beforeAll(async () => {
   bare = await Sshd.start({ sftp, config: [`ForceCommand ${onlySftp}; ${run}`] });
   root = mkdtempSync(join(tmpdir(), "mayfly-unreadable-"));
   chmodSync(root, 0o755);
+  const helper = join(root, "helper"); // where nobody gets at it
+  cpSync(HELPER, helper);
+  const helped = `SSH_ORIGINAL_COMMAND=$(printf %s "$SSH_ORIGINAL_COMMAND" | sed "s,${GUEST_HELPER},${helper},g; s,exec find,exec false,")`;
+  guest = await Sshd.start({ sftp, config: [`ForceCommand ${helped}; export SSH_ORIGINAL_COMMAND; ${run}`] });
 });
 afterAll(async () => {
   await ssh.close();
   await whole[Symbol.asyncDispose]();
   await bare[Symbol.asyncDispose]();
+  await guest[Symbol.asyncDispose]();
   rmSync(root, { recursive: true });
 });
 
@@ -50,6 +61,7 @@ beforeEach(() => {
 const soon = () => AbortSignal.timeout(30_000);
 const ways: [string, () => Endpoint][] = [
   ["by find", () => whole.endpoint],
+  ["by our helper", () => guest.endpoint],
   ["by SFTP alone", () => bare.endpoint],
 ];
 
@@ -123,10 +135,35 @@ test("what goes away while SFTP lists is gone", async () => {
   expect([...entries.keys()]).toEqual(["stays", "vanishes"]);
 });
 
-test("what goes away while find lists the target costs nothing; a source is listed once more", async () => {
-  const found = remote(1, ["no", "f", "644", "1", "1.5", "found", "", ""].join("\0"));
+test.each([
+  ["find", 1],
+  ["our helper", 4],
+])("what goes away while %s lists the target costs nothing; a source is listed once more", async (_, exitCode) => {
+  const found = remote(exitCode, ["no", "f", "644", "1", "1.5", "found", "", ""].join("\0"));
   expect([...(await remoteTree(found, "/t", () => false, "target")).entries.keys()]).toEqual(["found"]);
   expect((await remoteTree(found, "/t", () => false, "source")).entries.has("stays")).toBe(true);
+});
+
+test("our helper lists what find does", async () => {
+  const odd = "two\nlines \u00e9 *";
+  furnish(there, { [`${odd}/${odd}`]: "x", "deep/er/still": "four", empty: null });
+  symlinkSync("/no where", join(there, "deep", "link"));
+  execFileSync("mkfifo", [join(there, "pipe")]);
+  execFileSync("touch", ["-d", "@-1.5", join(there, "deep/er/still")]);
+  chmodSync(join(there, "deep/er/still"), 0o4751);
+  const listed = async ({ endpoint }: Sshd) => {
+    const exec = (request: Parameters<Remote["exec"]>[0]) => ssh.exec(endpoint, request, soon());
+    const only = { exec, sftp: () => Promise.reject(new Error("no listing")), signal: soon() };
+    const { entries, guarded } = await remoteTree(only as unknown as Remote, there, () => false, "target");
+    return { entries: Object.fromEntries(entries), guarded: [...guarded].sort() };
+  };
+  const found = await listed(whole);
+  expect(found.entries).toMatchObject({
+    [`${odd}/${odd}`]: { kind: "file", size: 1 },
+    "deep/er/still": { mode: 0o4751, size: 4, modified: -2 },
+    "deep/link": { kind: "link", target: "/no where" },
+  });
+  expect(await listed(guest)).toEqual(found);
 });
 
 test("a sync to / does not walk through what the kernel makes up", async () => {
