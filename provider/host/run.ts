@@ -48,7 +48,7 @@ export async function run(file: string, args: readonly string[], options: RunOpt
   const [result] = await Promise.all([child, lines]);
   if (okExitCodes.includes(result.exitCode ?? -1)) return result.stdout;
   signal.throwIfAborted(); // whoever set the deadline words that error
-  throw toolError(file, { ...result, directory: options.directory });
+  throw toolError(file, result, options.directory);
 }
 
 async function eachLine(lines: AsyncIterable<unknown>, onLine: (line: string) => void): Promise<void> {

@@ -5,8 +5,6 @@ import { quoteIfNeeded } from "./shell";
 
 /** The part of a finished program that tells why it failed. */
 export interface ToolResult {
-  /** Where it was started, if not where we are. */
-  readonly directory?: string | undefined;
   /** `ENOENT` and the like, where the program could not be started. */
   readonly code?: string | undefined;
   readonly exitCode?: number | undefined;
@@ -47,14 +45,13 @@ const START_REMEDIES: Readonly<Record<string, string>> = {
     "let this user run it (`ls -l` on its path and the folders above); it may be on a disk that is mounted noexec",
 };
 
-/** The one place where a host program's failure becomes an error of ours. */
-export function toolError(file: string, result: ToolResult): MayflyError {
-  if (result.code === "ENOENT" && result.directory !== undefined && !existsSync(result.directory))
-    return new MayflyError("NOT_FOUND", `${file} could not be started in ${result.directory}`, {
-      evidence: "there is no such folder",
-      remedy: `ls -ld ${quoteIfNeeded(result.directory)}`,
-    });
-  if (result.code === "ENOENT") return toolMissing(file);
+/**
+ * The one place where a host program's failure becomes an error of ours.
+ *
+ * @param directory Where it was started. @default where we are
+ */
+export function toolError(file: string, result: ToolResult, directory?: string): MayflyError {
+  if (result.code === "ENOENT") return notFound(file, directory);
   const evidence = result.stderr.trimEnd().split("\n").slice(-EVIDENCE_LINES).join("\n");
   if (/no space left on device|disk quota exceeded/i.test(result.stderr)) {
     return new MayflyError("DISK_FULL", `${file} ran out of disk space`, {
@@ -75,6 +72,15 @@ export function toolError(file: string, result: ToolResult): MayflyError {
   return new MayflyError("TOOL_FAILED", `${file} failed with ${how}`, {
     evidence,
     remedy: byHand,
+  });
+}
+
+/** What the kernel says in the same words: there is no such program, or no such folder to start it in. */
+function notFound(file: string, directory: string | undefined): MayflyError {
+  if (directory === undefined || existsSync(directory)) return toolMissing(file);
+  return new MayflyError("NOT_FOUND", `${file} could not be started in ${directory}`, {
+    evidence: "there is no such folder",
+    remedy: `ls -ld ${quoteIfNeeded(directory)}`,
   });
 }
 
