@@ -129,6 +129,7 @@ test("images of a few files become machines: commands, copies, the entrypoint's 
   const LOOK = [
     ...["whoami", "pwd", 'echo "$GREETING/$TWO"', `cat /copied; ${GUEST_HELPER} hash /copied`],
     ...["modprobe loop && grep -c ^loop /proc/modules", "uname -s"],
+    `cd /etc/mayfly && ${GUEST_HELPER} list | grep -c machine-id`, // in one line, of which each name ends with a NUL
   ].join("; ");
   await program.write(`
 exports.vms = {};
@@ -160,7 +161,7 @@ for (const [name, { isIn, ...fields }] of Object.entries(${JSON.stringify(vms)})
   await program.pulumi("up", "--yes", "--skip-preview");
   const outputs = await program.outputs<Outputs>();
   images.adopt(...outputs.made);
-  const seen = (greeting: string) => `root\n/root\n${greeting}\nby SFTP${XXH64_OF_COPIED}\n1\nLinux`;
+  const seen = (greeting: string) => `root\n/root\n${greeting}\nby SFTP${XXH64_OF_COPIED}\n1\nLinux\n1`;
   expect(outputs.said).toEqual({
     plain: seen("good day/two"),
     single: seen("/"),
