@@ -124,7 +124,7 @@ export class Images {
   async resolve(name: string, signal: AbortSignal, say: Say, pull: Pull = {}): Promise<StoredImage | StoredDisk> {
     const disk = await findDisk(this.paths, name);
     if (disk === "gone") throw diskGone(name);
-    return disk ?? resolveImage(this.podman, name, signal, say, pull);
+    return disk ?? resolveImage(this.podman, name, signal, say, this.paths.locks, pull);
   }
 
   /** Looks which programs for a guest's first boot an image has. */
@@ -144,7 +144,7 @@ export class Images {
       const name = await this.debian({ architecture }, signal, (text) => {
         say(`the image lacks what a machine boots with, so Debian's is made ready: ${text}`);
       });
-      return resolveImage(this.podman, name, signal, say);
+      return resolveImage(this.podman, name, signal, say, this.paths.locks);
     };
     return bootArtefacts({ paths: this.paths, podman: this.podman, lender, makeRoom: this.makeRoom }, image, signal);
   }

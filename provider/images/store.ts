@@ -1,4 +1,6 @@
 import { MayflyError } from "../errors";
+import { withLock } from "../host/locks";
+import type { Paths } from "../host/paths";
 import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
 import type { ArchitectureName } from "../schema/architecture";
@@ -9,7 +11,7 @@ import { containerOf, type ContainerConfig, type ImageConfig } from "./container
 export interface StoredImage {
   /** Hash of the image's configuration: names its content for good. Without `sha256:`. */
   readonly id: string;
-  /** Digest of the manifest, as registries name it: `sha256:…`. */
+  /** Digest of its own manifest, as registries name it: `sha256:…`. Not that of the list which it was pulled by, if any. */
   readonly digest: string;
   /** Bytes in the store, layers shared with other images included. */
   readonly bytes: number;
@@ -43,7 +45,8 @@ async function askForImage(podman: Podman, name: string, signal: AbortSignal): P
   try {
     const [image] = JSON.parse(await podman.run(["image", "inspect", name], { signal })) as PodmanImage[];
     if (image === undefined) return undefined;
-    const { Id, Digest: digest, Size: bytes, Architecture: architecture = "", Config } = image;
+    const { Id, Size: bytes, Architecture: architecture = "", Config } = image;
+    const digest = ownDigest(image);
     return { id: Id.replace(/^sha256:/, ""), digest, bytes, architecture, container: containerOf(Config) };
   } catch (error) {
     // podman has one exit code for all failures of this command.
@@ -52,9 +55,20 @@ async function askForImage(podman: Podman, name: string, signal: AbortSignal): P
   }
 }
 
+/**
+ * Of an image that was pulled by a list of forms for several architectures podman calls the list's digest its own, which
+ * another form of it has as well; both are among the digests that it has by name.
+ */
+function ownDigest({ Digest, RepoDigests }: PodmanImage): string {
+  const digests = (RepoDigests ?? []).map((name) => name.replace(/^.*@/, ""));
+  return digests.find((digest) => digest !== Digest) ?? Digest;
+}
+
 interface PodmanImage {
   readonly Id: string;
   readonly Digest: string;
+  /** `NAME@DIGEST`. */
+  readonly RepoDigests?: readonly string[] | null;
   readonly Size: number;
   readonly Architecture?: string;
   readonly Config?: ImageConfig | null;
@@ -69,8 +83,10 @@ export interface Pull {
 }
 
 /**
- * Finds an image, or pulls it.
+ * Finds an image, or pulls it. Of those that pull by the same name one does so at a time: the name is that of what was
+ * pulled last, and another one may want another form.
  *
+ * @param locks The folder of locks.
  * @throws {MayflyError} `IMAGE_NOT_FOUND` when it is neither in the store nor to be had.
  */
 export async function resolveImage(
@@ -78,14 +94,17 @@ export async function resolveImage(
   name: string,
   signal: AbortSignal,
   say: Say,
+  locks: Paths["locks"],
   { policy = "missing", architecture }: Pull = {},
 ): Promise<StoredImage> {
   const stored = policy === "always" ? undefined : await findImage(podman, name, signal);
   if (stored !== undefined && isFor(stored, architecture)) return stored;
   const reason = whyNotPulled(name, policy, stored);
   if (reason !== undefined) throw notFound(name, reason);
-  await pull(podman, name, architecture, signal, say);
-  const pulled = await findImage(podman, name, signal);
+  const pulled = await withLock(locks, `pull ${name}`, signal, async () => {
+    const id = await pull(podman, name, architecture, signal, say);
+    return findImage(podman, id, signal);
+  });
   if (pulled === undefined) throw notFound(name, "podman pulled it, but does not find it afterwards");
   if (!isFor(pulled, architecture)) throw notFound(name, `what the registry has of it is for ${pulled.architecture}`);
   return pulled;
@@ -102,19 +121,21 @@ function whyNotPulled(name: string, policy: Pull["policy"], stored: StoredImage 
   return policy === "never" ? `${seen}, and pullPolicy is "never"` : undefined;
 }
 
+/** Returns the image's id. */
 async function pull(
   podman: Podman,
   name: string,
   architecture: ArchitectureName | undefined,
   signal: AbortSignal,
   say: Say,
-): Promise<void> {
+): Promise<string> {
   const form = architecture === undefined ? [] : ["--arch", architecture];
   const onLine = (line: string) => {
     say(`pull ${name}: ${line}`);
   };
   try {
-    await podman.run(["pull", ...form, name], { signal, onLine });
+    const output = await podman.run(["pull", ...form, name], { signal, onLine });
+    return output.trimEnd().split("\n").at(-1) ?? "";
   } catch (error) {
     if (error instanceof MayflyError && error.code === "TOOL_FAILED") throw notFound(name, error.evidence, error);
     throw error;

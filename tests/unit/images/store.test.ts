@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { MayflyError } from "../../../provider/errors";
 import type { Podman } from "../../../provider/host/podman";
-import { findImage } from "../../../provider/images/store";
+import { findImage, pinned, resolveImage } from "../../../provider/images/store";
 import { failureOf } from "../../support/context";
 
 const signal = AbortSignal.timeout(60_000);
@@ -55,4 +59,42 @@ test("what is not there is asked for each time", async () => {
   const podman = { run, imagesStamp: () => Promise.resolve("1") } as unknown as Podman;
   expect(await find(podman)).toBeUndefined();
   expect(await find(podman)).toMatchObject({ id: "one" });
+});
+
+/** A podman whose registry has a name for two processors; in its store the name is that of the form that was pulled last. */
+function storeOfForms(forms: Readonly<Record<string, string>>): Podman {
+  let last = "";
+  const inspect = (name: string) => {
+    const [, id = last] = /^([0-9a-f]+)$/.exec(name) ?? [];
+    const [Architecture = ""] = Object.entries(forms).find(([, one]) => one === id) ?? [];
+    const names = [`r.io/app@sha256:list`, `r.io/app@sha256:of-${Architecture}`];
+    return JSON.stringify([{ Id: id, Digest: "sha256:list", RepoDigests: id === last ? names : [], Architecture }]);
+  };
+  const run = async ([verb, ...args]: readonly string[]) => {
+    if (verb === "image") return inspect(args.at(-1) ?? "");
+    await sleep(0); // both are at it, if they are let
+    last = forms[args[1] ?? ""] ?? "";
+    await sleep(0);
+    return `${last}\n`;
+  };
+  return { run, imagesStamp: () => Promise.resolve(undefined) } as unknown as Podman;
+}
+
+test("two forms of an image that are pulled at a time are not taken for each other, and are pinned by names of their own", async () => {
+  const locks = mkdtempSync(join(tmpdir(), "mayfly locks "));
+  try {
+    const podman = storeOfForms({ amd64: "a1", arm64: "a2" });
+    const forms = ["amd64", "arm64"] as const;
+    const pulled = await Promise.all(
+      forms.map((architecture) =>
+        resolveImage(podman, "r.io/app:latest", signal, () => undefined, locks, { policy: "always", architecture }),
+      ),
+    );
+    expect(pulled.map((image) => pinned("r.io/app:latest", image))).toEqual([
+      "r.io/app@sha256:of-amd64",
+      "r.io/app@sha256:of-arm64",
+    ]);
+  } finally {
+    rmSync(locks, { recursive: true });
+  }
 });
