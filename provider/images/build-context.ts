@@ -12,8 +12,10 @@ const FILES_AT_A_TIME = 8;
 
 /** The file that says what of a context is left out. */
 export interface IgnoreFile {
-  readonly path: string;
-  readonly text: string;
+  /** Its patterns in a form that all versions of podman, and we, take for the same. */
+  readonly patterns: readonly string[];
+  /** Whether podman may take the file itself for something else. */
+  readonly isAmbiguous: boolean;
 }
 
 /**
@@ -27,9 +29,26 @@ export async function findIgnoreFile(
   const own = containerfile === undefined ? [] : [`${containerfile}.containerignore`, `${containerfile}.dockerignore`];
   for (const path of [...own, join(context, ".containerignore"), join(context, ".dockerignore")]) {
     const text = await readFileIfExists(path);
-    if (text !== undefined) return { path, text };
+    if (text !== undefined) return readPatterns(text);
   }
   return undefined;
+}
+
+/** Pure. */
+function readPatterns(text: string): IgnoreFile {
+  const lines = text.split("\n").filter((line) => !line.startsWith("#"));
+  const patterns = lines.map((line) => plainPattern(line));
+  return { patterns, isAmbiguous: patterns.some((pattern, index) => pattern !== lines[index]?.trim()) };
+}
+
+/**
+ * A pattern as podman 4 has to be told it: to that one a leading slash means nothing that there is, and what regular
+ * expressions have a use for is that.
+ */
+function plainPattern(line: string): string {
+  const [, not = "", pattern = ""] = /^(!?)\s*(.*)$/s.exec(line.trim()) ?? [];
+  const relative = pattern.replace(/^\/+(?=.)/, "");
+  return not + relative.replaceAll(/\\.|[+(){}|]/gs, (part) => (part.length > 1 ? part : `\\${part}`));
 }
 
 /**
@@ -39,8 +58,8 @@ export async function findIgnoreFile(
  * @throws {MayflyError} `BAD_INPUT` for a file that can't be read.
  */
 export async function digestContext(folder: string, ignoreFile: IgnoreFile | undefined): Promise<string> {
-  const patterns = (ignoreFile?.text ?? "").split("\n").filter((line) => !line.startsWith("#"));
-  const ignore = dockerignore().add(patterns);
+  const patterns = ignoreFile?.patterns ?? [];
+  const ignore = dockerignore({ ignorecase: false }).add([...patterns]); // podman looks at the case
   // A folder that is left out may hold what a later pattern takes in again.
   const mayReturn = patterns.some((line) => line.trim().startsWith("!"));
   const limit = pLimit(FILES_AT_A_TIME);

@@ -49,10 +49,13 @@ const EVIDENCE_LINES = 15;
 export async function digestContainerfile(spec: ContainerfileSpec): Promise<string> {
   const { file, context } = placesOf(spec);
   const text = file === undefined ? spec.text : await readFile(file, "utf8");
-  const seen = context === undefined ? "" : await digestContext(context, await findIgnoreFile(file, context));
+  const ignore = context === undefined ? undefined : await findIgnoreFile(file, context);
+  const seen = context === undefined ? "" : await digestContext(context, ignore);
   const args = Object.entries(spec.buildArgs).sort(([one], [other]) => (one < other ? -1 : 1));
   const processor = spec.architecture === undefined ? [] : [spec.architecture];
-  const inputs = JSON.stringify([RECIPE, text, seen, args, spec.target ?? "", ...processor]);
+  // Where podman was given the file itself, and has left out less: what was built by that is another image.
+  const ignored = ignore?.isAmbiguous === true ? [ignore.patterns] : [];
+  const inputs = JSON.stringify([RECIPE, text, seen, args, spec.target ?? "", ...processor, ...ignored]);
   return createHash("sha256").update(inputs).digest("hex");
 }
 
@@ -124,13 +127,15 @@ async function build(
   }
 }
 
-/** @param scratch Has the file of a text, and the empty context of one that names none. */
+/** @param scratch Has the file of a text, and the empty context of one that names none; gets that of what is left out. */
 async function buildArguments(spec: ContainerfileSpec, scratch: string): Promise<string[]> {
   const { file = join(scratch, "Containerfile"), context = join(scratch, "context") } = placesOf(spec);
   const ignore = await findIgnoreFile(file, context);
+  const ignoreFile = join(scratch, "ignore");
+  if (ignore !== undefined) await writeFile(ignoreFile, ignore.patterns.join("\n"));
   return [
     ...["--pull=missing", "--label=mayfly.image=containerfile"],
-    ...(ignore === undefined ? [] : [`--ignorefile=${ignore.path}`]),
+    ...(ignore === undefined ? [] : [`--ignorefile=${ignoreFile}`]),
     ...Object.entries(spec.buildArgs).map(([key, value]) => `--build-arg=${key}=${value}`),
     ...(spec.target === undefined ? [] : [`--target=${spec.target}`]),
     ...(spec.architecture === undefined ? [] : [`--arch=${spec.architecture}`]),

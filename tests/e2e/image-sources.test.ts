@@ -98,6 +98,20 @@ test("a Containerfile is built once, and again when what it is built of has chan
   expect(await inImage(changed, "/who")).toBe("for you, & me");
 });
 
+test("what a build leaves out is what its hash leaves out", async () => {
+  const path = join(context, "Containerfile");
+  furnish(context, { ".containerignore": "/data\nA+B\n", "A+B": "", "Data/file": "one", "deep/data/file": "one" });
+  const before = await build({ path });
+  const list = 'cd "$(podman image mount "$1")/app"; find . -type f; podman image unmount "$1" >&2';
+  expect((await podman.script(list, [before], { signal })).split("\n").sort()).toEqual([
+    ...["./.containerignore", "./Containerfile", "./Data/file", "./deep/data/file"],
+  ]);
+  writeFileSync(join(context, "data/file"), "two");
+  expect(await build({ path })).toBe(before);
+  writeFileSync(join(context, "Data/file"), "two");
+  expect(await build({ path })).not.toBe(before);
+});
+
 test("a text needs no context; a target ends the build early", async () => {
   const text = `FROM ${BASE} AS first\nRUN echo 1 >/stage\nFROM first\nRUN echo 2 >/stage\n`;
   expect(await inImage(await build({ text }), "/stage")).toBe("2");

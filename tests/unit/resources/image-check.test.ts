@@ -101,6 +101,23 @@ test("a change of what a Containerfile is built of shows as a replace; of what i
   expect(await replaces({ path })).toEqual([]);
 });
 
+test("what is left out is what podman leaves out: by upper and lower case, and by characters that are no pattern", async () => {
+  const context = join(folder, "letters");
+  const names = ["Build/a", "build/a", "a+b", "aab", "top", "deep/top"];
+  furnish(context, {
+    ".containerignore": "build\na+b\n/top\n",
+    ...Object.fromEntries(names.map((name) => [name, "1"])),
+  });
+  const hash = async () => (await check({ containerfile: { text: "FROM x\n", context } })).inputs["sourceHash"];
+  const counts: string[] = [];
+  for (const name of names) {
+    const before = await hash();
+    furnish(context, { [name]: "2" });
+    if ((await hash()) !== before) counts.push(name);
+  }
+  expect(counts).toEqual(["Build/a", "aab", "deep/top"]);
+});
+
 test("a tar with another content shows as a replace", async () => {
   const rootfs = join(folder, "root.tar");
   const before = (await check({ rootfs })).inputs;
