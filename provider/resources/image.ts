@@ -26,7 +26,8 @@ const BOOT_SECONDS = 300; // the default of a VM's bootTimeout
 export const image: ResourceHandler<typeof imageSchema, ImageState> = {
   schema: imageSchema,
   replaceOnChanges: ["reference", "debian", "architecture", "firmware", "sourceHash"],
-  deadlines: { create: 1_800, update: 1_800 }, // a slow mirror, or a big image over a slow line
+  // A slow mirror, or a big image over a slow line; and to look at a big disk, or a big context, is to read all of it.
+  deadlines: { check: 1_800, create: 1_800, update: 1_800 },
 
   async check({ containerfile, rootfs, disk, firmware, debian, architecture }, { openRooms, isNew, signal }) {
     if (architecture !== undefined && isNew) {

@@ -118,6 +118,10 @@ test("what is left out is what podman leaves out: by upper and lower case, and b
   expect(counts).toEqual(["Build/a", "aab", "deep/top"]);
 });
 
+test("a source that takes minutes to be read has as long for it at preview as at `up`", () => {
+  expect(image.deadlines?.check).toBe(image.deadlines?.create);
+});
+
 test("a tar with another content shows as a replace", async () => {
   const rootfs = join(folder, "root.tar");
   const before = (await check({ rootfs })).inputs;
