@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { MayflyError } from "../errors";
 import { readFileIfExists, writeFileAtomic } from "../host/files";
 import type { Paths } from "../host/paths";
 import { hostBootId } from "../host/process-identity";
@@ -28,6 +29,13 @@ export async function digestArchive(paths: Pick<Paths, "verdicts">, file: string
   if (size >= WORTH_KEEPING && (await markOf(path)) === mark)
     await writeFileAtomic(kept, JSON.stringify({ mark, digest } satisfies KnownDigest));
   return digest;
+}
+
+/** The error for a file whose digest is another one after it was read: what was read of it is neither content. */
+export function changedMeanwhile(file: string): MayflyError {
+  return new MayflyError("BAD_INPUT", `${file} was written to while it was read`, {
+    remedy: "wait until whoever writes it has ended, and run `pulumi up` again",
+  });
 }
 
 async function markOf(path: string): Promise<string> {

@@ -6,7 +6,7 @@ import { MayflyError } from "../errors";
 import { copySparse } from "../host/files";
 import { findUefi } from "../host/uefi";
 import type { Paths } from "../host/paths";
-import { digestArchive } from "./archive-digest";
+import { changedMeanwhile, digestArchive } from "./archive-digest";
 import { noDisk, readDiskFile, type DiskFile } from "./disk-file";
 import { once, wasThere, type Workplace } from "./once";
 import { bootRoads, type BootRoads } from "./partitions";
@@ -114,10 +114,7 @@ export async function importDisk(workplace: Workplace, source: DiskSource, signa
     const facts = await examineDisk(paths, { ...source, firmware: "auto" }, signal);
     await copySparse(file, join(draft, DISK_FILE), signal);
     await chmod(join(draft, DISK_FILE), 0o400);
-    if ((await digestArchive(paths, file)) !== digest)
-      throw new MayflyError("BAD_INPUT", `${file} was written to while it was read`, {
-        remedy: "wait until whoever writes it has ended, and run `pulumi up` again",
-      });
+    if ((await digestArchive(paths, file)) !== digest) throw changedMeanwhile(file);
     await writeFile(join(draft, FACTS_FILE), JSON.stringify(facts));
     return draft;
   });
