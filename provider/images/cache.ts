@@ -47,7 +47,8 @@ export async function makeRoom(
   const now = Date.now();
   for (const name of await readdir(scratch)) await removeOlder(join(scratch, name), now - remainsMs);
   const names = await readdir(artefacts);
-  for (const name of names) await removeRemains(join(artefacts, name), now - remainsMs);
+  for (const name of names)
+    if (!isUsed({ id: idOf(name) }, inUse)) await removeRemains(join(artefacts, name), now - remainsMs);
   let units = await unitsIn(artefacts, names);
   for (const unit of [...units].sort((a, b) => a.usedAt - b.usedAt)) {
     if (bytesOf(units) <= capBytes) return;
@@ -107,7 +108,7 @@ async function remove(folder: string, scratch: string): Promise<void> {
 }
 
 /** Whether somebody uses an image's artefacts. */
-function isUsed({ id }: Unit, inUse: readonly string[]): boolean {
+function isUsed({ id }: Pick<Unit, "id">, inUse: readonly string[]): boolean {
   return inUse.some((version) => usesImage(version, id));
 }
 
@@ -120,12 +121,17 @@ export function usesImage(version: string, id: string): boolean {
   return image === id || lender === id.slice(0, 12);
 }
 
+/** Of which image a folder's artefacts are. */
+function idOf(name: string): string {
+  return name.split("-")[0] ?? name;
+}
+
 /** All artefacts that there are, image by image. */
 export async function unitsIn(artefacts: string, names: readonly string[]): Promise<Unit[]> {
-  const ids = new Set(names.map((name) => name.split("-")[0] ?? name));
+  const ids = new Set(names.map((name) => idOf(name)));
   return Promise.all(
     [...ids].map(async (id) => {
-      const folders = names.filter((name) => name.split("-")[0] === id).map((name) => join(artefacts, name));
+      const folders = names.filter((name) => idOf(name) === id).map((name) => join(artefacts, name));
       const files = new Map<string, number>();
       let usedAt = 0;
       for (const folder of folders) {
@@ -147,8 +153,8 @@ export function bytesOf(units: readonly Pick<Unit, "files">[]): number {
 }
 
 /**
- * Removes what our own part of an image's artefacts was in other versions. No machine misses it: qemu has read its initramfs
- * when it started, and a template belongs to one version.
+ * Removes what our own part of an image's artefacts was in other versions. Not for one that is in use: a machine that is off
+ * boots from what it had, where podman has its image no more.
  */
 async function removeRemains(folder: string, before: number): Promise<void> {
   const names = await readdir(folder).catch(() => []);

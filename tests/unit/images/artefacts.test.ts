@@ -144,6 +144,17 @@ test("an initramfs of another version goes when nobody has asked for it for a da
   expect([other, initramfs].map((file) => existsSync(file))).toEqual([false, true]);
 });
 
+test("what a machine that is off was made from stays, however long ago that was asked for", async () => {
+  const { folder: place, initramfs, version } = await prepare(ONE);
+  const parts = join(place, "parts-2.erofs");
+  writeFileSync(parts, "lent");
+  for (const file of [initramfs, parts, place]) age(file, 72 * HOUR);
+  await makeRoom(paths, [version]);
+  expect([initramfs, parts].map((file) => existsSync(file))).toEqual([true, true]);
+  await makeRoom(paths, []);
+  expect([initramfs, parts].map((file) => existsSync(file))).toEqual([false, false]);
+});
+
 test("there is a look at the cache before anything is made, and none when all is there", async () => {
   let looks = 0;
   const room = async () => {
