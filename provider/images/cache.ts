@@ -45,7 +45,8 @@ export async function makeRoom(
   { capBytes, graceMs, remainsMs }: CacheLimits = CACHE_LIMITS,
 ): Promise<void> {
   const now = Date.now();
-  for (const name of await readdir(scratch)) await removeOlder(join(scratch, name), now - remainsMs);
+  for (const name of await readdir(scratch))
+    await removeOlder(join(scratch, name), now - remainsMs).catch(() => undefined); // another user's: no reason to make nothing
   const names = await readdir(artefacts);
   for (const name of names)
     if (!isUsed({ id: idOf(name) }, inUse)) await removeRemains(join(artefacts, name), now - remainsMs);

@@ -9,6 +9,7 @@ import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
 import type { ImageSpec } from "../schema/image";
 import { digestContext, findIgnoreFile } from "./build-context";
+import { inBuildFolder } from "./emulated-build";
 import { findImage } from "./store";
 
 /** A Containerfile, as declared. */
@@ -85,7 +86,11 @@ export async function buildContainerfile(
     const mark = createHash("sha256").update(`${paths.home} ${name}`).digest("hex");
     await removeLeftOver(podman, mark); // of a build that was killed
     const make = async () => {
-      const id = await build(paths, podman, spec, mark, signal, say);
+      const id = await inBuildFolder(paths, podman, name.replaceAll(/\W/g, "_"), async (folder) => {
+        const temporary = join(folder, "temporary");
+        await mkdir(temporary, { mode: 0o700 }); // nobody else's to read
+        return build(paths, podman, spec, { mark, temporary }, signal, say);
+      });
       if ((await digestContainerfile(spec)) !== digest) throw changedMeanwhile(spec);
       await podman.run(["tag", id, name], { signal });
     };
@@ -95,19 +100,21 @@ export async function buildContainerfile(
   return name;
 }
 
-/** Returns the image's id. */
+/**
+ * Returns the image's id.
+ *
+ * @param temporary A folder for podman's temporary files, the caches of its RUN among them, which may be a sub-id's.
+ */
 async function build(
   paths: Paths,
   podman: Podman,
   spec: ContainerfileSpec,
-  mark: string,
+  { mark, temporary }: { readonly mark: string; readonly temporary: string },
   signal: AbortSignal,
   say: Say,
 ): Promise<string> {
   const scratch = join(paths.scratch, randomBytes(8).toString("hex"));
-  const temporary = join(scratch, "temporary");
   await mkdir(join(scratch, "context"), { recursive: true, mode: 0o700 });
-  await mkdir(temporary);
   const last: string[] = [];
   const onLine = (line: string) => {
     if (line.includes(MARK)) return; // podman's warning that no ARG takes it

@@ -6,7 +6,7 @@ import type { Podman } from "../host/podman";
 import { identifySelf, isAlive, type ProcessIdentity } from "../host/process-identity";
 import { Records } from "../host/records";
 
-/** What is on record of a build whose programs are emulated. */
+/** What is on record of a build that has a folder. */
 interface BuildRecord {
   readonly madeBy: ProcessIdentity;
 }
@@ -17,8 +17,9 @@ const recordsOf = ({ records }: Places) => new Records<BuildRecord>(join(records
 const folderOf = ({ home }: Places, name: string) => join(home, "emulated", name);
 
 /**
- * Gives a build a folder for what its programs put down on their way, which is gone afterwards. What is in there may be
- * those of a user's sub-ids, which only podman's namespace may remove: so it is none in `scratch`.
+ * Gives a build, of a Containerfile or of one whose programs are emulated, a folder for what its programs put down on their
+ * way, which is gone afterwards. What is in there may be those of a user's sub-ids, which only podman's namespace may remove:
+ * so it is none in `scratch`.
  *
  * @param name Names the build: whoever asks sees to it that there is one of it at a time.
  */

@@ -155,6 +155,12 @@ test("what a machine that is off was made from stays, however long ago that was 
   expect([initramfs, parts].map((file) => existsSync(file))).toEqual([false, false]);
 });
 
+test("remains that can't be removed keep nothing from being made", async () => {
+  const scratch = "/proc/self/fdinfo"; // where nobody may remove anything
+  await makeRoom({ artefacts: paths.artefacts, scratch }, [], { ...CACHE_LIMITS, remainsMs: -HOUR * 1_000 });
+  expect(readdirSync(scratch)).not.toEqual([]);
+});
+
 test("there is a look at the cache before anything is made, and none when all is there", async () => {
   let looks = 0;
   const room = async () => {

@@ -1,0 +1,39 @@
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { MayflyError } from "../../../provider/errors";
+import { openPaths } from "../../../provider/host/paths";
+import type { Podman } from "../../../provider/host/podman";
+import { buildContainerfile } from "../../../provider/images/containerfile";
+import { killedBuilds } from "../../../provider/images/emulated-build";
+
+test("what a build's programs put down is removed by who may: in podman's namespace, by one that follows a kill as well", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly build "));
+  try {
+    const paths = openPaths({ MAYFLY_HOME: folder });
+    const temporary: string[] = [];
+    const removed: string[] = [];
+    const run = ([verb = ""]: readonly string[]) =>
+      verb === "image"
+        ? Promise.reject(new MayflyError("TOOL_FAILED", "", { evidence: "no such image", remedy: "" }))
+        : Promise.resolve("");
+    const script = async (text: string, [first = ""]: readonly string[]) => {
+      if (text.includes("rm -rf")) removed.push(first);
+      if (!text.includes("podman build")) return "";
+      expect(statSync(first).mode & 0o777).toBe(0o700);
+      expect(await killedBuilds(paths)).toEqual([]);
+      temporary.push(first);
+      return "id";
+    };
+    const podman = { run, script, imagesStamp: () => Promise.resolve(undefined) } as unknown as Podman;
+    const spec = { text: "FROM scratch\n", buildArgs: {}, architecture: undefined };
+    await buildContainerfile(paths, podman, spec, AbortSignal.timeout(60_000), () => undefined);
+    expect(temporary).toHaveLength(1);
+    const own = dirname(temporary[0] ?? "");
+    expect(own).not.toMatch(/scratch/);
+    expect(removed).toEqual([own, own]); // of one that was killed, and its own
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
