@@ -15,7 +15,7 @@ text_of "$2"
 
 /** `$2` the folder to fill, `$3` a busybox that needs no library, or nothing. */
 const EXTRACT_ROOT = `${WITH_IMAGE}
-mkfs.erofs --quiet -Enoinline_data "$2/rootfs.erofs" "$root" >/dev/null
+long mkfs.erofs --quiet -Enoinline_data "$2/rootfs.erofs" "$root" >/dev/null
 [ -z "$3" ] || take "$3" "$2/busybox"
 `;
 

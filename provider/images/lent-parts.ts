@@ -18,7 +18,7 @@ export const LENT_PARTS = `parts-${String(RECIPE)}.erofs`;
  */
 const COLLECT = `${WITH_IMAGE}
 mkdir -p "$2/ssh/lib" "$2/ssh/security"
-cp -a "$root/usr/lib/modules" "$2/modules"
+long cp -a "$root/usr/lib/modules" "$2/modules"
 rm -f "$2"/modules/*/build "$2"/modules/*/source
 cp "$root/usr/sbin/sshd" "$2/ssh/sshd.image"
 cp -L "$root$3/$4" "$2/ssh/ld.so"

@@ -50,10 +50,24 @@ within() (
 )
 `;
 
-/** Mounts the image at `$root` while the script runs, and brings {@link IMAGE_FILES}. */
+/**
+ * Mounts the image at `$root` while the script runs, and brings {@link IMAGE_FILES}. `long COMMAND…` is for what takes more
+ * than a second: a shell hears of a signal only between commands, and one that a signal ends would leave all as it is.
+ */
 export const WITH_IMAGE = `
-image=$1
+image=$1 root='' child=''
+leave() {
+  [ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null || :
+  [ -z "$root" ] || podman image unmount "$image" >/dev/null 2>&1 || :
+}
+trap leave EXIT
+trap 'exit 143' HUP INT TERM
+long() {
+  "$@" &
+  child=$!
+  wait "$child"
+  child=''
+}
 root=$(podman image mount "$image")
-trap 'podman image unmount "$image" >/dev/null 2>&1 || :' EXIT
 ${IMAGE_FILES}
 `;

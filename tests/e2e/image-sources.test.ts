@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { openPaths } from "../../provider/host/paths";
@@ -205,6 +205,27 @@ test("a kernel without drivers for a machine's disks is refused before any boot,
     ),
   });
   expect([...readdirSync(paths.artefacts), ...readdirSync(paths.scratch)]).toEqual([]);
+});
+
+test("an image that is being taken apart when that is cancelled does not stay mounted", async () => {
+  const name = await build({ text: `FROM ${BASE}\nENV TAKEN=apart\n` });
+  const image = await images.resolve(name, signal, say);
+  const [programs, path] = [join(home, "programs"), process.env["PATH"] ?? ""];
+  furnish(programs, { "mkfs.erofs": '#!/bin/sh\n: >"$0.began"\nexec sleep 600\n' });
+  chmodSync(join(programs, "mkfs.erofs"), 0o755);
+  process.env["PATH"] = `${programs}:${path}`;
+  try {
+    const cancel = new AbortController();
+    const failure = failureOf(images.prepare(image, cancel.signal, say));
+    const hasBegun = () => existsSync(join(programs, "mkfs.erofs.began"));
+    await Promise.race([eventually("its files are packed", 60, hasBegun), failure]);
+    expect(await run("image", "mount")).toContain(name);
+    cancel.abort();
+    await failure;
+  } finally {
+    process.env["PATH"] = path;
+  }
+  await eventually("it is unmounted", 20, async () => !(await run("image", "mount")).includes(name));
 });
 
 test.each(["oci", "v2s2"])("pullPolicy decides when a registry is asked (manifest: %s)", async (format) => {
