@@ -1,12 +1,15 @@
 import dockerignore from "@balena/dockerignore";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { lstat, readdir, readlink } from "node:fs/promises";
+import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import pLimit from "p-limit";
 import { MayflyError } from "../errors";
 import { readFileIfExists } from "../host/files";
+import type { Paths } from "../host/paths";
+import { hostBootId } from "../host/process-identity";
+import { keepDigest, knownDigest, markOf } from "./known-digest";
 
 const FILES_AT_A_TIME = 8;
 
@@ -51,36 +54,48 @@ function plainPattern(line: string): string {
   return not + relative.replaceAll(/\\.|[+(){}|]/gs, (part) => (part.length > 1 ? part : `\\${part}`));
 }
 
+/** One thing in a context. */
+interface Entry {
+  /** Within the context. */
+  readonly path: string;
+  readonly mode: string;
+  /** Where a link leads. */
+  readonly target: string | undefined;
+  /** What tells that a file is still the same; absent for what is none. */
+  readonly mark: string | undefined;
+  readonly bytes: number;
+  /** In milliseconds since 1970. */
+  readonly changedAt: number;
+}
+
 /**
- * One hash of all of a context that a build can see: paths, modes, link targets and contents, not times.
+ * One hash of all of a context that a build can see: paths, modes, link targets and contents, not times. That of a large one
+ * is remembered until anything in it changes, or the host's next boot.
  *
  * @returns SHA-256 in hex.
  * @throws {MayflyError} `BAD_INPUT` for a file that can't be read.
  */
-export async function digestContext(folder: string, ignoreFile: IgnoreFile | undefined): Promise<string> {
-  const patterns = ignoreFile?.patterns ?? [];
-  const ignore = dockerignore({ ignorecase: false }).add([...patterns]); // podman looks at the case
-  // A folder that is left out may hold what a later pattern takes in again.
-  const mayReturn = patterns.some((line) => line.trim().startsWith("!"));
+export async function digestContext(
+  paths: Pick<Paths, "verdicts">,
+  folder: string,
+  ignoreFile: IgnoreFile | undefined,
+): Promise<string> {
   const limit = pLimit(FILES_AT_A_TIME);
-  const lines: Promise<string>[] = [];
-  const walk = async (below: string): Promise<void> => {
-    for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
-      const path = join(below, entry.name);
-      const isIgnored = ignore.ignores(path);
-      if (!isIgnored) {
-        const line = limit(async () => describe(folder, path));
-        line.catch(() => undefined); // seen below, when all are waited for
-        lines.push(line);
-      }
-      if (entry.isDirectory() && (!isIgnored || mayReturn)) await walk(path);
-    }
-  };
+  const patterns = ignoreFile?.patterns ?? [];
+  const place = [folder, ...patterns].join("\n");
+  const began = Date.now();
   try {
-    await walk("");
-    const hash = createHash("sha256");
-    for (const line of (await Promise.all(lines)).sort()) hash.update(`${line}\n`);
-    return hash.digest("hex");
+    const found = await pathsIn(folder, patterns);
+    const entries = await Promise.all(found.sort().map(async (path) => limit(async () => lookAt(folder, path))));
+    const marks = entries.map(({ path, mode, target, mark }) => JSON.stringify([path, mode, target, mark]));
+    const mark = hashLines([hostBootId(), ...marks]);
+    const known = await knownDigest(paths, "context", place, mark);
+    if (known !== undefined) return known;
+    const lines = await Promise.all(entries.map(async (entry) => limit(async () => describe(folder, entry))));
+    const digest = hashLines(lines.sort());
+    if (isWorthKeeping(entries) && (await isSettled(folder, entries, began)))
+      await keepDigest(paths, "context", place, { mark, digest });
+    return digest;
   } catch (cause) {
     throw new MayflyError("BAD_INPUT", `the build context ${folder} can't be read as a whole`, {
       evidence: cause instanceof Error ? cause.message : String(cause),
@@ -90,11 +105,75 @@ export async function digestContext(folder: string, ignoreFile: IgnoreFile | und
   }
 }
 
-async function describe(folder: string, path: string): Promise<string> {
+/** Paths in a context of what is not left out. */
+async function pathsIn(folder: string, patterns: readonly string[]): Promise<string[]> {
+  const ignore = dockerignore({ ignorecase: false }).add([...patterns]); // podman looks at the case
+  // A folder that is left out may hold what a later pattern takes in again.
+  const mayReturn = patterns.some((line) => line.startsWith("!"));
+  const found: string[] = [];
+  const walk = async (below: string): Promise<void> => {
+    for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
+      const path = join(below, entry.name);
+      const isIgnored = ignore.ignores(path);
+      if (!isIgnored) found.push(path);
+      if (entry.isDirectory() && (!isIgnored || mayReturn)) await walk(path);
+    }
+  };
+  await walk("");
+  return found;
+}
+
+async function lookAt(folder: string, path: string): Promise<Entry> {
   const file = join(folder, path);
-  const seen = await lstat(file);
-  const content = seen.isSymbolicLink() ? await readlink(file) : seen.isFile() ? await hashFile(file) : "";
-  return JSON.stringify([path, seen.mode.toString(8), content]);
+  const seen = await lstat(file, { bigint: true });
+  return {
+    path,
+    mode: seen.mode.toString(8),
+    target: seen.isSymbolicLink() ? await readlink(file) : undefined,
+    mark: seen.isFile() ? markOf(seen) : undefined,
+    bytes: seen.isFile() ? Number(seen.size) : 0,
+    changedAt: Number(seen.ctimeMs),
+  };
+}
+
+async function describe(folder: string, { path, mode, target, mark, bytes }: Entry): Promise<string> {
+  const read = bytes < SMALL_BYTES ? hashSmallFile : hashFile;
+  const content = target ?? (mark === undefined ? "" : await read(join(folder, path)));
+  return JSON.stringify([path, mode, content]);
+}
+
+/** Whether to read it takes longer than to look into another file. */
+function isWorthKeeping(entries: readonly Entry[]): boolean {
+  return entries.length >= 100 || entries.reduce((sum, { bytes }) => sum + bytes, 0) >= 16 * 1024 ** 2;
+}
+
+/**
+ * Whether what was read of files is what their marks stand for: they are still the same, and were not written to so shortly
+ * before that another write would show as the same time (two seconds, with some file systems).
+ *
+ * @param began When the first of them was looked at, in milliseconds since 1970.
+ */
+async function isSettled(folder: string, entries: readonly Entry[], began: number): Promise<boolean> {
+  const limit = pLimit(FILES_AT_A_TIME);
+  const before = began - 3_000;
+  const same = entries.map(async ({ path, mark, changedAt }) =>
+    limit(async () => mark === undefined || (changedAt < before && (await lookAt(folder, path)).mark === mark)),
+  );
+  return (await Promise.all(same)).every(Boolean);
+}
+
+function hashLines(lines: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const line of lines) hash.update(`${line}\n`);
+  return hash.digest("hex");
+}
+
+const SMALL_BYTES = 1024 ** 2; // what is read at once takes half the time
+
+async function hashSmallFile(file: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
 }
 
 /** SHA-256 of a file, in hex. */

@@ -47,11 +47,11 @@ const EVIDENCE_LINES = 15;
  * @returns SHA-256 in hex.
  * @throws {MayflyError} `BAD_INPUT` for a file that can't be read.
  */
-export async function digestContainerfile(spec: ContainerfileSpec): Promise<string> {
+export async function digestContainerfile(paths: Pick<Paths, "verdicts">, spec: ContainerfileSpec): Promise<string> {
   const { file, context } = placesOf(spec);
   const text = file === undefined ? spec.text : await readFile(file, "utf8");
   const ignore = context === undefined ? undefined : await findIgnoreFile(file, context);
-  const seen = context === undefined ? "" : await digestContext(context, ignore);
+  const seen = context === undefined ? "" : await digestContext(paths, context, ignore);
   const args = Object.entries(spec.buildArgs).sort(([one], [other]) => (one < other ? -1 : 1));
   const processor = spec.architecture === undefined ? [] : [spec.architecture];
   // Where podman was given the file itself, and has left out less: what was built by that is another image.
@@ -79,7 +79,7 @@ export async function buildContainerfile(
   signal: AbortSignal,
   say: Say,
 ): Promise<string> {
-  const digest = await digestContainerfile(spec);
+  const digest = await digestContainerfile(paths, spec);
   const name = `localhost/mayfly/containerfile:${digest.slice(0, 16)}`;
   await withLock(paths.locks, name, signal, async () => {
     if ((await findImage(podman, name, signal)) !== undefined) return;
@@ -91,7 +91,7 @@ export async function buildContainerfile(
         await mkdir(temporary, { mode: 0o700 }); // nobody else's to read
         return build(paths, podman, spec, { mark, temporary }, signal, say);
       });
-      if ((await digestContainerfile(spec)) !== digest) throw changedMeanwhile(spec);
+      if ((await digestContainerfile(paths, spec)) !== digest) throw changedMeanwhile(spec);
       await podman.run(["tag", id, name], { signal });
     };
     const left = { what: "what the build had made", remedy: "build it again, which removes that first" };

@@ -76,7 +76,7 @@ export class Images {
    */
   async digestOf(source: Partial<ImageSpec>, signal: AbortSignal): Promise<string | undefined> {
     const { containerfile, rootfs, disk, reference, pullPolicy, architecture } = source;
-    if (containerfile !== undefined) return digestContainerfile({ ...containerfile, architecture });
+    if (containerfile !== undefined) return digestContainerfile(this.paths, { ...containerfile, architecture });
     const archive = rootfs ?? disk;
     if (archive !== undefined) return digestArchive(this.paths, archive);
     if (reference === undefined || pullPolicy !== "always") return undefined;
