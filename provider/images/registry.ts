@@ -31,7 +31,8 @@ export async function askRegistry(
   architecture: ArchitectureName,
   signal: AbortSignal,
 ): Promise<OfferedImage> {
-  const manifest = await manifestOf(podman, name, signal);
+  // A digest says it all; podman's look at a manifest refuses a name with both, which its pull takes.
+  const manifest = await manifestOf(podman, name.replace(/:\w[\w.-]*@/, "@"), signal);
   if (manifest.manifests === undefined) return offered(name, manifest);
   const entry = manifest.manifests.find(
     ({ platform }) => platform?.architecture === architecture && platform.os === "linux",
