@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { ARCHITECTURES, hostArchitecture } from "../architectures";
 import { MayflyError } from "../errors";
 import { withLock } from "../host/locks";
@@ -90,9 +90,10 @@ export async function makeDebianImage(
   const name = debianImageName(spec);
   await withLock(paths.locks, name, signal, async () => {
     if ((await findImage(podman, name, signal)) !== undefined) return;
-    const tarball = join(paths.scratch, `${name.replaceAll(/\W/g, "_")}.tar`);
+    // By a name of its own: the maker of one that was killed may write on.
+    const tarball = join(paths.scratch, `${randomBytes(8).toString("hex")}.tar`);
     try {
-      await bootstrap(paths, podman, spec, tarball, signal, say).catch((error: unknown) => {
+      await bootstrap(paths, podman, { ...spec, name }, tarball, signal, say).catch((error: unknown) => {
         throw noSuchSuite(error, spec.suite) ?? error;
       });
       const labels = ["mayfly.image=debian", `mayfly.suite=${spec.suite}`].flatMap((label) => [
@@ -126,7 +127,7 @@ const STAGE = /^I: (.*(?:download|extract|install|configur|creat|clean).*?)\.*$/
 async function bootstrap(
   paths: Paths,
   podman: Podman,
-  spec: DebianSpec,
+  spec: DebianSpec & { readonly name: string },
   tarball: string,
   signal: AbortSignal,
   say: Say,
@@ -158,7 +159,7 @@ async function bootstrap(
     await run("mmdebstrap", args, { signal, onLine, environment });
     return;
   }
-  await inBuildFolder(paths, podman, basename(tarball, ".tar"), async (TMPDIR) => {
+  await inBuildFolder(paths, podman, spec.name.replaceAll(/\W/g, "_"), async (TMPDIR) => {
     const options = { signal, onLine, environment: { ...environment, TMPDIR } }; // mmdebstrap that is killed leaves all there
     await runEmulated(podman, ARCHITECTURES[architecture], ["mmdebstrap", ...args], options);
   });

@@ -1,6 +1,11 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { MayflyError } from "../../../provider/errors";
-import { noSuchSuite } from "../../../provider/images/debian";
+import { openPaths } from "../../../provider/host/paths";
+import type { Podman } from "../../../provider/host/podman";
+import { debianSpec, makeDebianImage, noSuchSuite } from "../../../provider/images/debian";
 
 const failed = (evidence: string) => new MayflyError("TOOL_FAILED", "mmdebstrap failed", { evidence, remedy: "…" });
 
@@ -20,4 +25,32 @@ E: mmdebstrap failed to run`;
 test("another failure stays what it is", () => {
   expect(noSuchSuite(failed("E: Unable to locate package nosuch"), "bookworm")).toBeUndefined();
   expect(noSuchSuite(new Error("does not have a Release file"), "bookworm")).toBeUndefined();
+});
+
+test("who makes one again after a kill writes to no file that the killed one's programs may still write to", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly debian "));
+  const path = process.env["PATH"] ?? "";
+  process.env["PATH"] = `${folder}:${path}`;
+  try {
+    const paths = openPaths({ MAYFLY_HOME: join(folder, "data") });
+    writeFileSync(
+      join(folder, "mmdebstrap"),
+      '#!/bin/sh\nfor file in "$@"; do case $file in *.tar) echo "$file" >>"$0.files"; : >"$file" ;; esac; done\n',
+    );
+    chmodSync(join(folder, "mmdebstrap"), 0o755);
+    const run = ([verb = ""]: readonly string[]) =>
+      verb === "import"
+        ? Promise.resolve("")
+        : Promise.reject(new MayflyError("TOOL_FAILED", "", { evidence: "no such image", remedy: "" }));
+    const podman = { run, imagesStamp: () => Promise.resolve(undefined) } as unknown as Podman;
+    const signal = AbortSignal.timeout(60_000);
+    for (const _again of [1, 2]) await makeDebianImage(paths, podman, debianSpec({}), signal, () => undefined);
+    const files = readFileSync(join(folder, "mmdebstrap.files"), "utf8").trim().split("\n");
+    expect(files).toHaveLength(2);
+    expect(files[1]).not.toBe(files[0]);
+    expect(readdirSync(paths.scratch)).toEqual([]);
+  } finally {
+    process.env["PATH"] = path;
+    rmSync(folder, { recursive: true });
+  }
 });
