@@ -89,7 +89,7 @@ export async function buildContainerfile(
       const id = await inBuildFolder(paths, podman, name.replaceAll(/\W/g, "_"), async (folder) => {
         const temporary = join(folder, "temporary");
         await mkdir(temporary, { mode: 0o700 }); // nobody else's to read
-        return build(paths, podman, spec, { mark, temporary }, signal, say);
+        return besideOthers(() => build(paths, podman, spec, { mark, temporary }, signal, say), signal, say);
       });
       if ((await digestContainerfile(paths, spec)) !== digest) throw changedMeanwhile(spec);
       await podman.run(["tag", id, name], { signal });
@@ -98,6 +98,20 @@ export async function buildContainerfile(
     await orCleanUp(make, async () => removeLeftOver(podman, mark), left);
   });
   return name;
+}
+
+/** What podman says where another build has removed what this one was about to use (containers/buildah, issue 5674). */
+const LOST = /\b(?:layer|container|image) not known$/m;
+
+/** Runs a build, and once more where one beside it was in its way. */
+async function besideOthers(attempt: () => Promise<string>, signal: AbortSignal, say: Say): Promise<string> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (signal.aborted || !(error instanceof MayflyError) || !LOST.test(error.evidence ?? "")) throw error;
+    say("build: once more, as podman has lost what it was about to use to a build beside this one");
+    return attempt();
+  }
 }
 
 /**
