@@ -115,7 +115,7 @@ function whoKeepsOut({ firewall }: NetworkReport): string {
 }
 
 function lookInside({ name, replace }: MachineWords): string {
-  return `see: mayfly logs ${name}; or get a new one: ${replace}`;
+  return `see: mayfly logs ${name}; or else: ${replace}`;
 }
 
 /** The way of the connection, hop by hop. */

@@ -10,13 +10,13 @@ export interface MachineWords {
   readonly user: string;
   /** How to get it back, once it has ended. */
   readonly bringBack: string;
-  /** How to get a new one in its place although its qemu runs. */
+  /** How to have it boot anew, or get a new one in its place, although its qemu runs. */
   readonly replace: string;
 }
 
 /**
- * Finds the words. What ends a machine of the command's leaves its disk, so it is started again: to remove it would be to
- * lose what is there.
+ * Finds the words. What ends a machine of the command's leaves its disk, so it is started again, and one that hangs is
+ * stopped first: to remove it would be to lose what is there.
  *
  * @param name As commands take it: a name where that is the only one, else its id.
  */
@@ -31,13 +31,17 @@ export function wordsFor(
   return {
     ...{ name, user, container: `mayfly-${id}` },
     bringBack: isOfStack ? "pulumi up" : canStartAgain ? `mayfly start ${name}` : anew,
-    replace: isOfStack ? `mayfly rm --force ${name}, and pulumi up` : anew,
+    replace: isOfStack
+      ? `mayfly rm --force ${name}, and pulumi up`
+      : canStartAgain
+        ? `mayfly stop ${name}, and mayfly start ${name}`
+        : anew,
   };
 }
 
 /** What is done as root in a guest that nobody can log in to over SSH. */
 export function inGuest({ name, replace }: MachineWords, command: string): string {
-  return `as root in the guest, at its console (mayfly console ${name}): ${command}; or get a new one: ${replace}`;
+  return `as root in the guest, at its console (mayfly console ${name}): ${command}; or else: ${replace}`;
 }
 
 /** What is done about too little memory. */

@@ -19,3 +19,12 @@ test("a stack's machine is brought back by pulumi up, the command's own by its c
   expect(bringBack({ session: identifySelf() })).toMatch(/^mayfly rm web/);
   expect(bringBack({}, "starting")).toMatch(/^mayfly rm web/);
 });
+
+test("one that hangs is stopped and started where that keeps its disk; removed only where nothing is lost by it", () => {
+  const replace = (owner: Partial<Owner>, phase?: "starting") =>
+    wordsFor("web-1", "web", "root", sightOf(owner, phase)).replace;
+  expect(replace({})).toBe("mayfly stop web, and mayfly start web");
+  expect(replace({ project: "p", stack: "dev" })).toBe("mayfly rm --force web, and pulumi up");
+  expect(replace({ session: identifySelf() })).toMatch(/^mayfly rm web/); // goes with its session, and cannot be stopped
+  expect(replace({}, "starting")).toMatch(/^mayfly rm web/);
+});
