@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { tellOwnLog as say } from "../host/own-log";
 import { sharedFolder, type Paths } from "../host/paths";
 import { identifySelf, isAlive } from "../host/process-identity";
 import { Records } from "../host/records";
@@ -159,8 +160,4 @@ export class Keeper {
 /** Whether its qemu runs, or it is just being made. */
 function lives({ qemu, madeBy }: MachineRecord): boolean {
   return isAlive(qemu ?? madeBy);
-}
-
-function say(text: string): void {
-  process.stdout.write(`${new Date().toISOString()} ${text}\n`);
 }

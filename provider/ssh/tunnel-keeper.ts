@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { MayflyError } from "../errors";
 import { writeFileAtomic } from "../host/files";
+import { tellOwnLog } from "../host/own-log";
 import { identifySelf, isAlive } from "../host/process-identity";
 import { watchFolder } from "../host/watch-folder";
 import { nameOf } from "./endpoint";
@@ -182,7 +183,13 @@ export class Keeper {
         this.#say((error as Error).message);
       }
     }
-    if (!isDeepStrictEqual(this.record.waiting, this.#waiting)) await this.#save();
+    const { forwards, waiting } = this.record;
+    if (!isDeepStrictEqual({ forwards, waiting }, this.#what)) await this.#save(); // also where the last time failed
+  }
+
+  /** What is on record of the forwards. */
+  get #what(): Required<Pick<TunnelRecord, "forwards" | "waiting">> {
+    return { forwards: [...this.#kept.values()].map(({ forward }) => forward), waiting: this.#waiting };
   }
 
   /** Forwards that do not listen, though they are to. */
@@ -196,11 +203,11 @@ export class Keeper {
     };
     this.#unwatch = watchFolder(this.folder, look); // else every LOOK_MS
     this.#timers.push(setInterval(look, LOOK_MS));
-    this.#timers.push(setInterval(() => void this.#inTurn(() => this.#reopen()), RETRY_MS));
-    this.#timers.push(setInterval(() => void this.#inTurn(() => this.#removeOrphans()), LOOK_MS));
+    this.#timers.push(setInterval(() => this.#byItself(() => this.#reopen()), RETRY_MS));
+    this.#timers.push(setInterval(() => this.#byItself(() => this.#removeOrphans()), LOOK_MS));
     // Whoever started us may have been killed before it asked for anything.
     setTimeout(
-      () => void this.#inTurn(() => (this.#kept.size === 0 ? this.#save() : Promise.resolve())),
+      () => this.#byItself(() => (this.#kept.size === 0 ? this.#save() : Promise.resolve())),
       EMPTY_MS,
     ).unref();
     process.once("SIGTERM", () => {
@@ -215,12 +222,17 @@ export class Keeper {
     return turn;
   }
 
+  /** Work that nobody has asked for, in its turn. On a full disk what is kept cannot be written down, but goes on. */
+  #byItself(work: () => Promise<void>): void {
+    this.#inTurn(work).catch((error: unknown) => this.#say((error as Error).message));
+  }
+
   /** Writes what is kept; nothing where nothing may be written any more. */
   async #save(): Promise<void> {
     const file = join(this.folder, RECORD);
-    const forwards = [...this.#kept.values()].map(({ forward }) => forward);
-    this.record = { ...this.record, forwards, waiting: this.#waiting };
-    if (existsSync(file)) await writeFileAtomic(file, spellRecord(this.record));
+    const record = { ...this.record, ...this.#what };
+    if (existsSync(file)) await writeFileAtomic(file, spellRecord(record));
+    this.record = record;
     if (this.#kept.size === 0 && this.#arriving.size === 0) await rm(file, { force: true });
   }
 
@@ -244,7 +256,7 @@ export class Keeper {
   #say(text: string): void {
     if (text === this.#lastWord) return; // a machine that is down for a week is one line
     this.#lastWord = text;
-    process.stdout.write(`${new Date().toISOString()} ${text}\n`);
+    tellOwnLog(text);
   }
 }
 
