@@ -30,7 +30,10 @@ export interface CableEvents {
 /** How it shows that a machine is not there yet, or not any more. */
 const USUAL = ["ENOENT", "ECONNREFUSED", "EPIPE", "ECONNRESET", "ABORT_ERR"];
 
-const MAX_WAITING = 1_048_576; // bytes for a machine that does not take them: what comes then is lost, as on any switch
+// Bytes for a machine that does not take them: what comes then is lost, as on any switch. Of frames, and of what is kept in
+// memory for their sake: all that was read at once stays there as long as one frame of it does, be it the smallest.
+const MAX_WAITING = 1_048_576;
+const MAX_HELD = 16_777_216;
 
 /** The way from a switch to one machine: frames to and fro, and names to it. Is there again when it breaks. */
 export class Cable implements Port {
@@ -41,6 +44,8 @@ export class Cable implements Port {
   #names = "";
   #isTelling = false;
   #isCorked = false;
+  #lastRead: ArrayBufferLike | undefined;
+  #held = 0;
   #lastTrouble = "";
 
   constructor(
@@ -54,7 +59,7 @@ export class Cable implements Port {
   /** Sends a frame, with its length before it. Never waits. */
   send(packet: Buffer): void {
     const socket = this.#socket;
-    if (socket === undefined || socket.writableLength > MAX_WAITING) return;
+    if (socket === undefined || socket.writableLength > MAX_WAITING || this.#held > MAX_HELD) return;
     if (!this.#isCorked) {
       // What one machine has sent at once leaves at once: a call of the kernel each would take most of the time.
       this.#isCorked = true;
@@ -64,7 +69,14 @@ export class Cable implements Port {
         socket.uncork();
       });
     }
-    socket.write(packet);
+    const { buffer: read } = packet;
+    if (read === this.#lastRead) {
+      socket.write(packet);
+      return;
+    }
+    this.#lastRead = read;
+    this.#held += read.byteLength;
+    socket.write(packet, () => (this.#held -= read.byteLength)); // also where it is lost
   }
 
   /** Tells the guest the names of its network, in the form of /etc/hosts. */
