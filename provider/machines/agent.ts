@@ -13,7 +13,7 @@ export const AGENT_CHANNEL = "agent";
 
 // Root in the guest may send whatever it likes; none of it may cost this process its memory.
 const MOST_OF_A_LINE = 1_048_576; // characters; an agent's longest has some hundred
-const MOST_FACTS = 100_000; // of one report, which has some hundred
+const MOST_OF_A_REPORT = 131_072; // characters; the guest's `report` cuts it off at 32,768 bytes
 
 /**
  * The host's end of the channel to the guest agent (`guest/agent.sh`). Pipes rather than a socket: they stay open when
@@ -118,14 +118,15 @@ export class Agent extends EventEmitter<{ line: [string]; error: [Error] }> impl
     this.toGuest.write(`report ${id} ${String(Buffer.byteLength(wanted))}\n${wanted}`);
     const facts = new Map<string, string[]>();
     const fact = new RegExp(`^fact ${id} (\\S+) ?(.*)$`);
-    let count = 0;
+    let size = 0;
     try {
       for await (const [line] of lines) {
         if (line === `done ${id}`) break;
         const [, name, text = ""] = fact.exec(line) ?? [];
         if (name === undefined) continue;
         addTo(facts, name, text);
-        if ((count += 1) > MOST_FACTS) this.giveUp(`more than ${String(MOST_FACTS)} facts`);
+        size += line.length;
+        if (size > MOST_OF_A_REPORT) this.giveUp(`facts of over ${String(MOST_OF_A_REPORT)} characters`);
       }
     } catch (error) {
       if (!signal.aborted || facts.size === 0) throw error;

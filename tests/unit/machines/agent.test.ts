@@ -41,14 +41,17 @@ test("a guest that sends a line without end is heard no more, and that is said, 
   await expect(agent.report("state", "root", deadline())).rejects.toMatchObject(error);
 });
 
-test("a guest that tells facts without end is heard no more", async () => {
+test.each([
+  ["many small facts", "load 1", 10_000],
+  ["a few large ones", `load ${"x".repeat(50_000)}`, 3],
+])("a guest that tells facts without end is heard no more: %s", async (_, fact, count) => {
   using agent = new Agent(folder);
   guest.hears.setEncoding("utf8").on("data", (text: string) => {
     const [, id = ""] = /^report (\S+) /.exec(text) ?? [];
-    guest.says.write(`fact ${id} load 1\n`.repeat(100_001));
+    guest.says.write(`fact ${id} ${fact}\n`.repeat(count));
   });
   await expect(agent.report("state", "root", deadline())).rejects.toMatchObject({
-    ...{ code: "TOOL_FAILED", evidence: "more than 100000 facts" },
+    ...{ code: "TOOL_FAILED", evidence: "facts of over 131072 characters" },
   });
 });
 
