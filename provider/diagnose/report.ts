@@ -155,8 +155,11 @@ export function victimOn(console: string): string | undefined {
   return readOutOfMemory(line, undefined)?.victim;
 }
 
-/** `/ 4096 199000 190000 50000 49000`: mount, block size, blocks, free ones, inodes, free ones. */
-const DISK = /^(\/\S*) (\d+) (\d+) (\d+) (\d+) (\d+)$/;
+/**
+ * `/ 4096 199000 190000 50000 49000`: mount, block size, blocks, free ones, inodes, free ones. The mount becomes part of a
+ * command that the user is to run on the host, so there is nothing in it that a shell would take for more than a name.
+ */
+const DISK = /^(\/[\w./-]*) (\d+) (\d+) (\d+) (\d+) (\d+)$/;
 
 function readDisk(line: string): DiskReport | undefined {
   const [, mount, ...numbers] = DISK.exec(line) ?? [];

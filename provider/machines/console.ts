@@ -17,7 +17,9 @@ export async function connectConsole(paths: Pick<Paths, "machines">, id: string,
 /** One line of podman's `k8s-file` log: time, stream, `F` (whole line) or `P` (a part), text. */
 const LOG_LINE = /^\S+ (?:stdout|stderr) ([FP]) ([^\n]*)$/; // not `.`, which stops at the carriage returns of a console
 
-const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]|\u001b[()][A-Z0-9]|\u001bc|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+/** Those of 8 bits, too (ECMA-48: `\u009b` is `ESC [`), which terminals obey likewise. */
+const ESCAPES =
+  /(?:\u001b\[|\u009b)[0-9;?]*[A-Za-z]|\u001b[()][A-Z0-9]|\u001bc|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /** The console's text out of a container's log: parts joined, times and terminal escapes removed. */
 export function consoleText(log: string): string {
@@ -32,7 +34,18 @@ export function consoleText(log: string): string {
 /** The console's last lines, for evidence. Empty when there are none. */
 export async function lastConsoleLines(file: string, count = 30): Promise<string> {
   const log = await readFile(file, "utf8").catch(() => "");
-  return consoleText(log).trimEnd().split("\n").slice(-count).join("\n");
+  return lastLines(consoleText(log), count);
+}
+
+const LONGEST = 1_000; // characters of a line that is shown or searched: a guest may write megabytes without an end of line
+
+/** The last lines of a console's text, none longer than it is worth. Pure. */
+export function lastLines(text: string, count: number): string {
+  return text.trimEnd().split("\n").slice(-count).map(shorten).join("\n");
+}
+
+function shorten(line: string): string {
+  return line.length <= LONGEST ? line : `${line.slice(0, LONGEST)}…`;
 }
 
 /** Console texts after which a boot can't succeed any more, and what each means. */
@@ -56,7 +69,7 @@ export function fatalConsoleText(text: string): string | undefined {
   const lines = text.slice(0, text.lastIndexOf("\n") + 1);
   for (const [pattern, meaning] of FATAL) {
     const match = pattern.exec(lines);
-    if (match !== null) return meaning(match);
+    if (match !== null) return shorten(meaning(match));
   }
   return GRUB_PROMPT.test(text.slice(lines.length)) ? "GRUB has nothing to boot, and waits at its prompt" : undefined;
 }

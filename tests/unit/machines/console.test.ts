@@ -4,7 +4,8 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
-import { ConsoleWatch, consoleText, fatalConsoleText } from "../../../provider/machines/console";
+import { ConsoleWatch, consoleText, fatalConsoleText, lastLines } from "../../../provider/machines/console";
+import { readConsole } from "../../../provider/machines/inspection";
 
 const line = (kind: "F" | "P", text: string) => `2026-11-24T02:05:04.522855256+00:00 stdout ${kind} ${text}`;
 
@@ -13,7 +14,7 @@ test("parts of a line are joined, carriage returns and escapes go", () => {
     line("P", "Kernel pa"),
     line("P", "nic - not syncing"),
     line("F", ": oops\r"),
-    line("F", "\u001b[0;1mnext\u001bc\u001b[?7l\r"),
+    line("F", "\u001b[0;1mnext\u001bc\u001b[?7l\r\u009b2J\u009d"), // the last two of 8 bits
   ];
   expect(consoleText(`${log.join("\n")}\n`)).toBe("Kernel panic - not syncing: oops\nnext\n");
 });
@@ -27,6 +28,13 @@ test.each([
   ["error: no such partition.\nEntering rescue mode...", "GRUB does not find its files on the disk (grub rescue)"],
 ])("a hopeless console is told from a slow one: %s", (text, reason) => {
   expect(fatalConsoleText(`booting\n${text}\n`)).toBe(reason);
+});
+
+test("a line without end is cut where it is shown, and where it tells why a boot has ended", () => {
+  const endless = "x".repeat(1_000_000);
+  expect(lastLines(`one\ntwo\n${endless}\n`, 2)).toBe(`two\n${"x".repeat(1_000)}…`);
+  expect(fatalConsoleText(`mayfly: cannot boot: ${endless}\n`)).toBe(`${"x".repeat(1_000)}…`);
+  expect(readConsole(endless).last).toHaveLength(1_001); // diagnose searches it for what the kernel says, in quadratic time
 });
 
 test("an ordinary console is not hopeless", () => {
