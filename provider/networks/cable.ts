@@ -13,6 +13,7 @@ export interface CableEnd {
   /** Which of the machine's networks it is. */
   readonly index: number;
   readonly mac: string;
+  readonly address: string;
 }
 
 /** What a cable's switch wants to hear. */
@@ -38,6 +39,7 @@ const MAX_HELD = 16_777_216;
 /** The way from a switch to one machine: frames to and fro, and names to it. Is there again when it breaks. */
 export class Cable implements Port {
   readonly mac: string;
+  readonly address: string;
   readonly #over = new AbortController();
   #socket: Socket | undefined;
   #toGuest: Socket | undefined;
@@ -53,6 +55,7 @@ export class Cable implements Port {
     private readonly events: CableEvents,
   ) {
     this.mac = end.mac;
+    this.address = end.address;
     void this.#keep();
   }
 

@@ -121,7 +121,7 @@ export class Keeper {
   #wire(id: string, { seats = [], phase, createdAt }: MachineRecord): void {
     for (const [index, { network, address, names, mac }] of seats.entries()) {
       if (network !== this.id) continue;
-      const end = { folder: sharedFolder(this.paths, id), index, mac };
+      const end = { folder: sharedFolder(this.paths, id), index, mac, address };
       const cable = this.#members.get(id)?.cable ?? new Cable(end, this.#eventsOf(id, names.join(" ")));
       this.#members.set(id, { address, names, createdAt, isUp: phase !== "starting", cable });
     }

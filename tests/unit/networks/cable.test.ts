@@ -34,7 +34,7 @@ async function connect(...macs: readonly string[]): Promise<Socket[]> {
     qemu.listen(join(own, segmentSocket(0)));
     let isUp = false;
     const cable = new Cable(
-      { folder: own, index: 0, mac },
+      { folder: own, index: 0, mac, address: `10.80.0.${String(index + 1)}` },
       {
         onUp: (up) => {
           machine.add(up);

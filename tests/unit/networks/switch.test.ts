@@ -1,21 +1,21 @@
 import { expect, test } from "@jest/globals";
-import { Switch } from "../../../provider/networks/switch";
-import { packet } from "../../support/packets";
+import { Switch, type Port } from "../../../provider/networks/switch";
+import { arp, packet } from "../../support/packets";
 
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
 const MULTICAST = "33:33:00:00:00:01";
 const BEHIND = "02:00:00:00:00:aa"; // of a container in a VM
 
-const [a, b, c] = ["52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:03"].map((mac) => ({ mac })) as [
-  { mac: string },
-  { mac: string },
-  { mac: string },
-];
+const port = (number: number): Port => ({
+  mac: `52:54:00:00:00:0${String(number)}`,
+  address: `10.80.0.${String(number)}`,
+});
+const [a, b, c] = [port(1), port(2), port(3)];
 
 function threePorts() {
-  const machine = new Switch<{ mac: string }>();
+  const machine = new Switch<Port>();
   for (const port of [a, b, c]) machine.add(port);
-  const route = (from: { mac: string }, to: string, source = from.mac) => [...machine.route(from, packet(to, source))];
+  const route = (from: Port, to: string, source = from.mac) => [...machine.route(from, packet(to, source))];
   return { machine, route };
 }
 
@@ -43,7 +43,7 @@ test("an address behind a card is learned, moves with who has it, and goes with 
 
 test("a card whose successor is there already leaves that alone", () => {
   const { machine, route } = threePorts();
-  const next = { mac: a.mac };
+  const next = { ...a };
   machine.add(next);
   machine.remove(a);
   expect(route(b, a.mac)).toEqual([next]);
@@ -62,6 +62,19 @@ test("nobody speaks, or listens, as another machine", () => {
   expect(route(a, b.mac)).toEqual([b]);
   expect(route(c, a.mac, BROADCAST)).toEqual([]); // no card has such an address
 });
+
+test.each([[[]], [[0x81, 0, 0, 0]], [[0x81, 0, 0, 0, 0x81, 0, 0, 0]]])(
+  "nobody says over ARP that another machine's address is its own, tagged %j either",
+  (tag) => {
+    const { machine } = threePorts();
+    const say = (from: Port, address: string) => [...machine.route(from, arp(BROADCAST, from.mac, address, tag))];
+    expect(say(b, a.address)).toEqual([]);
+    expect(say(a, a.address)).toEqual([b, c]);
+    expect(say(b, "10.80.0.77")).toEqual([a, c]); // of a container in it, or one that moves between machines
+    machine.remove(a);
+    expect(say(b, a.address)).toEqual([c]); // free to take
+  },
+);
 
 test("addresses without end make it forget, not grow", () => {
   const { route } = threePorts();
