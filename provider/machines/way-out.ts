@@ -1,26 +1,33 @@
+import { CLOUDS_OWN } from "../schema/allow";
 import type { Exit } from "./exits";
 import type { MachineSpec } from "./spec";
 
 /** What the scripts here need: for routes and rules, and for giving up these very rights. */
 export const CLOSING_CAPABILITIES = ["NET_ADMIN", "SETPCAP"];
 
-/** Link-local addresses, where clouds hand a host its credentials, and multicast, which the host itself would hear. */
-export const NEVER_ROUTED = ["169.254.0.0/16", "224.0.0.0/4"];
+/** Where clouds hand a host its credentials (link-local; Azure's and Alibaba's apart), and multicast, which the host would hear. */
+export const NEVER_ROUTED = ["169.254.0.0/16", ...CLOUDS_OWN, "224.0.0.0/4"];
 
 const WITHOUT_RIGHTS = 'exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all -- "$@"';
 
 /**
- * `$1` the addresses, then the command, which is left with no capability at all. A name server stays open though its
- * address is among them: pasta has one of its own at 169.254.1.1, in podman from version 5 on. All of it is on the way of
- * each start: a program more takes a millisecond.
+ * `$1` the addresses, then the command, which is left with no capability at all. The name server that QEMU asks, the first,
+ * stays open though its address is among them: pasta has one of its own at 169.254.1.1, in podman from version 5 on, and
+ * Azure's is at its metadata's address. All of it is on the way of each start: a program more takes a millisecond.
  */
 const CLOSE = `
+open=
 [ ! -e /etc/resolv.conf ] || while read -r keyword server rest; do
   case $keyword,$server in
-  nameserver,169.254.*) busybox ip route add "$server" $(busybox ip route show default | sed 's/^default//; q') || : ;;
+  nameserver,169.254.* | nameserver,${CLOUDS_OWN.join(" | nameserver,")})
+    busybox ip route add "$server" $(busybox ip route show default | sed 's/^default//; q') || :
+    open=$server
+    break
+    ;;
+  nameserver,*.*) break ;;
   esac
 done </etc/resolv.conf
-for address in $1; do busybox ip route add prohibit "$address"; done
+for address in $1; do [ "$address" = "$open" ] || busybox ip route add prohibit "$address"; done
 shift
 ${WITHOUT_RIGHTS}
 `;

@@ -7,8 +7,10 @@ const LABEL = /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/;
 
 /** Addresses that lead to no other host: this network, loopback, the guest's own network, multicast and what is beyond. */
 const NOWHERE = ["0.0.0.0/8", "127.0.0.0/8", "10.53.0.0/24", "224.0.0.0/3"];
-/** Where clouds hand a host its credentials: only for whoever writes the address itself. */
-const LINK_LOCAL = ["169.254.0.0/16"];
+/** Addresses beside the link-local ones at which clouds hand a host its credentials: Azure's WireServer, Alibaba's metadata. */
+export const CLOUDS_OWN = ["168.63.129.16", "100.100.100.200"];
+/** Where clouds do so: only for whoever writes the address itself. */
+const CREDENTIALS = ["169.254.0.0/16", ...CLOUDS_OWN.map((address) => `${address}/32`)];
 
 function isIn(address: number, subnets: readonly string[]): boolean {
   return subnets.some((text) => {
@@ -42,7 +44,7 @@ function canBeAllowed(address: string): boolean {
 
 /** Whether an address that a name stands for may be opened: whoever answers for the name must not lead a guest astray. */
 export function mayStandFor(address: string): boolean {
-  return canBeAllowed(address) && !isIn(parseAddress(address) ?? 0, LINK_LOCAL);
+  return canBeAllowed(address) && !isIn(parseAddress(address) ?? 0, CREDENTIALS);
 }
 
 /** What an isolated VM may reach. */

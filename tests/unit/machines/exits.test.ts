@@ -16,7 +16,7 @@ test("an address is taken as it stands, a name for all that it stands for; only 
   expect(exitLines(twice)).toBe("192.0.2.8 db.example\n192.0.2.9 db.example\n");
 });
 
-test.each(["127.0.1.1", "0.0.0.0", "10.53.0.2", "169.254.169.254", "224.0.0.1"])(
+test.each(["127.0.1.1", "0.0.0.0", "10.53.0.2", "169.254.169.254", "168.63.129.16", "224.0.0.1"])(
   "a name must not stand for %s",
   async (address) => {
     await expect(find("192.0.2.8", address)).rejects.toThrow(`"db.example" in \`allow\` stands for ${address}`);

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "@jest/globals";
-import { closedTo, openOnly } from "../../../provider/machines/way-out";
+import { closedTo, NEVER_ROUTED, openOnly } from "../../../provider/machines/way-out";
 
 /** Runs a command as root of a network of its own, as podman does; needs no rights on the host. */
 const inNewNetwork = (command: readonly string[]) =>
@@ -13,23 +13,31 @@ test("addresses are closed first, then the command runs as it was given, without
   expect(stderr).toMatch(/not permitted/);
 });
 
-test("pasta's name server stays open, though it is at a link-local address", () => {
-  const servers = "nameserver 169.254.1.1\\nnameserver 192.0.2.53\\n";
+test.each([
+  [["169.254.1.1", "192.0.2.53"], ["169.254.1.1"]], // pasta's own
+  [["168.63.129.16"], ["168.63.129.16"]],
+  [["10.0.2.3", "168.63.129.16", "169.254.1.1"], []], // slirp4netns', then those of the host, which nobody asks
+  [["fe80::1", "169.254.1.1", "168.63.129.16"], ["169.254.1.1"]],
+])("where clouds keep credentials is closed, but for the name server that is asked: of %j %j", (servers, open) => {
+  const lines = servers.map((address) => String.raw`nameserver ${address}\n`).join("");
   const prepare = `
-    printf '${servers}' >/tmp/servers && mount --bind /tmp/servers /etc/resolv.conf
+    printf '${lines}' >/tmp/servers && mount --bind /tmp/servers /etc/resolv.conf
     ip link set lo up && ip route add 10.0.0.0/8 dev lo && ip route add default via 10.0.0.1 && exec "$@"`;
   const { stdout } = spawnSync(
     "unshare",
     [
       ...["--user", "--map-root-user", "--net", "--mount", "--", "sh", "-euc", `mount -t tmpfs tmpfs /tmp; ${prepare}`],
-      ...["sh", ...closedTo(["169.254.0.0/16"], ["busybox", "ip", "route"])],
+      ...["sh", ...closedTo(NEVER_ROUTED, ["busybox", "ip", "route"])],
     ],
     { encoding: "utf8" },
   );
-  expect(stdout.split("\n").filter((line) => line.includes("169.254"))).toEqual([
-    "prohibit 169.254.0.0/16 ",
-    "169.254.1.1 via 10.0.0.1 dev lo ",
-  ]);
+  const seen = stdout.split("\n").filter((line) => /^(?:prohibit )?1(?:69\.254|68\.63|00\.100)/.test(line));
+  const closed = ["169.254.0.0/16", "168.63.129.16", "100.100.100.200"].filter((address) => !open.includes(address));
+  const routes = [
+    ...closed.map((address) => `prohibit ${address} `),
+    ...open.map((to) => `${to} via 10.0.0.1 dev lo `),
+  ];
+  expect(seen.sort()).toEqual(routes.sort());
 });
 
 test("a route that cannot be set ends the container before its command starts", () => {
