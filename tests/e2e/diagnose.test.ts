@@ -305,7 +305,7 @@ test("init hangs", async () => {
   await expectBroken(
     "init",
     /^systemd \(PID 1\) (?:has crashed|hangs)/,
-    /systemd does not come back: mayfly rm patient/,
+    /systemd does not come back: mayfly stop patient, and mayfly start patient/,
   );
 });
 
