@@ -11,7 +11,7 @@ import { allVMs, isOfCommand } from "./find";
 import { withHostParts } from "./host-parts";
 import { nameToCheck, resolveImage } from "./image";
 import { keepLogs, makeLogFiles } from "./log-dir";
-import { joinNetworks, type JoinedNetwork } from "./networks";
+import { withNetworks, type JoinedNetwork } from "./networks";
 
 /** A machine of the command's. */
 export interface MadeVM {
@@ -53,17 +53,18 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
     if (logDir !== undefined) await makeLogFiles(logDir); // not earlier: they may be those of a VM of that name
-    const networks = await joinNetworks(asked.networks, session);
-    const stored = await resolveImage(image, architecture, session);
-    const inputs = await check(stored, asked, name, session, networks);
-    const id = newId(name);
-    await onId?.(id);
-    const owner = { project: "", stack: "", resource: name, ...(tied !== undefined && { session: tied }) };
-    const context: Context = { ...session, owner, known: new Set(), leaving: new Set() };
-    const state = await vm.create(id, inputs, context);
-    session.machines.commitSync([id]); // nobody else has to hear of it
-    if (logDir !== undefined) await keepLogs(id, logDir, session);
-    return { id, name, ports: state.publishedPorts as VMSpec["ports"], bootSeconds: state.bootSeconds };
+    return withNetworks(asked.networks, name, session, async (networks) => {
+      const stored = await resolveImage(image, architecture, session);
+      const inputs = await check(stored, asked, name, session, networks);
+      const id = newId(name);
+      await onId?.(id);
+      const owner = { project: "", stack: "", resource: name, ...(tied !== undefined && { session: tied }) };
+      const context: Context = { ...session, owner, known: new Set(), leaving: new Set() };
+      const state = await vm.create(id, inputs, context);
+      session.machines.commitSync([id]); // nobody else has to hear of it
+      if (logDir !== undefined) await keepLogs(id, logDir, session);
+      return { id, name, ports: state.publishedPorts as VMSpec["ports"], bootSeconds: state.bootSeconds };
+    });
   });
 }
 

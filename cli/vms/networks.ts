@@ -1,3 +1,4 @@
+import type { NetworkRecord } from "../../provider/networks/record";
 import type { NetworkChoice } from "../args/machine";
 import type { Session } from "../rooms";
 import { CommandError } from "../trouble";
@@ -12,30 +13,71 @@ export interface JoinedNetwork {
   readonly membership: { readonly network: string; readonly subnet: string; readonly address?: string };
 }
 
-/** Finds private networks by name, the command's own first, then those of stacks; makes what is missing. */
-export async function joinNetworks(
+/**
+ * Runs work with private networks by name, the command's own first, then those of stacks; makes what is missing. Two who
+ * want the same one at once get the same one. Nobody takes one for empty as long as the work goes on.
+ *
+ * @param vm Name of the machine that is to be in them.
+ */
+export async function withNetworks<T>(
   choices: readonly NetworkChoice[],
+  vm: string,
   session: Session,
-): Promise<readonly JoinedNetwork[]> {
-  const joined: JoinedNetwork[] = [];
-  for (const { name, address } of choices) {
-    const { id, subnet } = (await find(name, session)) ?? (await make(name, session));
-    joined.push({ id, membership: { network: name, subnet, ...(address !== undefined && { address }) } });
-  }
-  return joined;
+  work: (joined: readonly JoinedNetwork[]) => Promise<T>,
+): Promise<T> {
+  const { withLock } = await import("../../provider/host/locks.js");
+  const { paths, signal } = session;
+  const [choice, ...others] = choices;
+  if (choice === undefined) return work([]);
+  const { name, address } = choice;
+  const findOrMake = async () => (await find(name, session)) ?? (await make(name, session));
+  // Whoever removes the network looks for this under the other lock, and so sees it, or is done before we look.
+  return withLock(paths.locks, `${wanted(name)}${vm}`, signal, async () => {
+    const { id, subnet } = await withLock(paths.locks, turn(name), signal, findOrMake);
+    const joined = { id, membership: { network: name, subnet, ...(address !== undefined && { address }) } };
+    return withNetworks(others, vm, session, async (rest) => work([joined, ...rest]));
+  });
 }
 
-/** Removes those of some private networks that are the command's own and that no machine is in any more. Returns their names. */
-export async function removeEmptyNetworks(
-  ids: ReadonlySet<string>,
-  { networks, machines, signal }: Pick<Session, "networks" | "machines" | "signal">,
-): Promise<readonly string[]> {
+/** The lock under which a network of that name is found, made or removed. */
+function turn(name: string): string {
+  return `network-named-${name}`;
+}
+
+/** How the locks of those begin who are about to be in a network of that name. */
+function wanted(name: string): string {
+  return `network-wanted-${name}..by..`; // two dots are in no name of a VM
+}
+
+type Rooms = Pick<Session, "networks" | "machines" | "signal" | "paths">;
+
+/** Whether a network is the command's own, and no machine is in it or about to be. */
+export async function isEmpty(
+  id: string,
+  { owner, phase }: Pick<NetworkRecord, "owner" | "phase">,
+  { machines, paths }: Omit<Rooms, "networks" | "signal">,
+): Promise<boolean> {
+  if (!isOfCommand(owner) || phase === "starting") return false;
+  const { isAnyLocked } = await import("../../provider/host/locks.js");
+  const names = [owner.resource, id];
+  for (const name of names) if (await isAnyLocked(paths.locks, wanted(name))) return false;
   const seats = [...(await machines.list()).values()].flatMap((record) => record.seats ?? []);
+  return !seats.some(({ network }) => network === id);
+}
+
+/** Removes those of some private networks that are empty. Returns their names. */
+export async function removeEmptyNetworks(ids: ReadonlySet<string>, rooms: Rooms): Promise<readonly string[]> {
+  const { withLock } = await import("../../provider/host/locks.js");
+  const { networks, paths, signal } = rooms;
   const removed: string[] = [];
-  for (const [id, { owner }] of await networks.list()) {
-    if (!ids.has(id) || !isOfCommand(owner) || seats.some(({ network }) => network === id)) continue;
-    await networks.remove(id, signal);
-    removed.push(owner.resource);
+  for (const [id, record] of await networks.list()) {
+    const { resource } = record.owner;
+    if (!ids.has(id) || !(await isEmpty(id, record, rooms))) continue;
+    await withLock(paths.locks, turn(resource), signal, async () => {
+      if (!(await isEmpty(id, record, rooms))) return;
+      await networks.remove(id, signal);
+      removed.push(resource);
+    });
   }
   return removed;
 }

@@ -52,6 +52,17 @@ export async function isLocked(folder: string, name: string): Promise<boolean> {
   return holder !== undefined && isAlive(holder);
 }
 
+/** Whether a living process holds any of the locks whose names begin so. */
+export async function isAnyLocked(folder: string, start: string): Promise<boolean> {
+  const prefix = pathOf(folder, start).slice(0, -EXTENSION.length);
+  const paths = (await readdir(folder)).map((file) => join(folder, file)).filter((path) => path.startsWith(prefix));
+  for (const path of paths) {
+    const holder = holderOf((await readLock(path)) ?? "");
+    if (holder !== undefined && isAlive(holder)) return true;
+  }
+  return false;
+}
+
 /** Removes a lock whose holder was killed; nothing where there is none, or its holder lives. */
 export async function removeIfDead(folder: string, name: string): Promise<void> {
   await dropDead(pathOf(folder, name));
@@ -70,8 +81,10 @@ async function dropDead(path: string): Promise<void> {
 
 function pathOf(folder: string, name: string): string {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return join(folder, `${name.replaceAll(/[^\w.-]/g, "_")}.lock`);
+  return join(folder, `${name.replaceAll(/[^\w.-]/g, "_")}${EXTENSION}`);
 }
+
+const EXTENSION = ".lock";
 
 async function acquire(path: string, mine: string, name: string, signal: AbortSignal): Promise<void> {
   for (;;) {

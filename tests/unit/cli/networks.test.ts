@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import type { Session } from "../../../cli/rooms";
+import { removeEmptyNetworks, withNetworks } from "../../../cli/vms/networks";
+import type { Owner } from "../../../provider/context";
+import type { NetworkRecord } from "../../../provider/networks/record";
+import type { Seat } from "../../../provider/machines/seats";
+
+let locks: string;
+let networks: Map<string, NetworkRecord>;
+let seats: Seat[];
+let session: Session;
+
+beforeEach(() => {
+  locks = mkdtempSync(join(tmpdir(), "mayfly-networks-"));
+  networks = new Map();
+  seats = [];
+  const room = {
+    list: () => Promise.resolve(new Map(networks)),
+    create: async (id: string, owner: Owner, subnet: string) => {
+      await new Promise(setImmediate); // its switch takes a while to start
+      networks.set(id, { owner, subnet, phase: "ready" } as NetworkRecord);
+    },
+    commitSync: () => undefined,
+    remove: (id: string) => Promise.resolve(networks.delete(id)),
+  };
+  session = {
+    ...{ networks: room, machines: { list: () => Promise.resolve(new Map([["vm", { seats }]])) } },
+    ...{ paths: { locks }, signal: AbortSignal.timeout(60_000) },
+  } as unknown as Session;
+});
+afterEach(() => {
+  rmSync(locks, { recursive: true });
+});
+
+const lan = { name: "lan", address: undefined };
+
+test("two VMs that want the same network at once are in the same one", async () => {
+  const idFor = (vm: string) => withNetworks([lan], vm, session, ([joined]) => Promise.resolve(joined?.id));
+  const [one, other] = await Promise.all([idFor("one"), idFor("other")]);
+  expect(one).toBe(other);
+  expect([...networks.keys()]).toEqual([one]);
+});
+
+test("a network that a VM is about to be in is not empty", async () => {
+  const remove = async () => removeEmptyNetworks(new Set(networks.keys()), session);
+  await withNetworks([lan, { name: "other", address: "10.80.0.7" }], "one", session, async (joined) => {
+    expect(joined.map(({ membership }) => membership)).toEqual([
+      { network: "lan", subnet: "10.80.0.0/24" },
+      { network: "other", subnet: "10.80.0.0/24", address: "10.80.0.7" },
+    ]);
+    expect(await remove()).toEqual([]);
+    seats.push({ network: joined[0]?.id ?? "" } as Seat);
+  });
+  expect(await remove()).toEqual(["other"]);
+  seats.length = 0;
+  expect(await remove()).toEqual(["lan"]);
+});
