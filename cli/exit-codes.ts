@@ -17,11 +17,17 @@ export const EXIT = {
 /** The same for the manual, which `scripts/docs.mjs` makes. @public */
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   ["0", "done"],
-  [String(EXIT.failed), "it failed, and the error says what to do; of `doctor` and `diagnose`: a fault was found"],
+  [
+    String(EXIT.failed),
+    "it failed, and the error says what to do; of several names with one or more, the rest is done; of `doctor` and `diagnose`: a fault was found",
+  ],
   [String(EXIT.usage), "invalid command line; nothing was done"],
   [String(EXIT.timeout), "`wait`: time was up"],
   [String(EXIT.notRun), "`ssh`, `exec`, `run --execute`: the VM did not come up, or there is none; nothing was run"],
   [String(EXIT.interrupted), "interrupted: Ctrl-C, SIGTERM or SIGHUP; what was begun is cleaned up"],
   [String(EXIT.unread), "its output pipe was closed, as by `mayfly ls | head -1`"],
-  ["other", "`ssh`, `exec`, `run --execute`: the exit code of the command in the VM; 255 where the connection broke"],
+  [
+    "other",
+    "`ssh`, `exec`, `run --execute`: the exit code of the command in the VM, 128 and the signal's number where `exec` and `run --execute` saw it killed; 255 where the connection broke",
+  ],
 ];

@@ -34,11 +34,15 @@ async function copy(paths: string[], { recursive, preserve, json }: CopyOptions)
   const missing = places.slice(0, -1).find(({ vm, path }) => vm === undefined && !existsSync(path));
   if (missing !== undefined) throw new UsageError(`${missing.path}: there is no such file on this host`);
   using session = await openSession("cp");
-  const [{ findRunningVM }, { runScp }] = await Promise.all([import("../vms/find.js"), import("../vms/openssh.js")]);
+  const [{ findRunningVM }, { pointToDiagnosis, runScp }] = await Promise.all([
+    import("../vms/find.js"),
+    import("../vms/openssh.js"),
+  ]);
   const { id } = await findRunningVM(name, session);
   const flags = [...(recursive === true ? ["-r"] : []), ...(preserve === true ? ["-p"] : [])];
-  const wordsOf = (alias: string) => places.map(({ vm, path }) => (vm === undefined ? path : `${alias}:${path}`));
-  process.exitCode = await runScp(id, (alias) => [...flags, "--", ...wordsOf(alias)], session);
+  const pathsOf = (alias: string) => places.map(({ vm, path }) => (vm === undefined ? path : `${alias}:${path}`));
+  const wordsOf = (alias: string) => [...flags, "--", ...pathsOf(alias)];
+  process.exitCode = await runScp(id, { wordsOf, onBroken: pointToDiagnosis(name) }, session);
   if (json === true && process.exitCode === 0) printJson({ id, sources: paths.slice(0, -1), target: paths.at(-1) });
 }
 

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { openSession } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
 import { verb } from "../verb";
+import { renderWords } from "../vms/guest-line";
 
 interface ExecOptions {
   readonly tty?: true;
@@ -35,17 +36,16 @@ async function execute(name: string, given: string[], { tty, workdir }: ExecOpti
   if (words[0]?.startsWith("-") === true)
     throw new UsageError(`${words[0]}: must be a program; options of mayfly exec go before ${name}`);
   using session = await openSession("exec");
-  const [{ findRunningVM }, { runSsh }] = await Promise.all([import("../vms/find.js"), import("../vms/openssh.js")]);
-  const { id } = await beforeRun(async () => findRunningVM(name, session));
-  process.exitCode = await runSsh(id, [tty === true ? "-t" : "-T"], ["--", renderLine(words, workdir)], session);
-}
-
-/** A line for the guest's shell that runs exactly these words. Pure. */
-export function renderLine(words: readonly string[], directory?: string): string {
-  const command = `exec ${words.map(quote).join(" ")}`;
-  return directory === undefined ? command : `cd ${quote(directory)} && ${command}`;
-}
-
-function quote(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
+  const [{ findRunningVM }, { pointToDiagnosis, runSsh }] = await Promise.all([
+    import("../vms/find.js"),
+    import("../vms/openssh.js"),
+  ]);
+  const call = {
+    ...{ before: [tty === true ? "-t" : "-T"], after: ["--", renderWords(words, workdir)], typed: words.join(" ") },
+    onBroken: pointToDiagnosis(name),
+  };
+  process.exitCode = await beforeRun(async () => {
+    const { id } = await findRunningVM(name, session);
+    return runSsh(id, call, session);
+  });
 }

@@ -5,6 +5,7 @@ import { print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
 import { verbWithJson } from "../verb";
+import { renderShellLine } from "../vms/guest-line";
 import { DEFAULT_IMAGE } from "../vms/image";
 import type { MadeVM } from "../vms/create";
 
@@ -56,8 +57,10 @@ async function runVM(image: string, options: RunOptions): Promise<void> {
   const work = async (vm: MadeVM) => {
     if (detach === true) tell(vm, options);
     if (execute === undefined) return 0;
-    const { runSsh } = await import("../vms/openssh.js");
-    return runSsh(vm.id, ["-T"], ["--", execute], session);
+    const { pointToDiagnosis, runSsh } = await import("../vms/openssh.js");
+    const call = { before: ["-T"], after: ["--", renderShellLine(execute)], typed: execute };
+    const onBroken = rm === true ? undefined : pointToDiagnosis(vm.name);
+    return beforeRun(async () => runSsh(vm.id, { ...call, onBroken }, session));
   };
   process.exitCode = await (rm === true
     ? briefly(image, options, session, work)

@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import { refuseForeign } from "../bcvk";
 import { machineOptions, type MachineOptions } from "../args/machine";
-import { splitSshLine, type SshLine } from "../args/ssh";
+import { splitSshLine } from "../args/ssh";
 import { openSession, type Session } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
 import { verb } from "../verb";
 import { debianSuite } from "../vms/image";
 import type { FoundVM } from "../vms/find";
+import type { SshCall } from "../vms/openssh";
 
 /** `mayfly ssh`: a session on a VM that is there, or on one that is made for the session. */
 export function ssh(): Command {
@@ -33,11 +34,12 @@ async function logIn(words: string[], options: MachineOptions): Promise<void> {
   const { destination } = line;
   if (destination === undefined) throw new UsageError("name a VM (mayfly ls) or an image");
   using session = await openSession("ssh");
-  const { runSsh } = await import("../vms/openssh.js");
-  const connect = async ({ id }: Pick<FoundVM, "id">, { before, after }: SshLine) => runSsh(id, before, after, session);
+  const { pointToDiagnosis, runSsh } = await import("../vms/openssh.js");
+  const connect = async ({ id }: Pick<FoundVM, "id">, call: SshCall) =>
+    beforeRun(async () => runSsh(id, call, session));
   const found = await beforeRun(async () => existing(destination, session));
   if (found !== undefined) {
-    process.exitCode = await connect(found, line);
+    process.exitCode = await connect(found, { ...line, onBroken: pointToDiagnosis(destination) });
     return;
   }
   const { withSessionVM } = await import("../vms/session-vm.js");

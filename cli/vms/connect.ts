@@ -30,5 +30,5 @@ export async function endpointOf({ id }: Pick<FoundVM, "id">, session: Session):
 }
 
 function notReachable(id: string): CommandError {
-  return new CommandError(`${id} can't be logged in to yet`, "wait until it is up: mayfly ls");
+  return new CommandError(`${id} can't be logged in to yet`, `wait until it is up: mayfly wait --for running ${id}`);
 }

@@ -42,6 +42,7 @@ export async function eachLogLine(
 export class LineReader {
   #position = 0;
   #rest = "";
+  #turn = Promise.resolve();
 
   /** @param onLine Gets each line, without its end. */
   constructor(
@@ -49,8 +50,14 @@ export class LineReader {
     private readonly onLine: (line: string) => void,
   ) {}
 
-  /** Reads on. */
+  /** Reads on. One call after another: else two would read the same. */
   async read(): Promise<void> {
+    const turn = this.#turn.then(async () => this.#read());
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #read(): Promise<void> {
     const file = await open(this.file, "r").catch(() => undefined);
     if (file === undefined) return;
     try {

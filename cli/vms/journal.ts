@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Session } from "../rooms";
-import { runSsh } from "./openssh";
+import { BROKEN, pointToDiagnosis, runSsh } from "./openssh";
 
-const BROKEN = 255; // the exit code of ssh(1) where the connection has ended
 const PAUSE_MS = 1_000; // a guest that reboots takes seconds
 
 /**
@@ -18,12 +17,9 @@ export async function printJournal(
   const command = ["journalctl --no-pager --quiet", ...(json ? ["--output=json"] : [])].join(" ");
   for (let boots = 0; ; boots += 1) {
     const since = boots === 0 ? "" : " --boot";
-    const code = await runSsh(
-      id,
-      ["-T"],
-      ["--", `${command}${follow ? ` --follow --lines=all${since}` : ""}`],
-      session,
-    );
+    const after = ["--", `${command}${follow ? ` --follow --lines=all${since}` : ""}`];
+    const onBroken = follow ? undefined : pointToDiagnosis(id); // who follows tries again
+    const code = await runSsh(id, { before: ["-T"], after, onBroken }, session);
     signal.throwIfAborted();
     if (!follow) return code;
     if (!(await machines.isAlive(id))) return 0;

@@ -5,7 +5,6 @@ import { readLogDir } from "../../../cli/args/log-dir";
 import { readMachine, tellFailures } from "../../../cli/args/machine";
 import { splitSshLine } from "../../../cli/args/ssh";
 import { readPlaces } from "../../../cli/commands/cp";
-import { renderLine } from "../../../cli/commands/exec";
 import { mayfly } from "../../../cli/mayfly";
 import { isOlder } from "../../../cli/doctor/versions";
 import { installCommand, readDistribution } from "../../../cli/doctor/distribution";
@@ -141,10 +140,6 @@ test("NAME:PATH is in a VM, all else is here", () => {
     ],
   });
   expect(() => readPlaces(["web:/a", "web:/b"])).toThrow("same VM");
-});
-
-test("exec's words arrive as they are", () => {
-  expect(renderLine(["sh", "-c", "echo 'a'"], "/x y")).toBe(`cd '/x y' && exec 'sh' '-c' 'echo '\\''a'\\'''`);
 });
 
 test("a suite is made from packages, a number is a tag", () => {
