@@ -30,6 +30,16 @@ class NotRun extends Error {
   }
 }
 
+/** Something went wrong with some of several things; the rest is done. */
+export class SomeFailed extends Error {
+  override readonly name = "SomeFailed";
+
+  /** @param errors What went wrong, one after the other. */
+  constructor(readonly errors: readonly unknown[]) {
+    super("some failed");
+  }
+}
+
 /** Runs work that must not be taken for the command that was to run in a machine. */
 export async function beforeRun<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -45,6 +55,7 @@ export function tellTrouble(error: unknown, isVerbose: boolean): number {
     const code = tellTrouble(error.cause, isVerbose);
     return code === EXIT.failed ? EXIT.notRun : code;
   }
+  if (error instanceof SomeFailed) return Math.max(...error.errors.map((one) => tellTrouble(one, isVerbose)));
   if (!(error instanceof Error)) return tellTrouble(new Error(String(error)), isVerbose);
   const code = codeOf(error);
   if (isInterrupted(error) || error.name === "CommanderError") return code; // who did it knows; it has said so

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { BuildOptions, ImageSource } from "../args/image";
+import { eachOf, tellOutcome } from "../each";
 import { ago, bytes, note, print, printJson, printTable } from "../output";
 import { openSession, type Session } from "../rooms";
 import { CommandError, UsageError } from "../trouble";
@@ -105,17 +106,16 @@ function remove(): Command {
 
 async function removeAll(names: string[], { json }: { readonly json?: true }): Promise<void> {
   using session = await openSession("image rm");
-  const removed: { name: string; id: string }[] = [];
-  for (const name of names) {
+  const removed = await eachOf(names, session, async (name) => {
     const found = await session.images.find(name, session.signal);
     if (found === undefined) throw new CommandError(`there is no image ${name}`, "see: mayfly image ls");
     await refuseUsed(name, found.id, session);
     await removeTemplates(found.id, session);
     await session.images.remove(found, session.signal);
-    removed.push({ name, id: found.id });
     note(`removed ${name}`);
-  }
-  if (json === true) printJson(removed);
+    return { name, id: found.id };
+  });
+  tellOutcome(removed, json, removed.done);
 }
 
 async function refuseUsed(name: string, id: string, session: Session): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { MachineRecord } from "../../provider/machines/record";
-import { bytes as show, note, print, printJson } from "../output";
+import { eachOf, tellOutcome } from "../each";
+import { bytes as show, note, print } from "../output";
 import { openSession, type Session } from "../rooms";
 import { verbWithJson } from "../verb";
 
@@ -58,12 +59,18 @@ async function clean({ all, disks, dryRun, json, ...also }: PruneOptions): Promi
     ...unusedTemplates,
     ...(withImages === true ? await artefacts(session, new Set(unusedTemplates.map(({ name }) => name))) : []),
   ];
-  for (const { kind, name, reason, remove } of found) {
+  const take = async ({ kind, name, reason, remove }: Leftover) => {
     if (dryRun !== true) await remove();
     if (json !== true) print(`${dryRun === true ? "would remove" : "removed"} ${kind} ${name}: ${reason}`);
-  }
+    return { kind, name, reason };
+  };
+  const [first, last] = [found.filter(({ kind }) => kind !== "image"), found.filter(({ kind }) => kind === "image")];
+  const gone = await eachOf(first, session, take);
+  // A template that could not be removed may need one of them.
+  const images = gone.failed.length === 0 ? await eachOf(last, session, take) : { done: [], failed: [] };
   await sweep(dryRun, session);
-  if (json === true) printJson(found.map(({ kind, name, reason }) => ({ kind, name, reason })));
+  const outcome = { done: [...gone.done, ...images.done], failed: [...gone.failed, ...images.failed] };
+  tellOutcome(outcome, json, outcome.done);
 }
 
 /** Small things that nobody would miss go without a word. */
@@ -112,21 +119,25 @@ function hasDisk({ size, agentless }: MachineRecord): boolean {
   return size?.scratchMiB !== undefined || agentless === true;
 }
 
-async function networks({ machines, networks: room, signal }: Session): Promise<Leftover[]> {
-  const [{ leftover }, { isOfCommand }] = await Promise.all([
+async function networks(session: Session): Promise<Leftover[]> {
+  const [{ leftover }, { isEmpty, removeEmptyNetworks }] = await Promise.all([
     import("../../provider/reap.js"),
-    import("../vms/find.js"),
+    import("../vms/networks.js"),
   ]);
-  const seats = [...(await machines.list()).values()].flatMap((record) => record.seats ?? []);
+  const { networks: room, signal } = session;
   const found: Leftover[] = [];
+  const take = (name: string, reason: string, remove: Leftover["remove"]) =>
+    found.push({ kind: "network", name, reason, remove });
+  const remove = (id: string) => room.remove(id, signal);
   for (const [id, record] of await room.list()) {
-    const isMade = isOfCommand(record.owner) && record.phase !== "starting";
-    const isEmpty = isMade && !seats.some(({ network }) => network === id);
-    const reason = leftover(record, Date.now() / 1_000, false, false) ?? (isEmpty ? "no VM is in it" : undefined);
-    if (reason !== undefined) found.push({ kind: "network", name: id, reason, remove: () => room.remove(id, signal) });
+    const reason = leftover(record, Date.now() / 1_000, false, false);
+    if (reason !== undefined) take(id, reason, () => remove(id));
+    else if (await isEmpty(id, record, session))
+      take(id, "no VM is in it", async () => {
+        await removeEmptyNetworks(new Set([id]), session);
+      });
   }
-  for (const id of await room.unreadable())
-    found.push({ kind: "network", name: id, reason: UNREADABLE, remove: () => room.remove(id, signal) });
+  for (const id of await room.unreadable()) take(id, UNREADABLE, () => remove(id));
   return found;
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { note, printJson } from "../output";
+import { eachOf, tellOutcome } from "../each";
+import { note } from "../output";
 import { openSession, type Session } from "../rooms";
 import { CommandError } from "../trouble";
 import { verbWithJson } from "../verb";
@@ -31,16 +32,15 @@ async function reboot(names: string[], { json }: { readonly json?: true }): Prom
     import("../vms/find.js"),
     import("../vms/connect.js"),
   ]);
-  const restarted: { name: string; id: string }[] = [];
-  for (const name of names) {
+  const restarted = await eachOf(names, session, async (name) => {
     const vm = await findRunningVM(name, session);
     const endpoint = await endpointOf(vm, session);
     const seconds = await session.machines.bootTimeout(vm.id);
     await session.step(`Restarting ${name}`, () => rebootOne(endpoint, seconds, session));
-    restarted.push({ name: vm.record.owner.resource, id: vm.id });
     note(`restarted ${name}`);
-  }
-  if (json === true) printJson(restarted);
+    return { name: vm.record.owner.resource, id: vm.id };
+  });
+  tellOutcome(restarted, json, restarted.done);
 }
 
 async function rebootOne(endpoint: Endpoint, seconds: number, session: Session): Promise<void> {

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
-import { note, printJson } from "../output";
+import { eachOf, tellOutcome, type Outcome } from "../each";
+import { note } from "../output";
 import { openSession, type Session } from "../rooms";
 import { CommandError, UsageError } from "../trouble";
 import { verbWithJson } from "../verb";
@@ -28,44 +29,46 @@ export function rm(): Command {
 async function remove(names: string[], options: RemoveOptions): Promise<void> {
   if ((names.length === 0) === (options.all === undefined)) throw new UsageError("name VMs, or say --all");
   using session = await openSession("rm");
-  const vms = options.all === true ? await chooseAll(options, session) : await choose(names, options, session);
-  for (const { id, record } of vms) {
-    await session.machines.remove(id, session.signal);
-    note(`removed ${record.owner.resource}`);
-  }
+  const chosen = options.all === true ? await chooseAll(options, session) : await choose(names, options, session);
+  const removed = await eachOf(chosen.done, session, async (vm) => {
+    await session.machines.remove(vm.id, session.signal);
+    note(`removed ${vm.record.owner.resource}`);
+    return vm;
+  });
   const { removeEmptyNetworks } = await import("../vms/networks.js");
-  const left = new Set(vms.flatMap(({ record }) => (record.seats ?? []).map(({ network }) => network)));
+  const left = new Set(removed.done.flatMap(({ record }) => (record.seats ?? []).map(({ network }) => network)));
   const networks = await removeEmptyNetworks(left, session);
   for (const name of networks) note(`removed the network ${name}, which no VM was in`);
-  if (options.json === true)
-    printJson({ vms: vms.map(({ id, record }) => ({ name: record.owner.resource, id })), networks });
+  const vms = removed.done.map(({ id, record }) => ({ name: record.owner.resource, id }));
+  tellOutcome({ done: vms, failed: [...chosen.failed, ...removed.failed] }, options.json, { vms, networks });
 }
 
-async function choose(names: readonly string[], { force }: RemoveOptions, session: Session): Promise<FoundVM[]> {
+/** The VMs that are meant; a name that is none, or not to be removed, spares no other. */
+async function choose(names: readonly string[], { force }: RemoveOptions, session: Session): Promise<Outcome<FoundVM>> {
   const { findVM, isOfCommand, lookUpVM, stackOf } = await import("../vms/find.js");
-  const found: FoundVM[] = [];
-  for (const name of new Set(names)) {
+  const { done, failed } = await eachOf(new Set(names), session, async (name) => {
     const vm = await (force === true ? lookUpVM(name, session) : findVM(name, session));
-    if (vm === undefined) continue;
+    if (vm === undefined) return [];
     const { owner } = vm.record;
     if (force !== true && !isOfCommand(owner))
       throw new CommandError(
         `${name} belongs to the stack ${stackOf(owner)}`,
         `pulumi destroy, or mayfly rm --force ${name}: then the next \`pulumi up\` brings it back`,
       );
-    found.push(vm);
-  }
-  return found;
+    return [vm];
+  });
+  return { done: done.flat(), failed };
 }
 
-async function chooseAll({ force }: RemoveOptions, session: Session): Promise<FoundVM[]> {
+async function chooseAll({ force }: RemoveOptions, session: Session): Promise<Outcome<FoundVM>> {
   const { allVMs, isOfCommand } = await import("../vms/find.js");
   const own = (await allVMs(session)).filter(({ record }) => isOfCommand(record.owner));
-  if (own.length === 0 || force === true) return own;
+  const all = { done: own, failed: [] };
+  if (own.length === 0 || force === true) return all;
   if (!process.stdin.isTTY) throw new UsageError("--all asks on a terminal; without one say --all --force");
   const names = own.map(({ record }) => record.owner.resource).join(", ");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const answer = await terminal.question(`Remove ${names}? [y/N] `, { signal: session.signal });
   terminal.close();
-  return /^y(?:es)?$/i.test(answer.trim()) ? own : [];
+  return /^y(?:es)?$/i.test(answer.trim()) ? all : { done: [], failed: [] };
 }

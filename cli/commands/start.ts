@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { note, printJson } from "../output";
+import { eachOf, tellOutcome } from "../each";
+import { note } from "../output";
 import { openSession, type Session } from "../rooms";
 import { CommandError } from "../trouble";
 import { verbWithJson } from "../verb";
@@ -19,14 +20,13 @@ export function start(): Command {
 
 async function turnOn(names: string[], { json }: { readonly json?: true }): Promise<void> {
   using session = await openSession("start");
-  const started: { name: string; id: string }[] = [];
-  for (const name of names) {
+  const started = await eachOf(names, session, async (name) => {
     const vm = await stoppedVM(name, session);
     await session.step(`Starting ${name}`, async () => startOne(vm, session));
-    started.push({ name: vm.record.owner.resource, id: vm.id });
     note(`started ${name}`);
-  }
-  if (json === true) printJson(started);
+    return { name: vm.record.owner.resource, id: vm.id };
+  });
+  tellOutcome(started, json, started.done);
 }
 
 async function stoppedVM(name: string, session: Session): Promise<FoundVM> {

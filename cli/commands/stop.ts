@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { colouredNote, note, printJson } from "../output";
+import { eachOf, tellOutcome } from "../each";
+import { colouredNote, note } from "../output";
 import { openSession, type Session } from "../rooms";
 import { CommandError } from "../trouble";
 import { verbWithJson } from "../verb";
@@ -29,19 +30,18 @@ async function turnOff(names: string[], { timeout, json }: StopOptions): Promise
   const { readDuration } = await import("../args/duration.js");
   const seconds = readDuration("--timeout", timeout);
   using session = await openSession("stop");
-  const stopped: { name: string; id: string; orderly: boolean }[] = [];
-  for (const name of names) {
+  const stopped = await eachOf(names, session, async (name) => {
     const { id, record } = await ownVM(name, session);
     const work = async () => session.machines.stop(id, seconds, session.signal);
     const orderly = await session.step(`Stopping ${name}`, work);
-    stopped.push({ name: record.owner.resource, id, orderly });
     note(
       orderly
         ? `stopped ${name}`
         : `${colouredNote("yellow", "warning:")} ${name} did not shut down in ${timeout}: its power was cut`,
     );
-  }
-  if (json === true) printJson(stopped);
+    return { name: record.owner.resource, id, orderly };
+  });
+  tellOutcome(stopped, json, stopped.done);
 }
 
 async function ownVM(name: string, session: Session) {
