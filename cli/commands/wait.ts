@@ -46,7 +46,7 @@ async function areAll(
   deadline: number,
 ): Promise<boolean> {
   for (const name of names)
-    while ((await isUp(name, session)) !== (state === "running")) {
+    while (!(await isSo(state, name, session))) {
       const leftMs = deadline - performance.now();
       if (leftMs <= 0) return false;
       await sleep(Math.min(LOOK_MS, leftMs), undefined, { signal: session.signal });
@@ -69,9 +69,18 @@ async function milliseconds(timeout: string): Promise<number> {
   return Math.ceil(readDuration("--timeout", timeout) * 1_000);
 }
 
-/** Up as `run -d` means it: one has logged in. */
-async function isUp(name: string, session: Session): Promise<boolean> {
+/**
+ * Whether a VM is up as `run -d` means it, where one has logged in; or has ended, or is gone. One that is being made, started
+ * or stopped is neither.
+ */
+async function isSo(state: WaitOptions["for"], name: string, session: Session): Promise<boolean> {
   const { lookUpVM } = await import("../vms/find.js");
   const vm = await lookUpVM(name, session);
-  return vm !== undefined && vm.record.phase !== "starting" && (await session.machines.isAlive(vm.id));
+  if (vm === undefined) return state === "ended";
+  const { id, record } = vm;
+  if (await session.machines.isBeingTurned(id)) return false; // before the look at its qemu, which is there when that is over
+  const isAlive = await session.machines.isAlive(id);
+  if (record.phase !== "starting") return isAlive === (state === "running");
+  const { isAlive: lives } = await import("../../provider/host/process-identity.js");
+  return state === "ended" && !isAlive && !lives(record.madeBy); // nobody finishes it any more
 }

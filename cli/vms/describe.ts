@@ -7,7 +7,8 @@ export interface DescribedVM {
   readonly name: string;
   readonly id: string;
   /**
-   * `stopped`: by `mayfly stop`. `ended`: its guest has shut down, or its qemu was killed; what is left of it is on disk.
+   * `starting`: it is being made, and nobody can log in yet. `stopped`: by `mayfly stop`. `ended`: its guest has shut down,
+   * or its qemu was killed; what is left of it is on disk.
    */
   readonly state: VMState;
   /** `project/stack`; empty for the command's own. */
@@ -44,7 +45,7 @@ export async function describeVM({ id, record }: FoundVM, { machines }: Session)
   const { owner, image, labels = {}, size, createdAt, expiresAt, ports = [], seats = [] } = record;
   const isAlive = await machines.isAlive(id);
   return {
-    ...{ name: owner.resource, id, state: isAlive ? "running" : stateOf(record) },
+    ...{ name: owner.resource, id, state: stateOf(record, isAlive) },
     ...{ stack: stackOf(owner), isOfSession: owner.session !== undefined, image, labels },
     ...{ cpus: size?.cpus, memoryMiB: size?.memoryMiB, diskMiB: size?.scratchMiB, accelerator: size?.accelerator },
     ...(isAlive && usedBy(record)),
@@ -61,8 +62,8 @@ function usedBy({ qemu }: FoundVM["record"]): Pick<DescribedVM, "used"> {
   return { used: { cpuPercent, memoryMiB: Math.round(memoryBytes / 1_048_576) } };
 }
 
-/** Of one that does not run. */
-function stateOf({ phase, stoppedAt }: FoundVM["record"]): VMState {
-  if (phase === "starting") return "starting";
+function stateOf({ phase, stoppedAt }: FoundVM["record"], isAlive: boolean): VMState {
+  if (phase === "starting") return "starting"; // also when its qemu runs already
+  if (isAlive) return "running";
   return stoppedAt === undefined ? "ended" : "stopped";
 }

@@ -1,0 +1,100 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { main } from "../../../cli/mayfly";
+import { withLock } from "../../../provider/host/locks";
+import { openPaths, type Paths } from "../../../provider/host/paths";
+import { identifySelf } from "../../../provider/host/process-identity";
+import { Records } from "../../../provider/host/records";
+import { powerLock } from "../../../provider/machines/power";
+import type { MachineRecord } from "../../../provider/machines/record";
+
+// VMs that are on their way up or down; this process stands in for qemu, and for who makes them.
+
+let paths: Paths;
+let records: Records<MachineRecord>;
+
+const homeBefore = process.env["MAYFLY_HOME"];
+const self = identifySelf();
+const dead = { ...self, startTime: "1" };
+const made = { owner: { project: "", stack: "", resource: "dev" }, createdAt: 0, madeBy: self, image: "debian" };
+
+beforeEach(() => {
+  process.env["MAYFLY_HOME"] = mkdtempSync(join(tmpdir(), "mayfly-unit-"));
+  paths = openPaths();
+  records = new Records<MachineRecord>(join(paths.records, "machines"));
+  mkdirSync(join(paths.machines, "dev-1", "shared"), { recursive: true });
+});
+afterEach(() => {
+  rmSync(paths.home, { recursive: true });
+  if (homeBefore === undefined) delete process.env["MAYFLY_HOME"];
+  else process.env["MAYFLY_HOME"] = homeBefore;
+});
+
+/** Runs the command in this process. */
+async function mayfly(...args: string[]): Promise<{ code: unknown; out: string; err: string }> {
+  const [out, err]: [string[], string[]] = [[], []];
+  const spies = [
+    jest.spyOn(process.stdout, "write").mockImplementation((text) => out.push(String(text)) > 0),
+    jest.spyOn(process.stderr, "write").mockImplementation((text) => err.push(String(text)) > 0),
+  ];
+  try {
+    await main(["node", "mayfly", ...args]);
+    return { code: process.exitCode ?? 0, out: out.join(""), err: err.join("") };
+  } finally {
+    process.exitCode = 0;
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+const waitFor = async (state: string) => (await mayfly("wait", "dev", "--for", state, "--timeout", "0.5s")).code;
+
+const stateNow = async () => (await mayfly("ls", "--format", "{{.State}}")).out.trim();
+
+test("a VM that boots has not ended, and is not said to run", async () => {
+  await records.write("dev-1", { ...made, phase: "starting" }); // qemu is not there yet
+  expect([await stateNow(), await waitFor("running"), await waitFor("ended")]).toEqual(["starting", 124, 124]);
+  await records.write("dev-1", { ...made, phase: "starting", qemu: self });
+  expect([await stateNow(), await waitFor("running"), await waitFor("ended")]).toEqual(["starting", 124, 124]);
+  await records.write("dev-1", { ...made, phase: "committed", qemu: self });
+  expect([await stateNow(), await waitFor("running"), await waitFor("ended")]).toEqual(["running", 0, 124]);
+  await records.write("dev-1", { ...made, phase: "committed", qemu: dead });
+  expect([await stateNow(), await waitFor("running"), await waitFor("ended")]).toEqual(["ended", 124, 0]);
+});
+
+test("one whose maker was killed has ended", async () => {
+  await records.write("dev-1", { ...made, phase: "starting", madeBy: dead });
+  expect(await waitFor("ended")).toBe(0);
+});
+
+test.each([self, undefined])(
+  "one that is being stopped or started is neither up nor at its end (qemu: %j)",
+  async (qemu) => {
+    await records.write("dev-1", { ...made, phase: "committed", ...(qemu && { qemu }) });
+    await withLock(paths.locks, powerLock("dev-1"), AbortSignal.timeout(10_000), async () => {
+      expect([await waitFor("running"), await waitFor("ended")]).toEqual([124, 124]);
+    });
+  },
+);
+
+test.each([["exec"], ["ssh"]])("%s of one that boots says that nothing was run", async (verb) => {
+  await records.write("dev-1", { ...made, phase: "starting", qemu: self });
+  expect(await mayfly(verb, "dev", "true")).toMatchObject({
+    code: 125,
+    err: expect.stringMatching(/can't be logged in to yet\n {2}to fix: .*mayfly wait --for running/),
+  });
+});
+
+test.each([
+  ["start", "dev was never finished"],
+  ["stop", "dev is not up yet"],
+  ["restart", "dev is not up yet"],
+  ["rm", "dev belongs to the stack"],
+])("%s goes on with the next one where it fails with one", async (verb, reason) => {
+  const owner = verb === "rm" ? { project: "p", stack: "s", resource: "dev" } : made.owner;
+  await records.write("dev-1", { ...made, owner, phase: "starting" });
+  const { code, err } = await mayfly(verb, "nope", "dev", "none");
+  expect(code).toBe(1);
+  expect(err).toMatch(new RegExp(`no VM nope[^]*${reason}[^]*no VM none`));
+});
