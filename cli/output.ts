@@ -36,7 +36,9 @@ export function endWithOutput({ unread, failed }: { readonly unread: number; rea
   const end = ({ code, message }: NodeJS.ErrnoException) => {
     if (isOver) return; // what is still printed while it cleans up
     isOver = true;
-    process.exitCode = code === "EPIPE" ? unread : failed;
+    const exitCode = code === "EPIPE" ? unread : failed;
+    // Whatever the work says of its own end: it did not interrupt itself.
+    process.once("exit", () => (process.exitCode = exitCode));
     if (code !== "EPIPE") note(`${colouredNote("red", "error:")} cannot print: ${message}`);
     endWork();
   };

@@ -2,7 +2,7 @@ import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { eachOf, tellOutcome, type Outcome } from "../each";
 import { note } from "../output";
-import { openSession, type Session } from "../rooms";
+import { Interrupted, openSession, type Session } from "../rooms";
 import { CommandError, UsageError } from "../trouble";
 import { verbWithJson } from "../verb";
 import type { FoundVM } from "../vms/find";
@@ -68,7 +68,9 @@ async function chooseAll({ force }: RemoveOptions, session: Session): Promise<Ou
   if (!process.stdin.isTTY) throw new UsageError("--all asks on a terminal; without one say --all --force");
   const names = own.map(({ record }) => record.owner.resource).join(", ");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`Remove ${names}? [y/N] `, { signal: session.signal });
+  const answer = await terminal.question(`Remove ${names}? [y/N] `, { signal: session.signal }).catch(() => {
+    throw new Interrupted(); // Ctrl-C, or Ctrl-D: who types at a question sends no signal
+  });
   terminal.close();
   return /^y(?:es)?$/i.test(answer.trim()) ? all : { done: [], failed: [] };
 }

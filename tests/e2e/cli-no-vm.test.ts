@@ -2,8 +2,9 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { identifySelf } from "../../provider/host/process-identity";
 import { CommandHome, MAIN } from "../support/command";
 
 // What of the command needs no VM.
@@ -105,6 +106,29 @@ test("when nobody reads on it ends, without a word; with one where it can't prin
   const { status, stderr } = spawnSync(process.execPath, [MAIN, "ls"], { stdio: ["ignore", full, "pipe"] });
   closeSync(full);
   expect([status, stderr.toString()]).toEqual([1, "error: cannot print: ENOSPC: no space left on device, write\n"]);
+});
+
+test("so it does in the midst of its work, with the same codes", async () => {
+  const data = join(command.home, "data");
+  const made = identifySelf(); // stands in for qemu, so that the log is followed
+  const owner = { project: "", stack: "", resource: "lasting" };
+  const record = { owner, phase: "committed", madeBy: made, qemu: made, createdAt: 0, image: "debian" };
+  await mkdir(join(data, "machines", "lasting-1", "shared"), { recursive: true });
+  await mkdir(join(data, "records", "machines"), { recursive: true });
+  await writeFile(join(data, "machines", "lasting-1", "console.log"), "2026-01-01T00:00:00Z stdout F hello\n");
+  await writeFile(join(data, "records", "machines", "lasting-1.json"), JSON.stringify(record));
+  const following = command.start(["logs", "--follow", "lasting"]);
+  following.process.stdout?.destroy();
+  expect(await following.ended).toMatchObject({ code: 141, err: "" });
+  const program = `'${process.execPath}' '${MAIN}' logs --follow lasting >/dev/full`;
+  const terminal = command.shell("sh", "-c", program.replaceAll("'", '"'));
+  expect(await terminal.end()).toBe(1);
+  const question = command.terminal("rm", "--all");
+  await question.shows(/Remove lasting\? \[y\/N\]/);
+  question.type("\u0003");
+  expect(await question.end()).toBe(130);
+  expect(question.text).not.toMatch(/error/);
+  await rm(join(data, "records", "machines", "lasting-1.json"));
 });
 
 test("to say its version, or to help, it loads nothing heavy", async () => {
