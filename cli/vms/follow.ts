@@ -4,6 +4,7 @@ import type { Session } from "../rooms";
 
 const LOOK_MS = 100; // at a file's size: takes microseconds
 const LOOK_FOR_END_MS = 500;
+const PIECE_BYTES = 1_048_576; // of a log: a guest that floods its console has written more than a string can hold
 
 /** Whether a log will not grow any more; asked before each read, so that the last lines are read. */
 export type IsOver = () => Promise<boolean>;
@@ -31,7 +32,7 @@ export async function eachLogLine(
   const reader = new LineReader(file, onLine);
   for (;;) {
     const isLast = await isOver();
-    await reader.read();
+    await reader.read(signal);
     if (isLast) return;
     await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
     signal.throwIfAborted(); // Ctrl-C, which is no error
@@ -50,33 +51,40 @@ export class LineReader {
     private readonly onLine: (line: string) => void,
   ) {}
 
-  /** Reads on. One call after another: else two would read the same. */
-  async read(): Promise<void> {
-    const turn = this.#turn.then(async () => this.#read());
+  /**
+   * Reads on, to the end of what is there. One call after another: else two would read the same.
+   *
+   * @param signal Ends it between two pieces, with its reason.
+   */
+  async read(signal?: AbortSignal): Promise<void> {
+    const turn = this.#turn.then(async () => this.#read(signal));
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
 
-  async #read(): Promise<void> {
+  async #read(signal: AbortSignal | undefined): Promise<void> {
     const file = await open(this.file, "r").catch(() => undefined);
     if (file === undefined) return;
     try {
       const { size } = await file.stat();
       if (size < this.#position) [this.#position, this.#rest] = [0, ""];
-      if (size === this.#position) return;
-      const { bytesRead, buffer } = await file.read(
-        Buffer.alloc(size - this.#position),
-        0,
-        size - this.#position,
-        this.#position,
-      );
-      this.#position += bytesRead;
-      const lines = (this.#rest + buffer.toString("latin1", 0, bytesRead)).split("\n");
-      this.#rest = lines.pop() ?? "";
-      // Decoded line by line: a read may end within a character.
-      for (const line of lines) this.onLine(Buffer.from(line, "latin1").toString("utf8"));
+      const piece = Buffer.alloc(Math.min(PIECE_BYTES, size - this.#position));
+      while (this.#position < size) {
+        const { bytesRead } = await file.read(piece, 0, Math.min(piece.length, size - this.#position), this.#position);
+        if (bytesRead === 0) return; // begun anew meanwhile
+        this.#position += bytesRead;
+        this.#tell(piece.toString("latin1", 0, bytesRead));
+        signal?.throwIfAborted();
+      }
     } finally {
       await file.close();
     }
+  }
+
+  #tell(text: string): void {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop() ?? "";
+    // Decoded line by line: a piece may end within a character.
+    for (const line of lines) this.onLine(Buffer.from(line, "latin1").toString("utf8"));
   }
 }
