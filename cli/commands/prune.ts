@@ -19,6 +19,8 @@ interface Leftover {
   readonly kind: "vm" | "network" | "template" | "image" | "build";
   readonly name: string;
   readonly reason: string;
+  /** Whether it may still go when its turn comes; absent: what it is cannot change. */
+  readonly stillGoes?: () => Promise<boolean>;
   readonly remove: () => Promise<void>;
 }
 
@@ -59,10 +61,11 @@ async function clean({ all, disks, dryRun, json, ...also }: PruneOptions): Promi
     ...unusedTemplates,
     ...(withImages === true ? await artefacts(session, new Set(unusedTemplates.map(({ name }) => name))) : []),
   ];
-  const take = async ({ kind, name, reason, remove }: Leftover) => {
+  const take = async ({ kind, name, reason, stillGoes, remove }: Leftover) => {
+    if (stillGoes !== undefined && !(await stillGoes())) return [];
     if (dryRun !== true) await remove();
     if (json !== true) print(`${dryRun === true ? "would remove" : "removed"} ${kind} ${name}: ${reason}`);
-    return { kind, name, reason };
+    return [{ kind, name, reason }];
   };
   const [first, last] = [found.filter(({ kind }) => kind !== "image"), found.filter(({ kind }) => kind === "image")];
   const gone = await eachOf(first, session, take);
@@ -70,7 +73,7 @@ async function clean({ all, disks, dryRun, json, ...also }: PruneOptions): Promi
   const images = gone.failed.length === 0 ? await eachOf(last, session, take) : { done: [], failed: [] };
   await sweep(dryRun, session);
   const outcome = { done: [...gone.done, ...images.done], failed: [...gone.failed, ...images.failed] };
-  tellOutcome(outcome, json, outcome.done);
+  tellOutcome(outcome, json, outcome.done.flat());
 }
 
 /** Small things that nobody would miss go without a word. */
@@ -86,9 +89,11 @@ async function vms(withDisks: boolean, { machines, signal }: Session): Promise<L
   const found: Leftover[] = [];
   for (const [id, record] of await machines.list()) {
     const isSpared = !isOfCommand(record.owner) || (hasDisk(record) && !withDisks);
-    const ended = !isSpared && (await hasEnded(id, record, machines)) ? "it has ended" : undefined;
-    const reason = leftover(record, Date.now() / 1_000, false, false) ?? ended;
-    if (reason !== undefined) found.push({ kind: "vm", name: id, reason, remove: () => machines.remove(id, signal) });
+    const reason = leftover(record, Date.now() / 1_000, false, false);
+    const vm = { kind: "vm" as const, name: id, remove: () => machines.remove(id, signal) };
+    const stillGoes = async () => hasEnded(id, machines); // it may be started meanwhile
+    if (reason !== undefined) found.push({ ...vm, reason });
+    else if (!isSpared && (await stillGoes())) found.push({ ...vm, reason: "it has ended", stillGoes });
     else if (isDoubtful(record)) tellOfDoubt(id, record);
   }
   for (const id of await machines.unreadable())
@@ -105,13 +110,11 @@ function tellOfDoubt(id: string, { owner }: Pick<MachineRecord, "owner">): void 
 }
 
 /** Whether it ran once, was not stopped, and nobody is about to start it. */
-async function hasEnded(
-  id: string,
-  { phase, stoppedAt }: MachineRecord,
-  machines: Session["machines"],
-): Promise<boolean> {
-  if (phase === "starting" || stoppedAt !== undefined) return false;
-  return !(await machines.isAlive(id)) && !(await machines.isBeingTurned(id));
+async function hasEnded(id: string, machines: Session["machines"]): Promise<boolean> {
+  if (await machines.isBeingTurned(id)) return false; // before the look at its qemu, which is there when that is over
+  const record = await machines.record(id);
+  if (record === undefined || record.phase === "starting" || record.stoppedAt !== undefined) return false;
+  return !(await machines.isAlive(id));
 }
 
 /** Whether something of it has outlived its end: what the guest has written is there when it is started again. */
@@ -126,18 +129,18 @@ async function networks(session: Session): Promise<Leftover[]> {
   ]);
   const { networks: room, signal } = session;
   const found: Leftover[] = [];
-  const take = (name: string, reason: string, remove: Leftover["remove"]) =>
-    found.push({ kind: "network", name, reason, remove });
-  const remove = (id: string) => room.remove(id, signal);
+  const take = (name: string, reason: string) =>
+    found.push({ kind: "network", name, reason, remove: () => room.remove(name, signal) });
   for (const [id, record] of await room.list()) {
     const reason = leftover(record, Date.now() / 1_000, false, false);
-    if (reason !== undefined) take(id, reason, () => remove(id));
-    else if (await isEmpty(id, record, session))
-      take(id, "no VM is in it", async () => {
-        await removeEmptyNetworks(new Set([id]), session);
-      });
+    const stillGoes = async () => isEmpty(id, record, session);
+    const remove = async () => {
+      await removeEmptyNetworks(new Set([id]), session);
+    };
+    if (reason !== undefined) take(id, reason);
+    else if (await stillGoes()) found.push({ kind: "network", name: id, reason: "no VM is in it", stillGoes, remove });
   }
-  for (const id of await room.unreadable()) take(id, UNREADABLE, () => remove(id));
+  for (const id of await room.unreadable()) take(id, UNREADABLE);
   return found;
 }
 

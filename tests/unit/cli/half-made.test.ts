@@ -7,6 +7,7 @@ import { withLock } from "../../../provider/host/locks";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { identifySelf } from "../../../provider/host/process-identity";
 import { Records } from "../../../provider/host/records";
+import { Machines } from "../../../provider/machines/machines";
 import { powerLock } from "../../../provider/machines/power";
 import type { MachineRecord } from "../../../provider/machines/record";
 
@@ -84,6 +85,24 @@ test.each([["exec"], ["ssh"]])("%s of one that boots says that nothing was run",
     code: 125,
     err: expect.stringMatching(/can't be logged in to yet\n {2}to fix: .*mayfly wait --for running/),
   });
+});
+
+test("prune leaves a VM alone that is started while it removes others", async () => {
+  const ended = { ...made, phase: "committed", qemu: dead } as const;
+  await records.write("dev-1", ended);
+  await records.write("dev-2", ended);
+  const removed: string[] = [];
+  const spy = jest.spyOn(Machines.prototype, "remove").mockImplementation(async (id) => {
+    removed.push(id);
+    await records.write("dev-2", { ...ended, qemu: self });
+    mkdirSync(join(paths.machines, "dev-2", "shared"), { recursive: true });
+  });
+  try {
+    expect((await mayfly("prune")).out).toBe("removed vm dev-1: it has ended\n");
+  } finally {
+    spy.mockRestore();
+  }
+  expect(removed).toEqual(["dev-1"]);
 });
 
 test.each([
