@@ -52,6 +52,8 @@ async function startOne({ id, record }: FoundVM, session: Session): Promise<void
     import("../vms/log-dir.js"),
   ]);
   const endpoint = await endpointOf({ id }, session);
-  await machines.whileUp(id, await machines.bootTimeout(id), signal, async (during) => ssh.loginToNew(endpoint, during));
+  await machines.whileUp(id, await machines.bootTimeout(id), signal, async (during) =>
+    ssh.loginToNew(endpoint, during),
+  );
   await followKept(id, session);
 }
