@@ -9,7 +9,7 @@ import type { Podman } from "../host/podman";
 import type { Say } from "../host/progress";
 import type { ImageSpec } from "../schema/image";
 import { digestContext, findIgnoreFile } from "./build-context";
-import { inBuildFolder } from "./emulated-build";
+import { inBuildFolder } from "./build-folder";
 import { findImage } from "./store";
 
 /** A Containerfile, as declared. */

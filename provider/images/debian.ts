@@ -11,7 +11,7 @@ import { run } from "../host/run";
 import type { Say } from "../host/progress";
 import type { ArchitectureName } from "../schema/architecture";
 import type { ImageSpec } from "../schema/image";
-import { inBuildFolder } from "./emulated-build";
+import { inBuildFolder } from "./build-folder";
 import { runEmulated } from "./emulator";
 import { findImage } from "./store";
 

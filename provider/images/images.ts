@@ -12,7 +12,7 @@ import { makeRoom, removeArtefacts, unusedArtefacts, type ImageArtefacts } from 
 import { buildContainerfile, digestContainerfile, wrongPlaces, type ContainerfileSpec } from "./containerfile";
 import { diskGone, examineDisk, findDisk, importDisk, type BootDisk, type DiskSource, type StoredDisk } from "./disk";
 import { debianSpec, makeDebianImage, type AskedDebian } from "./debian";
-import { killedBuilds, removeKilledBuild } from "./emulated-build";
+import { killedBuilds, removeKilledBuild } from "./build-folder";
 import { askRegistry, type OfferedImage } from "./registry";
 import { listImages, removeImage, type ListedImage } from "./inventory";
 import { findReaders, type Readers } from "./readers";

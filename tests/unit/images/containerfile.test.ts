@@ -7,7 +7,7 @@ import { openPaths } from "../../../provider/host/paths";
 import type { Podman } from "../../../provider/host/podman";
 import type { RunOptions } from "../../../provider/host/run";
 import { buildContainerfile } from "../../../provider/images/containerfile";
-import { killedBuilds } from "../../../provider/images/emulated-build";
+import { killedBuilds } from "../../../provider/images/build-folder";
 import { failureOf } from "../../support/context";
 
 test("what a build's programs put down is removed by who may: in podman's namespace, by one that follows a kill as well", async () => {

@@ -14,7 +14,7 @@ interface BuildRecord {
 type Places = Pick<Paths, "home" | "records">;
 
 const recordsOf = ({ records }: Places) => new Records<BuildRecord>(join(records, "builds"));
-const folderOf = ({ home }: Places, name: string) => join(home, "emulated", name);
+const folderOf = ({ home }: Places, name: string) => join(home, "emulated", name); // as former versions name it
 
 /**
  * Gives a build, of a Containerfile or of one whose programs are emulated, a folder for what its programs put down on their

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import type { Podman } from "../../../provider/host/podman";
 import { identifySelf } from "../../../provider/host/process-identity";
-import { inBuildFolder, killedBuilds, removeKilledBuild } from "../../../provider/images/emulated-build";
+import { inBuildFolder, killedBuilds, removeKilledBuild } from "../../../provider/images/build-folder";
 
 let home: string;
 let paths: Paths;
