@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import zlib from "node:zlib";
 import type { Architecture } from "../architectures";
 import { MayflyError } from "../errors";
 import { findProgram } from "../host/podman";
@@ -91,11 +91,15 @@ async function unpackModules(folder: string, signal: AbortSignal): Promise<void>
     const path = join(folder, name);
     const plain = path.replace(/\.(?:gz|xz|zst)$/, "");
     if (plain === path) continue;
-    if (name.endsWith(".xz")) {
-      await run("xz", ["--decompress", path], { signal });
-    } else {
-      writeFileSync(plain, (name.endsWith(".gz") ? gunzipSync : zstdDecompressSync)(readFileSync(path)));
-      rmSync(path);
-    }
+    const unpack = name.endsWith(".gz") ? zlib.gunzipSync : name.endsWith(".zst") ? zstdOfNode() : undefined;
+    if (unpack === undefined) {
+      await run(name.endsWith(".xz") ? "xz" : "zstd", ["--decompress", "--quiet", path], { signal });
+    } else writeFileSync(plain, unpack(readFileSync(path)));
+    rmSync(path, { force: true });
   }
+}
+
+/** Node's own, which it has from 22.15 on. */
+function zstdOfNode(): typeof zlib.zstdDecompressSync | undefined {
+  return "zstdDecompressSync" in zlib ? zlib.zstdDecompressSync : undefined;
 }
