@@ -176,7 +176,7 @@ const NOT_TO_SEE = String.raw`-type d \( ! -readable -o ! -executable -o -fstype
 
 /**
  * One command lists everything. `undefined` where that does not work: another find, no shell. In a guest of ours that is our
- * helper (provider/guest/helper/list.h), which costs an emulated CPU a third of what find does; that of an older guest does
+ * helper (provider/guest/helper/list.h), which costs an emulated CPU less than half of what find does; that of an older guest does
  * not know how, and ends with 1.
  */
 async function byCommand(remote: Remote, folder: string, exclude: Exclude, role: Role): Promise<Tree | undefined> {

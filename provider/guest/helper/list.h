@@ -1,4 +1,4 @@
-/* ---- list: all that is below a folder, for comparing it with one of the host's. A third of what GNU's find costs an emulated
+/* ---- list: all that is below a folder, for comparing it with one of the host's. Less than half of what GNU's find costs an emulated
  * CPU, and there also where find is busybox's, which prints no times. ---- */
 enum { AT_SYMLINK_NOFOLLOW = 0x100, X_OK = 1,
        ENOENT = 2, ENOTDIR = 20, ELOOP = 40, S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000, S_IFLNK = 0120000,
