@@ -2,7 +2,8 @@
  * CPU, and there also where find is busybox's, which prints no times. ---- */
 enum { AT_SYMLINK_NOFOLLOW = 0x100, X_OK = 1,
        ENOENT = 2, ENOTDIR = 20, ELOOP = 40, S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000, S_IFLNK = 0120000,
-       PATH_ROOM = 4096, ENTRIES_ROOM = 4096, OUTPUT_ROOM = 1 << 16, IN_PART = 4 };
+       ENFILE = 23, EMFILE = 24, RLIMIT_NOFILE = 7,
+       PATH_ROOM = 4096, ENTRIES_ROOM = 2048 /* on the stack, for each folder above */, OUTPUT_ROOM = 1 << 16, IN_PART = 4 };
 
 #define STATX_WANTED 0x243U /* STATX_TYPE | STATX_MODE | STATX_MTIME | STATX_SIZE: linux/stat.h */
 #define PROC_SUPER_MAGIC 0x9fa0 /* linux/magic.h */
@@ -30,7 +31,7 @@ struct dirent {
 
 static byte output[OUTPUT_ROOM];
 static ulong printed;
-static char path_of_entry[PATH_ROOM];
+static char path_of_entry[PATH_ROOM], target[PATH_ROOM];
 static int is_in_part;
 
 static void print(const char *text, ulong size) {
@@ -52,14 +53,14 @@ static void print_number(long value, uint base) {
   print(digits + at, sizeof digits - at);
 }
 
-static void print_entry(char type, const struct status *status, const char *target, ulong size) {
+static void print_entry(char type, const struct status *status, ulong target_size) {
   char kind[] = {type, 0};
   print(kind, sizeof kind);
   print_number(status->mode & 07777, 8);
   print_number(status->size, 10);
   print_number(status->modified, 10);
   print(path_of_entry, length(path_of_entry) + 1);
-  print(target, size);
+  print(target, target_size);
   print("", 1);
 }
 
@@ -80,7 +81,6 @@ static void list_folder(long folder, ulong path_size);
 /* Prints one entry, and then what is in it. Its path is `path_of_entry`. */
 static void list_entry(long folder, const char *name, ulong path_size) {
   struct status status;
-  char target[PATH_ROOM];
   if (call(STATX, folder, (long)name, AT_SYMLINK_NOFOLLOW, STATX_WANTED, (long)&status) < 0) {
     is_in_part = 1; /* it has gone meanwhile */
     return;
@@ -89,18 +89,19 @@ static void list_entry(long folder, const char *name, ulong path_size) {
   if (kind == S_IFLNK) {
     long size = call(READLINKAT, folder, (long)name, (long)target, sizeof target, 0);
     if (size < 0) is_in_part = 1;
-    else print_entry('l', &status, target, size);
+    else print_entry('l', &status, size);
   } else if (kind == S_IFDIR) {
     long inner = open_folder(folder, name);
     if (inner == -ENOENT || inner == -ENOTDIR || inner == -ELOOP) {
       is_in_part = 1; /* it has gone, or become something else */
       return;
     }
-    print_entry(inner < 0 ? 'u' : 'd', &status, "", 0);
+    if (inner == -EMFILE || inner == -ENFILE) is_in_part = 1;
+    print_entry(inner < 0 ? 'u' : 'd', &status, 0);
     if (inner < 0) return;
     list_folder(inner, path_size);
     call(CLOSE, inner, 0, 0, 0, 0);
-  } else print_entry(kind == S_IFREG ? 'f' : 'o', &status, "", 0);
+  } else print_entry(kind == S_IFREG ? 'f' : 'o', &status, 0);
 }
 
 /* Prints what is in a folder, whose path is the first so many bytes of `path_of_entry`. */
@@ -129,6 +130,11 @@ static void list_folder(long folder, ulong path_size) {
  * `d`, `l`, `u` for a folder that is not looked into, `o` for what is none of these; permission bits, octal; bytes; when it was
  * changed, in seconds since 1970; its path; where it points. Exit code 4 where something could not be looked at. */
 static long list(void) {
+  ulong limits[2]; /* what is, and what it can be raised to: each folder above stays open */
+  if (call(PRLIMIT64, 0, RLIMIT_NOFILE, 0, (long)limits, 0) == 0) {
+    limits[0] = limits[1];
+    call(PRLIMIT64, 0, RLIMIT_NOFILE, (long)limits, 0, 0);
+  }
   struct status status;
   long folder = must(call(OPENAT, AT_FDCWD, (long)".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0), "the working directory");
   must(call(STATX, folder, (long)"", 0x1000 /* AT_EMPTY_PATH */, STATX_WANTED, (long)&status), "statx"); /* a kernel that has it */

@@ -1,17 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { ARCHITECTURES, hostArchitecture } from "../../../provider/architectures";
+import { ARCHITECTURES } from "../../../provider/architectures";
 import { identityTar } from "../../../provider/machines/identity";
 import type { Access, Identity } from "../../../provider/machines/spec";
 import { eventually } from "../../support/eventually";
-
-const FOLDER = join(__dirname, "..", "..", "..", "provider", "guest", "helper");
-const HELPER = join(FOLDER, `helper-${ARCHITECTURES[hostArchitecture()].kernelName}`);
+import { HELPER, HELPER_FOLDER } from "../../support/helper";
 
 const MIB = 1_048_576;
 
@@ -30,7 +28,7 @@ beforeEach(() => {
   cpSync(HELPER, guest("helper"));
 });
 afterEach(() => {
-  rmSync(root, { recursive: true });
+  execFileSync("rm", ["-r", root]); // Node's removal knows whole paths only, and goes no deeper than its stack
 });
 
 const identity: Identity = {
@@ -46,13 +44,13 @@ const ENTER = 'mount --rbind /dev "$1/dev"; mount --rbind /proc "$1/proc"; cd "$
 
 test("the committed programs were built from the committed sources", () => {
   const digest = createHash("sha256");
-  for (const name of readdirSync(FOLDER)
+  for (const name of readdirSync(HELPER_FOLDER)
     .filter((file) => /\.[ch]$/.test(file))
     .sort())
-    digest.update(readFileSync(join(FOLDER, name)));
+    digest.update(readFileSync(join(HELPER_FOLDER, name)));
   const source = `source-sha256:${digest.digest("hex")}`;
   for (const { kernelName } of Object.values(ARCHITECTURES))
-    expect(readFileSync(join(FOLDER, `helper-${kernelName}`), "latin1")).toContain(source);
+    expect(readFileSync(join(HELPER_FOLDER, `helper-${kernelName}`), "latin1")).toContain(source);
 });
 
 test("become takes a whole request, and not less than a whole seed", () => {
@@ -98,14 +96,30 @@ test("hash prints a file's XXH64, or that of its beginning, or of one that still
 test("list says that it has not listed all where there is a path that is longer than any can be", () => {
   const build = "for (1..18) { mkdir $ARGV[0] or die; chdir $ARGV[0] or die }"; // step by step: no call takes such a path
   execFileSync("perl", ["-e", build, "x".repeat(250)], { cwd: guest("run") });
-  try {
-    const { status, stdout } = spawnSync(HELPER, ["list"], { cwd: root });
-    expect(status).toBe(4);
-    expect(stdout.toString()).toContain("\0etc/mayfly/hosts.image\0");
-    expect(spawnSync(HELPER, ["list"], { cwd: guest("etc") }).status).toBe(0);
-  } finally {
-    execFileSync("rm", ["-r", guest("run")]); // Node's removal has a whole path
-  }
+  const { status, stdout } = spawnSync(HELPER, ["list"], { cwd: root });
+  expect(status).toBe(4);
+  expect(stdout.toString()).toContain("\0etc/mayfly/hosts.image\0");
+  expect(spawnSync(HELPER, ["list"], { cwd: guest("etc") }).status).toBe(0);
+});
+
+test("list goes as deep as a path can; where it may have no more folders open it says that it has not listed all", () => {
+  const levels = 2_040; // of names of one letter: near the longest path that there is
+  const build = `for (1..${String(levels)}) { mkdir "d" or die; chdir "d" or die }`;
+  execFileSync("perl", ["-e", build], { cwd: guest("run") });
+  const list = (limits: string) => {
+    const how = ["-c", `ulimit ${limits} && exec "$0" list`, HELPER];
+    const { status, stdout } = spawnSync("sh", how, { cwd: guest("run"), maxBuffer: 16 * MIB });
+    const types = stdout
+      .toString()
+      .split("\0")
+      .filter((_, index) => index % 6 === 0);
+    return [status, types.filter((type) => type === "d").length, types.filter((type) => type === "u").length];
+  };
+  expect(list("-S -n 64")).toEqual([0, levels, 0]); // it has more
+  const [status, seen = 0, unseen] = list("-n 64");
+  expect([status, unseen]).toEqual([4, 1]);
+  expect(seen).toBeGreaterThan(32);
+  expect(seen).toBeLessThan(64);
 });
 
 const asRoot = process.getuid?.() === 0 ? test : test.skip;

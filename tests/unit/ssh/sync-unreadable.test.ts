@@ -3,7 +3,6 @@ import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { ARCHITECTURES, hostArchitecture } from "../../../provider/architectures";
 import type { Remote } from "../../../provider/ssh/remote";
 import { GUEST_HELPER } from "../../../provider/ssh/remote-hash";
 import { NO_SUCH_FILE, SftpError } from "../../../provider/ssh/sftp-error";
@@ -11,13 +10,12 @@ import { Ssh, type Endpoint, type Synced, type SyncRequest } from "../../../prov
 import { localTree, remoteTree } from "../../../provider/ssh/sync-tree";
 import { failureOf } from "../../support/context";
 import { furnish } from "../../support/folders";
+import { HELPER } from "../../support/helper";
 import { Sshd } from "../../support/sshd";
 
 const ssh = new Ssh();
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
-const PROGRAMS = join(__dirname, "..", "..", "..", "provider", "guest", "helper");
-const HELPER = join(PROGRAMS, `helper-${ARCHITECTURES[hostArchitecture()].kernelName}`);
 let whole: Sshd;
 let bare: Sshd;
 let guest: Sshd;
