@@ -14,8 +14,9 @@ export interface JoinedNetwork {
 }
 
 /**
- * Runs work with private networks by name, the command's own first, then those of stacks; makes what is missing. Two who
- * want the same one at once get the same one. Nobody takes one for empty as long as the work goes on.
+ * Runs work with private networks by name, the command's own first, then those of stacks; makes what is missing, which goes
+ * again when the work fails, where nobody else is in it by then. Two who want the same one at once get the same one. Nobody
+ * takes one for empty as long as the work goes on.
  *
  * @param vm Name of the machine that is to be in them.
  */
@@ -23,19 +24,46 @@ export async function withNetworks<T>(
   choices: readonly NetworkChoice[],
   vm: string,
   session: Session,
-  work: (joined: readonly JoinedNetwork[]) => Promise<T>,
+  work: Work<T>,
+): Promise<T> {
+  const { orCleanUp } = await import("../../provider/host/clean-up.js");
+  const made = new Set<string>();
+  return orCleanUp(
+    async () => join(choices, vm, session, made, work),
+    async () => {
+      await removeEmptyNetworks(made, { ...session, signal: AbortSignal.timeout(REMOVAL_MS) });
+    },
+    { what: `the networks of ${vm}`, remedy: "mayfly prune" },
+  );
+}
+
+const REMOVAL_MS = 30_000; // takes 0.1 s
+
+type Work<T> = (joined: readonly JoinedNetwork[]) => Promise<T>;
+
+/** @param made Gets the ids of those that were made. */
+async function join<T>(
+  [choice, ...others]: readonly NetworkChoice[],
+  vm: string,
+  session: Session,
+  made: Set<string>,
+  work: Work<T>,
 ): Promise<T> {
   const { withLock } = await import("../../provider/host/locks.js");
   const { paths, signal } = session;
-  const [choice, ...others] = choices;
   if (choice === undefined) return work([]);
   const { name, address } = choice;
-  const findOrMake = async () => (await find(name, session)) ?? (await make(name, session));
+  const makeNew = async () => {
+    const network = await make(name, session);
+    made.add(network.id);
+    return network;
+  };
+  const findOrMake = async () => (await find(name, session)) ?? (await makeNew());
   // Whoever removes the network looks for this under the other lock, and so sees it, or is done before we look.
   return withLock(paths.locks, `${wanted(name)}${vm}`, signal, async () => {
     const { id, subnet } = await withLock(paths.locks, turn(name), signal, findOrMake);
     const joined = { id, membership: { network: name, subnet, ...(address !== undefined && { address }) } };
-    return withNetworks(others, vm, session, async (rest) => work([joined, ...rest]));
+    return join(others, vm, session, made, async (rest) => work([joined, ...rest]));
   });
 }
 

@@ -58,3 +58,28 @@ test("a network that a VM is about to be in is not empty", async () => {
   seats.length = 0;
   expect(await remove()).toEqual(["lan"]);
 });
+
+const names = () => [...networks.values()].map(({ owner }) => owner.resource);
+const fail = () => Promise.reject(new Error("no image"));
+
+test("where a VM does not come up, the networks that were made for it go, and no others", async () => {
+  await withNetworks([{ ...lan, name: "old" }], "first", session, () => Promise.resolve());
+  await expect(withNetworks([lan, { ...lan, name: "old" }], "one", session, fail)).rejects.toThrow("no image");
+  expect(names()).toEqual(["old"]);
+});
+
+test("nor does one go that another VM is about to be in", async () => {
+  let end: () => void = () => undefined;
+  const over = new Promise<void>((resolve) => (end = resolve));
+  let other = Promise.resolve();
+  const failing = withNetworks([lan], "one", session, async () => {
+    await new Promise<void>((begun) => {
+      other = withNetworks([lan], "other", session, () => (begun(), over));
+    });
+    await fail();
+  });
+  await expect(failing).rejects.toThrow("no image");
+  expect(names()).toEqual(["lan"]);
+  end();
+  await other;
+});
