@@ -48,19 +48,20 @@ export async function ifFree(folder: string, name: string, work: () => Promise<v
 
 /** Whether a living process holds a lock. */
 export async function isLocked(folder: string, name: string): Promise<boolean> {
-  const holder = holderOf((await readLock(pathOf(folder, name))) ?? "");
-  return holder !== undefined && isAlive(holder);
+  return isHeld(pathOf(folder, name));
 }
 
 /** Whether a living process holds any of the locks whose names begin so. */
 export async function isAnyLocked(folder: string, start: string): Promise<boolean> {
   const prefix = pathOf(folder, start).slice(0, -EXTENSION.length);
   const paths = (await readdir(folder)).map((file) => join(folder, file)).filter((path) => path.startsWith(prefix));
-  for (const path of paths) {
-    const holder = holderOf((await readLock(path)) ?? "");
-    if (holder !== undefined && isAlive(holder)) return true;
-  }
+  for (const path of paths) if (await isHeld(path)) return true;
   return false;
+}
+
+async function isHeld(path: string): Promise<boolean> {
+  const holder = holderOf((await readLock(path)) ?? "");
+  return holder !== undefined && isAlive(holder);
 }
 
 /** Removes a lock whose holder was killed; nothing where there is none, or its holder lives. */

@@ -29,6 +29,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ssh: "openssh-client",
   setpriv: "util-linux",
   ip: "iproute2",
+  xz: "xz-utils",
 };
 
 const EVIDENCE_LINES = 15; // enough for a stack of podman's wrapped errors, short enough to read

@@ -4,9 +4,7 @@ import { MayflyError } from "../errors";
 import type { Paths } from "../host/paths";
 import { hostBootId } from "../host/process-identity";
 import { hashFile } from "./build-context";
-import { keepDigest, knownDigest, markOf } from "./known-digest";
-
-const WORTH_KEEPING = 16 * 1024 ** 2; // hashed in some 20 ms, which a look into another file would not save
+import { keepDigest, knownDigest, markOf, WORTH_KEEPING } from "./known-digest";
 
 /** SHA-256 of a file in hex. That of a large one is remembered until the file changes, or the host's next boot. */
 export async function digestArchive(paths: Pick<Paths, "verdicts">, file: string): Promise<string> {

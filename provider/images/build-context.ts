@@ -9,9 +9,10 @@ import { MayflyError } from "../errors";
 import { readFileIfExists } from "../host/files";
 import type { Paths } from "../host/paths";
 import { hostBootId } from "../host/process-identity";
-import { keepDigest, knownDigest, markOf } from "./known-digest";
+import { keepDigest, knownDigest, markOf, WORTH_KEEPING } from "./known-digest";
 
 const FILES_AT_A_TIME = 8;
+const FILES_WORTH_KEEPING = 100; // opened and read in as long as that many bytes are hashed
 
 /** The file that says what of a context is left out. */
 export interface IgnoreFile {
@@ -144,7 +145,8 @@ async function describe(folder: string, { path, mode, target, mark, bytes }: Ent
 
 /** Whether to read it takes longer than to look into another file. */
 function isWorthKeeping(entries: readonly Entry[]): boolean {
-  return entries.length >= 100 || entries.reduce((sum, { bytes }) => sum + bytes, 0) >= 16 * 1024 ** 2;
+  const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+  return entries.length >= FILES_WORTH_KEEPING || bytes >= WORTH_KEEPING;
 }
 
 /**

@@ -10,6 +10,9 @@ interface KnownDigest {
   readonly digest: string;
 }
 
+/** What is hashed in some 20 ms, which a look into another file would not save. In bytes. */
+export const WORTH_KEEPING = 16 * 1024 ** 2;
+
 /** What tells that a file is still the same: nobody can set an inode's change time. */
 export function markOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(" ");

@@ -120,8 +120,7 @@ test("so it does in the midst of its work, with the same codes", async () => {
   const following = command.start(["logs", "--follow", "lasting"]);
   following.process.stdout?.destroy();
   expect(await following.ended).toMatchObject({ code: 141, err: "" });
-  const program = `'${process.execPath}' '${MAIN}' logs --follow lasting >/dev/full`;
-  const terminal = command.shell("sh", "-c", program.replaceAll("'", '"'));
+  const terminal = command.shell("sh", "-c", `"${process.execPath}" "${MAIN}" logs --follow lasting >/dev/full`);
   expect(await terminal.end()).toBe(1);
   const question = command.terminal("rm", "--all");
   await question.shows(/Remove lasting\? \[y\/N\]/);

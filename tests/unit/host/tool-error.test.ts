@@ -60,6 +60,7 @@ test.each([
   ["mke2fs", "e2fsprogs"],
   ["/usr/sbin/mke2fs", "e2fsprogs"],
   ["qemu-img", "qemu-utils"],
+  ["xz", "xz-utils"],
   ["strange", "strange"],
 ])("%s is in the package %s", (file, name) => {
   expect(toolMissing(file).remedy).toMatch(new RegExp(`^sudo apt-get install ${name} `));
