@@ -1,4 +1,5 @@
 import { MayflyError } from "../errors";
+import { lastingPorts } from "../host/lasting-ports";
 import type { PortSpec } from "./spec";
 
 type HostPort = Omit<PortSpec, "guest">;
@@ -10,8 +11,9 @@ export interface ChosenPort extends HostPort {
 }
 
 /**
- * Gives ports their numbers on the host: for 0 a free one, none twice in this process within some seconds. Between this
- * look and the use somebody else may take it; of UDP only that shows.
+ * Gives ports their numbers on the host: for 0 a free one, none twice in this process within some seconds, which should be
+ * free again when a machine that was stopped is started. Between this look and the use somebody else may take it; of UDP
+ * only that shows.
  *
  * @throws {MayflyError} `PORT_TAKEN` when there is none.
  */
@@ -20,7 +22,7 @@ export async function choosePorts(wanted: readonly HostPort[]): Promise<ChosenPo
   const exclude = wanted.map(({ host }) => host).filter((host) => host !== 0);
   const choose = async (hostAddress: string) => {
     try {
-      return await getPort({ host: hostAddress, exclude });
+      return await getPort({ host: hostAddress, port: lastingPorts(), exclude });
     } catch (cause) {
       throw new MayflyError("PORT_TAKEN", `no port of ${hostAddress} is free`, {
         evidence: cause instanceof Error ? cause.message : undefined,
@@ -55,7 +57,7 @@ export function portTaken(error: MayflyError, ports: readonly ChosenPort[]): May
   return new MayflyError("PORT_TAKEN", `the host port ${names.join(" or ")} cannot be taken`, {
     evidence: error.evidence,
     remedy:
-      "`ss -ltnp` shows who has it; choose another `ports[].host`, or 0 for a free one (ports below 1024 need root)",
+      "`ss -ltnp` shows who has it: end that, or choose another `ports[].host`, or 0 for a free one (ports below 1024 need root)",
     cause: error,
   });
 }

@@ -4,6 +4,7 @@ import { lstat, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { MayflyError } from "../errors";
+import { lastingPorts } from "../host/lasting-ports";
 import { spell, type Place } from "./tunnel-spec";
 
 /** A place on this host at which we listen. */
@@ -36,8 +37,8 @@ export class Listener {
       return new Listener(server, wanted);
     }
     const { address } = wanted;
-    const isFree = wanted.port === 0 && preferred !== 0 && (await tryListen(server, { address, port: preferred }));
-    if (!isFree) await listen(server, { host: address, port: wanted.port, exclusive: true }, wanted);
+    const isOpen = wanted.port === 0 && (await listenAtOne(server, address, [preferred, ...lastingPorts()]));
+    if (!isOpen) await listen(server, { host: address, port: wanted.port, exclusive: true }, wanted);
     const bound = server.address();
     return new Listener(server, { address, port: typeof bound === "object" ? (bound?.port ?? 0) : 0 });
   }
@@ -51,13 +52,18 @@ export class Listener {
   }
 }
 
-async function tryListen(server: Server, place: { address: string; port: number }): Promise<boolean> {
-  try {
-    await listen(server, { host: place.address, port: place.port, exclusive: true }, place);
-    return true;
-  } catch {
-    return false;
+/** Listens at the first of some ports that can be had, none of which need be; 0 is none. */
+async function listenAtOne(server: Server, host: string, ports: readonly number[]): Promise<boolean> {
+  for (const port of ports) {
+    if (port === 0) continue;
+    try {
+      await listen(server, { host, port, exclusive: true }, { address: host, port });
+      return true;
+    } catch {
+      // the next one may be free
+    }
   }
+  return false;
 }
 
 async function listen(

@@ -24,10 +24,13 @@ afterAll(async () => {
   await command[Symbol.asyncDispose]();
 });
 
-/** A VM of all that has a life of its own: a disk, a mount, a port, a private network, a process for its end. */
+/**
+ * A VM of all that has a life of its own: a disk, a mount, a port, a private network, a process for its end. No other test
+ * has a network of that name: tests share their locks, and one that somebody is about to join would not go.
+ */
 const RUN = [
   ...["run", "-d", "--cpus", "1", "--memory", "512MiB", "--disk", "64MiB", "--bind", "shared:/srv", "--port", "80"],
-  ...["--network", "user", "--network", "lan", "--expires", "1h", "--name"],
+  ...["--network", "user", "--network", "wires", "--expires", "1h", "--name"],
 ];
 
 /** Runs the command, and kills it after so many changes in the data folder; how many there were. */

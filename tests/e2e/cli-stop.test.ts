@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { execFile, execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +18,11 @@ beforeAll(async () => {
   command = await CommandHome.open();
   const run = async (file: string, ...args: readonly string[]) => (await promisify(execFile)(file, args)).stdout;
   images = new ContainerImages({ home: command.home, name: `stop-${String(process.pid)}`, run });
+});
+
+// What one test leaves when it fails, the next is not to find.
+afterEach(async () => {
+  await command.run("rm", "--all", "--force");
 });
 
 afterAll(async () => {
@@ -81,7 +86,6 @@ test("stop and start: the same machine, with what is on its disk; what is refuse
   expect(isNow[2]).not.toBe(bornAs[2]);
   expect(isNow.slice(3)).toEqual([""]);
   expect(await mayfly("start", "st")).toMatchObject({ code: 1, err: expect.stringMatching(/runs already/) });
-  await mayfly("rm", "st");
 });
 
 /** An image of busybox alone, which boots in a fraction of the time of one with systemd. */

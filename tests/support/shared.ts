@@ -8,7 +8,7 @@ const PARTS = ["artefacts", "templates", "locks"];
 /**
  * Lets a data folder share boot artefacts and templates with those of other tests: what boots once then starts warm in
  * all of them, as on the machine of somebody who works with one data folder. `npm test` says where; without it each test
- * boots for itself.
+ * boots for itself. Names that are locked, as those of the command's networks, are theirs in common.
  */
 export async function shareMachineParts(data: string, { uid, gid }: Caller = self): Promise<void> {
   const kept = process.env["MAYFLY_TEST_KEPT"];
