@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Server, type Connection, type ServerChannel } from "ssh2";
 import { splice } from "../../../provider/ssh/splice";
 import { Link } from "../../../provider/ssh/tunnel-link";
+import { eventually } from "../../support/eventually";
 import { Sshd } from "../../support/sshd";
 
 const MIB = 1_048_576;
@@ -64,6 +65,17 @@ class Way implements AsyncDisposable {
   }
 }
 
+/**
+ * Sends as many bytes as the server takes unread, and returns the rest: all at once is more than our end takes at a time, and
+ * that would then wait for the far one to read.
+ */
+async function send(client: Socket, far: ServerChannel, size: number): Promise<Buffer> {
+  const taken = Math.min(size, WINDOW);
+  client.write(Buffer.alloc(taken, "x"));
+  await eventually("the server has taken what it takes", 30, () => far.readableLength === taken);
+  return Buffer.alloc(size - taken, "x");
+}
+
 test.each([1, WINDOW, WINDOW + 1, 4 * MIB, 5 * MIB - 1])(
   "what a client sends after the server has ended its side arrives as a whole: %i bytes",
   async (size) => {
@@ -73,7 +85,7 @@ test.each([1, WINDOW, WINDOW + 1, 4 * MIB, 5 * MIB - 1])(
     client.resume();
     await once(client, "end");
     const closed = once(near, "close");
-    client.end(Buffer.alloc(size, "x"));
+    client.end(await send(client, far, size));
     await closed; // all of it is ours now, and some waits for the window
     let arrived = 0;
     far.on("data", (chunk: Buffer) => (arrived += chunk.length));
@@ -86,8 +98,8 @@ test("what a client that breaks off had sent is not waited for: the channel ends
   await using way = new Way();
   const { client, near, far } = await way.open();
   const size = WINDOW + MIB;
-  client.write(Buffer.alloc(size));
-  while (near.bytesRead < size) await once(near, "data");
+  client.write(await send(client, far, size));
+  await eventually("we have taken the rest", 30, () => near.bytesRead === size);
   const closed = new Promise((resolve) => near.once("close", resolve)); // after an error
   client.resetAndDestroy();
   await closed;
