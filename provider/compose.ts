@@ -15,14 +15,15 @@ export function compose(environment: NodeJS.ProcessEnv = process.env): Rooms {
   const paths = openPaths(environment);
   const podman = new Podman(paths);
   const machines = new Machines(paths, podman);
+  const networks = new Networks(paths);
   const ssh = new Ssh();
   return {
     images: new Images(paths, podman, async () => machines.bootsInUse()),
     machines,
-    networks: new Networks(paths),
+    networks,
     ssh,
     clientFiles: new ClientFiles(paths, environment["HOME"]),
     tunnels: new Tunnels(paths),
-    diagnose: new Diagnose({ machines: new Inspection(paths, podman), ssh }),
+    diagnose: new Diagnose({ machines: new Inspection(paths, podman), networks, ssh }),
   };
 }

@@ -10,7 +10,7 @@ export function diagnose(): Command {
   return verbWithJson(
     "diagnose",
     "Find out why a VM can't be logged in to: from its container by qemu, kernel, init, sshd, port and keys up to a command that " +
-      "really runs, then load, memory and disk. Names the first rung of that ladder that is broken, the cause, and what to do; looks " +
+      "really runs, then load, memory, disk, clock and private networks. Names the first rung of that ladder that is broken, the cause, and what to do; looks " +
       "also from inside the guest, which needs no SSH. Changes nothing. Ends with 1 where something is broken.",
     ["mayfly diagnose dev", "mayfly diagnose --json dev | jq '.firstBroken.cause'"],
   )

@@ -35,7 +35,9 @@ async function look(names: string[]): Promise<void> {
       ...{ config: file("ssh_config"), identityFile: file("id") },
     };
     const described = await describeVM(found, session);
-    const failed = described.state === "running" ? await failedLogins(id, PATIENCE_SECONDS, session) : undefined;
+    const ask = async () => failedLogins(id, PATIENCE_SECONDS, session);
+    const isUp = described.state === "running";
+    const failed = isUp ? await session.step(`Asking ${name} for failed logins`, ask) : undefined;
     return {
       ...described,
       // By whom and from where, since the guest's boot; absent where the guest does not tell.

@@ -11,7 +11,8 @@ export function start(): Command {
   return verbWithJson(
     "start",
     "Boot VMs of `mayfly run` again that were stopped, that have ended by themselves, or that a reboot of this host has ended. They " +
-      "boot through their kernels, and keep name, keys, ports and scratch disk; see `mayfly stop` for what else is kept.",
+      "boot through their kernels, and keep name, keys, ports and scratch disk; see `mayfly stop` for what else is kept. Of one that " +
+      "runs, private networks whose switch was killed get it back.",
     ["mayfly start dev", "mayfly ls --quiet --state stopped | xargs -r mayfly start"],
   )
     .argument("<name...>", "the VMs")
@@ -21,22 +22,32 @@ export function start(): Command {
 async function turnOn(names: string[], { json }: { readonly json?: true }): Promise<void> {
   using session = await openSession("start");
   const started = await eachOf(names, session, async (name) => {
-    const vm = await stoppedVM(name, session);
-    await session.step(`Starting ${name}`, async () => startOne(vm, session));
-    note(`started ${name}`);
+    const { findOwnVM } = await import("../vms/find.js");
+    const vm = await findOwnVM(name, session, "started", "bring it back: pulumi up");
+    if (await session.machines.isAlive(vm.id)) await reconnect(name, vm, session);
+    else await boot(name, vm, session);
     return { name: vm.record.owner.resource, id: vm.id };
   });
   tellOutcome(started, json, started.done);
 }
 
-async function stoppedVM(name: string, session: Session): Promise<FoundVM> {
-  const { findOwnVM } = await import("../vms/find.js");
-  const found = await findOwnVM(name, session, "started", "bring it back: pulumi up");
-  if (await session.machines.isAlive(found.id))
-    throw new CommandError(`${name} runs already`, `mayfly restart ${name}`);
-  if (found.record.phase === "starting")
+/** Has the switches run again of the networks of a VM that runs; where none was gone, there is nothing to do. */
+async function reconnect(name: string, { record }: FoundVM, { networks, signal }: Session): Promise<void> {
+  let isNews = false;
+  for (const { network } of record.seats ?? []) {
+    if (await networks.isUp(network)) continue;
+    await networks.ensure(network, signal);
+    note(`${name} runs; started the switch of ${network}`);
+    isNews = true;
+  }
+  if (!isNews) throw new CommandError(`${name} runs already`, `mayfly restart ${name}`);
+}
+
+async function boot(name: string, vm: FoundVM, session: Session): Promise<void> {
+  if (vm.record.phase === "starting")
     throw new CommandError(`${name} was never finished`, `mayfly rm ${name}, and make it anew`);
-  return found;
+  await session.step(`Starting ${name}`, async () => startOne(vm, session));
+  note(`started ${name}`);
 }
 
 async function startOne({ id, record }: FoundVM, session: Session): Promise<void> {

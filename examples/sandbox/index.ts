@@ -8,6 +8,7 @@ const allow = config.getObject<string[]>("allow") ?? []; // such as ["registry.e
 const image = new mayfly.Image("debian", { debian: {} });
 const vm = new mayfly.VM("sandbox", {
   image,
+  cpus: 1,
   disk: "1GiB",
   expiresAfter: "4h",
   network: "isolated", // SSH and the port below reach it

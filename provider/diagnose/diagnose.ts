@@ -1,17 +1,20 @@
 import type { GuestFacts } from "../machines/agent";
-import type { Inspection } from "../machines/inspection";
+import type { Inspection, MachineSight } from "../machines/inspection";
+import type { Seat } from "../machines/seats";
+import type { Networks } from "../networks/networks";
 import type { Endpoint, Ssh } from "../ssh/ssh";
 import { bootRungs } from "./boot";
-import type { Facts, GuestSight, LoginFacts, PortSight, Source } from "./facts";
+import type { Facts, GuestSight, LoginFacts, PortSight, SegmentSight, Source } from "./facts";
 import { guestRungs } from "./guest";
 import { climb, unknown, type Diagnosis, type Rung } from "./ladder";
 import { networkRungs } from "./network";
 import { printable, readNetwork, readState } from "./report";
+import { segmentRungs } from "./segments";
 import { sshRungs } from "./ssh";
 import { wordsFor } from "./words";
 
 /** All that has to be right with a machine, from the bottom up. */
-const RUNGS: readonly Rung[] = [...bootRungs, ...networkRungs, ...sshRungs, ...guestRungs];
+const RUNGS: readonly Rung[] = [...bootRungs, ...networkRungs, ...sshRungs, ...guestRungs, ...segmentRungs];
 
 /** Which machine, and how one wants to work with it. */
 export interface Patient {
@@ -25,6 +28,7 @@ export interface Patient {
 /** What a diagnosis needs of the other rooms. */
 export interface Instruments {
   readonly machines: Pick<Inspection, "look" | "report" | "relays">;
+  readonly networks: Pick<Networks, "isUp">;
   readonly ssh: Pick<Ssh, "knock" | "tryLogin" | "parsePublicKey">;
 }
 
@@ -50,8 +54,15 @@ export class Diagnose {
     if (host.isBeingMade) return unfinished("it is still being made; see: mayfly logs --follow");
     if (host.container === undefined && host.record?.phase === "starting") return unfinished("it was not started yet");
     const user = endpoint?.user ?? "root";
-    const begin: Facts = { machine: wordsFor(id, name, user, host), host };
+    const segments = await this.segments(host);
+    const begin: Facts = { machine: wordsFor(id, name, user, host), host, segments };
     return climb(RUNGS, begin, async (source, facts) => this.look(source, facts, { id, endpoint }, signal));
+  }
+
+  private async segments({ record }: MachineSight): Promise<readonly SegmentSight[]> {
+    const { networks } = this.instruments;
+    const look = async (seat: Seat) => ({ ...seat, isSwitched: await networks.isUp(seat.network) });
+    return Promise.all((record?.seats ?? []).map(look));
   }
 
   private async look(
@@ -77,8 +88,9 @@ export class Diagnose {
     const isOver = facts.host?.console.isOver === true;
     const seconds = isOver ? PATIENCE.ofTheDead : PATIENCE.report;
     const { user } = facts.machine;
+    const from = nowSeconds();
     const report = await this.instruments.machines.report(id, { section: "state", user, seconds }, signal);
-    if (report !== undefined) return { report: readState(report) };
+    if (report !== undefined) return { report: readState(report), asked: { from, to: nowSeconds() } };
     if (isOver || way === undefined) return { report, banner: false };
     using knock = this.instruments.ssh.knock(way);
     await knock.hear(PATIENCE.sign, signal);
@@ -139,6 +151,10 @@ export class Diagnose {
       keysInGuest: guest.report.account.keys.map(fingerprint),
     };
   }
+}
+
+function nowSeconds(): number {
+  return Date.now() / 1_000;
 }
 
 type Way = Pick<Endpoint, "host" | "port">;

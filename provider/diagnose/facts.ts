@@ -1,4 +1,5 @@
 import type { MachineSight } from "../machines/inspection";
+import type { Seat } from "../machines/seats";
 import type { LoginSight } from "../ssh/ssh";
 import type { GuestReport, NetworkReport } from "./report";
 import type { MachineWords } from "./words";
@@ -8,6 +9,8 @@ export interface Facts {
   readonly machine: MachineWords;
   /** From the host: container, qemu, console. */
   readonly host?: MachineSight;
+  /** From the host: its places in private networks. */
+  readonly segments?: readonly SegmentSight[];
   /** From inside the guest. */
   readonly guest?: GuestSight;
   /** At the port that leads to its sshd. */
@@ -19,10 +22,18 @@ export interface Facts {
 /** Where facts come from. What comes first is looked at first: it is quicker, and explains more. */
 export type Source = "host" | "guest" | "port" | "login";
 
+/** A machine's place in a private network. */
+export interface SegmentSight extends Pick<Seat, "network" | "address" | "prefix" | "mac"> {
+  /** Whether the network's switch runs. */
+  readonly isSwitched: boolean;
+}
+
 /** What the guest says. */
 export interface GuestSight {
   /** What its agent tells; `undefined`: it does not answer. */
   readonly report: GuestReport | undefined;
+  /** When it was asked and had answered, in seconds since 1970. */
+  readonly asked?: { readonly from: number; readonly to: number };
   /** Where the agent is silent: whether an SSH server answers at least. */
   readonly banner?: boolean;
 }

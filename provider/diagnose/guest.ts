@@ -8,6 +8,7 @@ export const guestRungs: readonly Rung[] = [
   { name: "load", from: "guest", judge: load },
   { name: "memory", from: "guest", judge: memory },
   { name: "disk", from: "guest", judge: disk },
+  { name: "clock", from: "guest", judge: clock },
 ];
 
 const SILENT = unknown("the guest's agent does not answer");
@@ -17,6 +18,7 @@ const CROWDED = 20;
 const LEAST_MEMORY = 0.02; // of all; with less the kernel throws out programs' pages and reads them again
 const RECENT_SECONDS = 300;
 const LEAST_DISK_MIB = 1;
+const CLOCK_SECONDS = 60; // what other hosts let pass
 
 function load({ machine: { name }, host, guest }: Facts): Verdict {
   const now = guest?.report?.load;
@@ -60,6 +62,16 @@ function disk({ machine: { name }, guest }: Facts): Verdict {
     isInodes ? `${full.mount} holds as many files as it can` : `${full.mount} is full`,
     `see what fills it: mayfly exec ${name} -- du -xh -d 2 ${full.mount}; or declare a larger \`disk\` (--disk)`,
   );
+}
+
+/** By its clock, as against this host's: certificates, time stamps and one-time passwords go by it. */
+function clock({ machine: { name }, guest }: Facts): Verdict {
+  const { report, asked } = guest ?? {};
+  if (report?.clock === undefined || asked === undefined) return SILENT;
+  const ahead = Math.max(0, report.clock - asked.to) - Math.max(0, asked.from - report.clock);
+  if (Math.abs(ahead) < CLOCK_SECONDS) return ok("it goes with this host's");
+  const seen = `it is ${String(Math.round(Math.abs(ahead)))} s ${ahead > 0 ? "ahead of" : "behind"} this host's`;
+  return broken(seen, "the guest's clock is wrong", `mayfly exec ${name} -- date -s @$(date +%s)`);
 }
 
 function mib(count: number): string {

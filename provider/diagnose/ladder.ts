@@ -13,7 +13,9 @@ export type RungName =
   | "session"
   | "load"
   | "memory"
-  | "disk";
+  | "disk"
+  | "networks"
+  | "clock";
 
 /** What is made of what was seen. */
 export type Verdict =

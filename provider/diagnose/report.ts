@@ -10,6 +10,10 @@ export interface GuestReport {
   /** The last process that was killed for lack of memory. */
   readonly outOfMemory: { readonly victim: string; readonly secondsAgo: number } | undefined;
   readonly disks: readonly DiskReport[];
+  /** Seconds since 1970, by its clock. */
+  readonly clock: number | undefined;
+  /** Its cards in private networks; `undefined`: it does not say. */
+  readonly cards: readonly CardReport[] | undefined;
   readonly init: InitReport;
   readonly sshd: SshdReport;
   readonly account: AccountReport;
@@ -23,6 +27,15 @@ interface DiskReport {
   readonly freeMiB: number;
   /** `undefined`: it has no fixed number of them. */
   readonly freeInodes: number | undefined;
+}
+
+/** A card in a private network. */
+interface CardReport {
+  readonly mac: string;
+  readonly name: string;
+  readonly isUp: boolean;
+  /** `10.80.0.7/24` */
+  readonly addresses: readonly string[];
 }
 
 interface InitReport {
@@ -100,6 +113,11 @@ export function readState(facts: GuestFacts): GuestReport {
     memory: total === undefined || available === undefined ? undefined : { totalMiB: total, availableMiB: available },
     outOfMemory: readOutOfMemory(first(facts, "out-of-memory"), uptime),
     disks: all(facts, "disk").flatMap((line) => readDisk(line) ?? []),
+    clock: numberOf(first(facts, "clock")),
+    cards:
+      first(facts, "segments") === undefined
+        ? undefined
+        : all(facts, "segment").flatMap((line) => readCard(line) ?? []),
     init: {
       kind: first(facts, "init") ?? "unknown",
       process: first(facts, "pid1"),
@@ -122,13 +140,17 @@ export function readState(facts: GuestFacts): GuestReport {
 export function readNetwork(facts: GuestFacts): NetworkReport {
   const flags = numberOf(first(facts, "card-flags"));
   return {
-    isUp: flags === undefined ? undefined : (flags & INTERFACE_UP) !== 0,
+    isUp: flags === undefined ? undefined : isCardUp(flags),
     addresses: all(facts, "card-address").flatMap((line) => /inet (\S+)/.exec(line)?.[1] ?? []),
     routes: all(facts, "route"),
     connections: all(facts, "connection").map((line) => TCP_STATES[line.split(/\s+/)[3] ?? ""] ?? "other"),
     firewall: all(facts, "firewall"),
     traffic: readTraffic(all(facts, "snmp")),
   };
+}
+
+function isCardUp(flags: number): boolean {
+  return (flags & INTERFACE_UP) !== 0;
 }
 
 const INTERFACE_UP = 1; // IFF_UP of netdevice(7)
@@ -168,6 +190,15 @@ function readDisk(line: string): DiskReport | undefined {
   const mebibytes = (count: number) => (count * blockSize) / 1_048_576;
   const sizes = { sizeMiB: mebibytes(blocks), freeMiB: mebibytes(free) };
   return { mount, ...sizes, freeInodes: inodes === 0 ? undefined : freeInodes };
+}
+
+/** `02:4d:0a:50:00:07 eth1 0x1003 10.80.0.7/24`: hardware address, name, flags, addresses. The name goes into commands. */
+const CARD = /^([\da-f:]{17}) ([\w.-]{1,15}) (0x[\da-f]+)(?: (.*))?$/;
+
+function readCard(line: string): CardReport | undefined {
+  const [, mac, name, flags, addresses = ""] = CARD.exec(line) ?? [];
+  if (mac === undefined || name === undefined) return undefined;
+  return { mac, name, isUp: isCardUp(Number(flags)), addresses: addresses.split(" ").filter(Boolean) };
 }
 
 function readAccount(facts: GuestFacts): AccountReport {

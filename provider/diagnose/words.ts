@@ -12,6 +12,8 @@ export interface MachineWords {
   readonly bringBack: string;
   /** How to have it boot anew, or get a new one in its place, although its qemu runs. */
   readonly replace: string;
+  /** How a private network of it gets its switch back. */
+  readonly reconnect: string;
 }
 
 /**
@@ -30,6 +32,7 @@ export function wordsFor(
   const anew = `mayfly rm ${name}, and run it again`;
   return {
     ...{ name, user, container: `mayfly-${id}` },
+    reconnect: isOfStack ? "pulumi up" : `mayfly start ${name}`,
     bringBack: isOfStack ? "pulumi up" : canStartAgain ? `mayfly start ${name}` : anew,
     replace: isOfStack
       ? `mayfly rm --force ${name}, and pulumi up`

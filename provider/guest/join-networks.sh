@@ -1,6 +1,6 @@
 # Gives the cards of private networks their addresses: at every boot those that are there, and on a clone of a template,
 # with the seconds that one may take to appear, those that were just plugged in. Runs in the guest's root; says what went
-# wrong on its standard output.
+# wrong on its standard output. None takes a neighbour for its IPv6 router because that says so.
 PATH=/usr/lib/mayfly/bin
 export PATH
 . /usr/lib/mayfly/until-true.sh
@@ -18,6 +18,7 @@ find_card() { # find_card MAC: sets card to the name that the kernel has given t
 
 while IFS=$tab read -r index mac address; do
   until_true "${1:-0}" find_card "$mac" || { echo "the card $mac of network $index is missing" && exit 1; }
+  echo 0 >"/proc/sys/net/ipv6/conf/$card/accept_ra" 2>/dev/null # none: a kernel without IPv6
   said=$(ip addr add "$address" dev "$card" 2>&1 && ip link set "$card" up 2>&1) ||
     { echo "$card cannot have $address: $said" && exit 1; }
 done </etc/mayfly/networks

@@ -27,6 +27,7 @@ counters() { # the same in two sections: what happens between them, shows in the
 }
 
 load_memory_disk() {
+  echo "clock $(date +%s)"
   read -r line </proc/uptime && echo "uptime $line"
   read -r line </proc/loadavg && echo "load $line"
   sed -n 's/^MemTotal: */memory-total /p; s/^MemAvailable: */memory-available /p' /proc/meminfo
@@ -93,6 +94,19 @@ network() {
   fi
 }
 
+# segments: the card of each private network: its hardware address, its name, the kernel's flags for it, its addresses
+segments() {
+  while read -r index mac address; do
+    for file in /sys/class/net/*/address; do
+      [ "$(cat "$file")" = "$mac" ] || continue
+      card=${file%/address}
+      read -r flags <"$card/flags"
+      echo "segment $mac ${card##*/} $flags" $(ip -4 addr show dev "${card##*/}" | sed -n 's/^ *inet \([^ ]*\).*/\1/p')
+    done
+  done </etc/mayfly/networks
+  echo 'segments told'
+}
+
 log() {
   PATH=$WITH_IMAGES_PROGRAMS
   if command -v journalctl >/dev/null && [ -S /run/systemd/journal/socket ]; then
@@ -109,6 +123,7 @@ case $section in
 state) # what is quick comes first: on a busy host the rest may not be said in time
   counters
   load_memory_disk
+  segments
   door "$@"
   init_state
   account

@@ -1,7 +1,7 @@
 /** Bytes of the length that precedes each frame: QEMU's `-netdev stream`, big-endian. */
 export const PREFIX = 4;
 
-const MIN_FRAME = 14; // both addresses and the type
+const MIN_FRAME = 14; // both addresses and the type; a guest can have its card send less
 const MAX_FRAME = 69_632; // NET_BUFSIZE of QEMU
 
 /** Cuts a stream of bytes into Ethernet frames. */
@@ -9,9 +9,10 @@ export class FrameReader {
   #rest: Buffer = Buffer.alloc(0);
 
   /**
-   * Takes what has arrived; gives the frames that are whole by now, each with its length before it.
+   * Takes what has arrived; gives the frames that are whole by now, each with its length before it. One that is too short to
+   * say whose it is, is none.
    *
-   * @throws {RangeError} At a length that no frame has. What follows it cannot be understood any more.
+   * @throws {RangeError} At a length that QEMU sends of no frame. What follows it cannot be understood any more.
    */
   take(chunk: Buffer): Buffer[] {
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
@@ -19,10 +20,10 @@ export class FrameReader {
     let at = 0;
     while (bytes.length - at >= PREFIX) {
       const length = bytes.readUInt32BE(at);
-      if (length < MIN_FRAME || length > MAX_FRAME) throw new RangeError(`a frame of ${String(length)} bytes`);
+      if (length > MAX_FRAME) throw new RangeError(`a frame of ${String(length)} bytes`);
       const end = at + PREFIX + length;
       if (end > bytes.length) break;
-      frames.push(bytes.subarray(at, end));
+      if (length >= MIN_FRAME) frames.push(bytes.subarray(at, end));
       at = end;
     }
     this.#rest = bytes.subarray(at);

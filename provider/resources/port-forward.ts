@@ -110,9 +110,9 @@ async function checkListening(inputs: PortForwardSpec, look: CheckContext): Prom
 async function mayBeOurs(inputs: PortForwardSpec, look: CheckContext, rooms: Rooms): Promise<boolean> {
   const isKnown = inputs.vmId !== undefined || typeof inputs.connection === "object"; // else it shows at `up`
   const forwards = isKnown ? await rooms.tunnels.list(await folderOf(inputs, rooms)) : [];
-  const own = forwards.find(({ owner }) => owner === ownerOf(look));
-  if (own === undefined) return !look.isNew;
-  return own.type !== "remote" && "port" in own.host && own.host.port === inputs.hostPort;
+  const own = forwards.filter(({ owner }) => owner === ownerOf(look)); // several, where components name theirs alike
+  if (own.length === 0) return !look.isNew;
+  return own.some(({ type, host }) => type !== "remote" && "port" in host && host.port === inputs.hostPort);
 }
 
 function endsOf(inputs: PortForwardSpec): Pick<Forward, "host" | "guest"> {

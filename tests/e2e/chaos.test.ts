@@ -29,7 +29,7 @@ afterAll(async () => {
  * has a network of that name: tests share their locks, and one that somebody is about to join would not go.
  */
 const RUN = [
-  ...["run", "-d", "--cpus", "1", "--memory", "512MiB", "--disk", "64MiB", "--bind", "shared:/srv", "--port", "80"],
+  ...["run", "-d", "--cpus", "1", "--disk", "1GiB", "--bind", "shared:/srv", "--port", "80"],
   ...["--network", "user", "--network", "wires", "--expires", "1h", "--name"],
 ];
 

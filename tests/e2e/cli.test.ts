@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { processesOf, self } from "../support/callers";
+import { processesById, processesOf, self } from "../support/callers";
 import { CommandHome, PATIENCE } from "../support/command";
 import { eventually } from "../support/eventually";
 
@@ -272,6 +272,25 @@ test("a private network of the command's own, by name; it goes with its last VM"
   expect(
     await mayfly("run", "-d", "--name", "one", "--network", "lan:10.80.0.7", "--network", "isolated"),
   ).toMatchObject({ code: 0 });
+  const isRouted = "cat /proc/sys/net/ipv6/conf/eth1/accept_ra"; // by whichever neighbour says that it is a router
+  expect((await mayfly("exec", "one", "--", "sh", "-c", `${isRouted}; ip link set eth1 down`)).out).toBe("0\n");
+  expect(await mayfly("diagnose", "one")).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/to fix: mayfly exec one -- ip link set eth1 up\n/),
+  });
+  expect(await mayfly("exec", "one", "--", "ip", "link", "set", "eth1", "up")).toMatchObject({ code: 0 });
+  const ofSwitch = [...processesById(self, command.home)].filter(([, line]) => line.includes("switch.js"));
+  expect(ofSwitch).toHaveLength(1);
+  process.kill(ofSwitch[0]?.[0] ?? 0, "SIGKILL");
+  expect(await mayfly("diagnose", "one")).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/to fix: mayfly start one\n/),
+  });
+  expect(await mayfly("start", "one")).toMatchObject({
+    code: 0,
+    err: expect.stringMatching(/^one runs; started the switch of lan-\w+\n$/),
+  });
+  expect(await mayfly("diagnose", "one")).toMatchObject({ code: 0 });
   expect(await mayfly("run", "--rm", "--network", "lan", "--execute", "getent hosts one")).toMatchObject({
     code: 0,
     out: expect.stringMatching(/^10\.80\.0\.7 /),

