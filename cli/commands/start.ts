@@ -21,26 +21,37 @@ export function start(): Command {
 
 async function turnOn(names: string[], { json }: { readonly json?: true }): Promise<void> {
   using session = await openSession("start");
+  const again = new Set<string>();
   const started = await eachOf(names, session, async (name) => {
     const { findOwnVM } = await import("../vms/find.js");
     const vm = await findOwnVM(name, session, "started", "bring it back: pulumi up");
-    if (await session.machines.isAlive(vm.id)) await reconnect(name, vm, session);
+    if (await session.machines.isAlive(vm.id)) await reconnect(name, vm, session, again);
     else await boot(name, vm, session);
     return { name: vm.record.owner.resource, id: vm.id };
   });
   tellOutcome(started, json, started.done);
 }
 
-/** Has the switches run again of the networks of a VM that runs; where none was gone, there is nothing to do. */
-async function reconnect(name: string, { record }: FoundVM, { networks, signal }: Session): Promise<void> {
-  let isNews = false;
-  for (const { network } of record.seats ?? []) {
+/**
+ * Has the switches run again of the networks of a VM that runs; where none was gone, there is nothing to do.
+ *
+ * @param again Networks whose switch this call of the command has started; gets those of this VM.
+ */
+async function reconnect(
+  name: string,
+  { record }: FoundVM,
+  { networks, signal }: Session,
+  again: Set<string>,
+): Promise<void> {
+  const own = (record.seats ?? []).map(({ network }) => network);
+  for (const network of own) {
     if (await networks.isUp(network)) continue;
     await networks.ensure(network, signal);
     note(`${name} runs; started the switch of ${network}`);
-    isNews = true;
+    again.add(network);
   }
-  if (!isNews) throw new CommandError(`${name} runs already`, `mayfly restart ${name}`);
+  if (!own.some((network) => again.has(network)))
+    throw new CommandError(`${name} runs already`, `mayfly restart ${name}`);
 }
 
 async function boot(name: string, vm: FoundVM, session: Session): Promise<void> {

@@ -28,7 +28,7 @@ export interface Patient {
 /** What a diagnosis needs of the other rooms. */
 export interface Instruments {
   readonly machines: Pick<Inspection, "look" | "report" | "relays">;
-  readonly networks: Pick<Networks, "isUp">;
+  readonly networks: Pick<Networks, "exists" | "isUp">;
   readonly ssh: Pick<Ssh, "knock" | "tryLogin" | "parsePublicKey">;
 }
 
@@ -38,7 +38,7 @@ const PATIENCE = { report: 10, ofTheDead: 1, sign: 3, banner: 4, lateBanner: 10 
 /** Of a machine of which there is not enough yet to be looked at. */
 function unfinished(seen: string): Diagnosis {
   const rungs = RUNGS.map(({ name }) => ({ name, ...unknown(seen) }));
-  return { rungs, firstBroken: undefined, isHealthy: false };
+  return { rungs, firstBroken: undefined, whyNoLogin: undefined, isHealthy: false };
 }
 
 const LOOPBACK = "127.0.0.1"; // where the SSH port of every machine is published
@@ -61,7 +61,11 @@ export class Diagnose {
 
   private async segments({ record }: MachineSight): Promise<readonly SegmentSight[]> {
     const { networks } = this.instruments;
-    const look = async (seat: Seat) => ({ ...seat, isSwitched: await networks.isUp(seat.network) });
+    const look = async (seat: Seat) => ({
+      ...seat,
+      exists: await networks.exists(seat.network),
+      isSwitched: await networks.isUp(seat.network),
+    });
     return Promise.all((record?.seats ?? []).map(look));
   }
 

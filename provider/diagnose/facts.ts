@@ -24,7 +24,9 @@ export type Source = "host" | "guest" | "port" | "login";
 
 /** A machine's place in a private network. */
 export interface SegmentSight extends Pick<Seat, "network" | "address" | "prefix" | "mac"> {
-  /** Whether the network's switch runs. */
+  /** Whether there is such a network still. */
+  readonly exists: boolean;
+  /** Whether its switch runs. */
   readonly isSwitched: boolean;
 }
 

@@ -1,14 +1,14 @@
 import type { Facts } from "./facts";
 import { broken, ok, unknown, type Rung, type Verdict } from "./ladder";
 import type { GuestReport } from "./report";
-import { MORE_MEMORY } from "./words";
+import { asRoot, MORE_MEMORY } from "./words";
 
 /** What may be wrong with a guest that can be logged in to. */
 export const guestRungs: readonly Rung[] = [
   { name: "load", from: "guest", judge: load },
   { name: "memory", from: "guest", judge: memory },
   { name: "disk", from: "guest", judge: disk },
-  { name: "clock", from: "guest", judge: clock },
+  { name: "clock", from: "guest", isBeside: true, judge: clock },
 ];
 
 const SILENT = unknown("the guest's agent does not answer");
@@ -65,13 +65,14 @@ function disk({ machine: { name }, guest }: Facts): Verdict {
 }
 
 /** By its clock, as against this host's: certificates, time stamps and one-time passwords go by it. */
-function clock({ machine: { name }, guest }: Facts): Verdict {
+function clock({ machine, guest }: Facts): Verdict {
   const { report, asked } = guest ?? {};
-  if (report?.clock === undefined || asked === undefined) return SILENT;
+  if (report === undefined || asked === undefined) return SILENT;
+  if (report.clock === undefined) return unknown("the guest's agent does not say");
   const ahead = Math.max(0, report.clock - asked.to) - Math.max(0, asked.from - report.clock);
   if (Math.abs(ahead) < CLOCK_SECONDS) return ok("it goes with this host's");
   const seen = `it is ${String(Math.round(Math.abs(ahead)))} s ${ahead > 0 ? "ahead of" : "behind"} this host's`;
-  return broken(seen, "the guest's clock is wrong", `mayfly exec ${name} -- date -s @$(date +%s)`);
+  return broken(seen, "the guest's clock is wrong", asRoot(machine, "date -s @$(date +%s)"));
 }
 
 function mib(count: number): string {

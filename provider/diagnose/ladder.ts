@@ -14,8 +14,8 @@ export type RungName =
   | "load"
   | "memory"
   | "disk"
-  | "networks"
-  | "clock";
+  | "clock"
+  | "networks";
 
 /** What is made of what was seen. */
 export type Verdict =
@@ -40,6 +40,8 @@ export interface Rung {
   readonly name: RungName;
   /** Where the facts are from that it is judged by. */
   readonly from: Source;
+  /** It is of no account to a login: what is wrong there does not explain why one fails. */
+  readonly isBeside?: true;
   /** Judges it; pure. It is only asked when there was a look at such facts, and at all those from before. */
   readonly judge: (facts: Facts) => Verdict;
 }
@@ -53,6 +55,8 @@ export interface Diagnosis {
   readonly rungs: readonly JudgedRung[];
   /** The one to mend first: what is wrong above it may be its doing. `undefined`: none that could be seen. */
   readonly firstBroken: BrokenRung | undefined;
+  /** The same, where that can be why a login fails. */
+  readonly whyNoLogin: BrokenRung | undefined;
   /** Nothing is broken, and a command ran. */
   readonly isHealthy: boolean;
 }
@@ -75,17 +79,20 @@ export async function climb(
   const looked = new Set<Source>();
   let facts = begin;
   let firstBroken: BrokenRung | undefined;
-  for (const { name, from, judge } of rungs) {
+  let whyNoLogin: BrokenRung | undefined;
+  for (const { name, from, isBeside, judge } of rungs) {
     if (!looked.has(from) && firstBroken === undefined) {
       facts = await look(from, facts);
       looked.add(from);
     }
     const verdict = looked.has(from) ? judge(facts) : NOT_LOOKED_AT;
     judged.push({ name, ...verdict });
-    if (verdict.state === "broken") firstBroken ??= { name, ...verdict };
+    if (verdict.state !== "broken") continue;
+    firstBroken ??= { name, ...verdict };
+    if (isBeside === undefined) whyNoLogin ??= { name, ...verdict };
   }
   const hasSession = judged.some(({ name, state }) => name === "session" && state === "ok");
-  return { rungs: judged, firstBroken, isHealthy: firstBroken === undefined && hasSession };
+  return { rungs: judged, firstBroken, whyNoLogin, isHealthy: firstBroken === undefined && hasSession };
 }
 
 const NOT_LOOKED_AT: Verdict = { state: "unknown", seen: "not looked at, as what it stands on is broken" };

@@ -14,6 +14,8 @@ export interface MachineWords {
   readonly replace: string;
   /** How a private network of it gets its switch back. */
   readonly reconnect: string;
+  /** How to get a new one, where a network that it is in is gone. */
+  readonly anew: string;
 }
 
 /**
@@ -32,6 +34,7 @@ export function wordsFor(
   const anew = `mayfly rm ${name}, and run it again`;
   return {
     ...{ name, user, container: `mayfly-${id}` },
+    anew: isOfStack ? "pulumi refresh, then pulumi up" : anew,
     reconnect: isOfStack ? "pulumi up" : `mayfly start ${name}`,
     bringBack: isOfStack ? "pulumi up" : canStartAgain ? `mayfly start ${name}` : anew,
     replace: isOfStack
@@ -45,6 +48,12 @@ export function wordsFor(
 /** What is done as root in a guest that nobody can log in to over SSH. */
 export function inGuest({ name, replace }: MachineWords, command: string): string {
   return `as root in the guest, at its console (mayfly console ${name}): ${command}; or else: ${replace}`;
+}
+
+/** What is done as root in a guest that one can log in to. */
+export function asRoot({ name, user }: MachineWords, command: string): string {
+  if (user === "root") return `mayfly exec ${name} -- ${command}`;
+  return `mayfly exec ${name} -- sudo ${command}; where ${user} may not: as root at its console (mayfly console ${name})`;
 }
 
 /** What is done about too little memory. */

@@ -18,7 +18,7 @@ find_card() { # find_card MAC: sets card to the name that the kernel has given t
 
 while IFS=$tab read -r index mac address; do
   until_true "${1:-0}" find_card "$mac" || { echo "the card $mac of network $index is missing" && exit 1; }
-  echo 0 >"/proc/sys/net/ipv6/conf/$card/accept_ra" 2>/dev/null # none: a kernel without IPv6
+  echo 0 2>/dev/null >"/proc/sys/net/ipv6/conf/$card/accept_ra" # which a kernel without IPv6 does not have
   said=$(ip addr add "$address" dev "$card" 2>&1 && ip link set "$card" up 2>&1) ||
     { echo "$card cannot have $address: $said" && exit 1; }
 done </etc/mayfly/networks

@@ -98,7 +98,7 @@ network() {
 segments() {
   while read -r index mac address; do
     for file in /sys/class/net/*/address; do
-      [ "$(cat "$file")" = "$mac" ] || continue
+      read -r its <"$file" && [ "$its" = "$mac" ] || continue # also what is above the card: a bridge, a bond
       card=${file%/address}
       read -r flags <"$card/flags"
       echo "segment $mac ${card##*/} $flags" $(ip -4 addr show dev "${card##*/}" | sed -n 's/^ *inet \([^ ]*\).*/\1/p')
@@ -123,11 +123,11 @@ case $section in
 state) # what is quick comes first: on a busy host the rest may not be said in time
   counters
   load_memory_disk
-  segments
   door "$@"
   init_state
   account
   keys
+  segments
   ;;
 network) network ;;
 log) log ;;

@@ -8,8 +8,8 @@ const CANDIDATES = 16;
 
 /**
  * Some ports, at random, of those that the kernel gives nobody by itself, as it gives one to each connection that begins
- * here: what is kept while nobody listens there, by a VM that is stopped or a forward that starts anew, is free again then.
- * Whether they are free now is not looked at.
+ * here: what is kept while nobody listens there, by a VM that is stopped or a forward that starts anew, no connection takes
+ * meanwhile. Whether they are free now is not looked at.
  *
  * @param range The ports that the kernel gives away, the first and the last: ip(7), `ip_local_port_range`.
  * @returns None where the kernel gives away all.

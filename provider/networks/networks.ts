@@ -74,7 +74,7 @@ export class Networks {
     const log = this.log(id);
     const diagnose = async () => ({
       evidence: (await readFile(log, "utf8").catch(() => "")).trim().split("\n").slice(-EVIDENCE_LINES).join("\n"),
-      remedy: `see ${log}, and try again: pulumi up`,
+      remedy: `see ${log}, and try again`,
     });
     const process_ = await startDetached(process.execPath, [this.script, id], log);
     const serves = async () => {
@@ -146,6 +146,8 @@ async function endProcess(process_: NonNullable<NetworkRecord["switch"]>, signal
 
 function gone(id: string): MayflyError {
   return new MayflyError("NETWORK_FAILED", `the network ${id} is gone`, {
-    remedy: "run `pulumi refresh`, then `pulumi up`: it makes the network, and its VMs, anew",
+    remedy:
+      "run `pulumi refresh`, then `pulumi up`: it makes the network, and its VMs, anew; a VM of `mayfly run`: " +
+      "`mayfly rm` it, and run it again",
   });
 }

@@ -43,7 +43,7 @@ export async function diagnosed<T>(
 /** The error with what a diagnosis has found. Pure. */
 export function explained(
   error: MayflyError,
-  { firstBroken, isHealthy }: Diagnosis,
+  { firstBroken, whyNoLogin, isHealthy }: Diagnosis,
   remedy: Subject["remedy"] = (_, rung) => rung.remedy,
 ): MayflyError {
   if (firstBroken === undefined && !isHealthy) return error; // nothing is known that it does not say itself
@@ -51,6 +51,6 @@ export function explained(
     firstBroken === undefined ? "by now nothing of the VM is broken" : `${firstBroken.name}: ${firstBroken.cause}`;
   return error.retold({
     evidence: [error.evidence, `diagnosis: ${found}`].filter(Boolean).join("\n"),
-    remedy: firstBroken === undefined ? error.remedy : remedy(error, firstBroken),
+    remedy: whyNoLogin === undefined ? error.remedy : remedy(error, whyNoLogin),
   });
 }

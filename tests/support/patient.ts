@@ -43,7 +43,7 @@ export function state(change: Readonly<Record<string, readonly string[]>> = {}) 
 }
 
 export const MAC = "02:4d:0a:50:00:07";
-export const segment = { network: "lan-1", address: "10.80.0.7", prefix: 24, mac: MAC, isSwitched: true };
+export const segment = { network: "lan-1", address: "10.80.0.7", prefix: 24, mac: MAC, exists: true, isSwitched: true };
 
 export function network(change: Readonly<Record<string, readonly string[]>> = {}) {
   const lines = {

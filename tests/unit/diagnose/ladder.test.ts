@@ -162,6 +162,7 @@ test.each<[string, Change, RungName, RegExp]>([
   ["clock ahead", { guest: state({ clock: ["1000070"] }) }, "clock", /clock is wrong/],
   ["clock behind", { guest: state({ clock: ["999940"] }) }, "clock", /clock is wrong/],
   ["no switch", { segments: [{ ...segment, isSwitched: false }] }, "networks", /carries nothing/],
+  ["no network", { segments: [{ ...segment, exists: false, isSwitched: false }] }, "networks", /network of it is gone/],
   ["a network's card gone", { guest: state({ segment: [] }) }, "networks", /card in lan-1 is gone/],
   [
     "a network's card down",
@@ -179,6 +180,11 @@ test.each<[string, Change, RungName, RegExp]>([
   expect(firstBroken).toMatchObject({ name: rung, cause: expect.stringMatching(cause) });
   expect(firstBroken?.remedy).not.toBe("");
   expect(isHealthy).toBe(false);
+});
+
+test("a bridge that has a card's hardware address, and the address that goes with it, may stand for the card", async () => {
+  const bridged = [`${MAC} eth1 0x1003`, `${MAC} lan0 0x1003 10.80.0.7/24`, `${MAC} vmbr0 0x1003`];
+  expect(await diagnosis({ guest: state({ segment: bridged }) })).toMatchObject({ isHealthy: true });
 });
 
 test("behind the first broken rung nothing is looked at, but what is known already is judged", async () => {
@@ -255,6 +261,9 @@ test("an error tells what was found, and what to do", async () => {
     /^cannot connect\nECONNRESET\ndiagnosis: sshd: sshd does not run.*\nTo fix: look again/,
   );
   expect(broken.code).toBe("CONNECT_FAILED");
+  const beside = explained(error, await diagnosis({ guest: state({ clock: ["5"] }) }));
+  expect(beside.evidence).toBe("ECONNRESET\ndiagnosis: clock: the guest's clock is wrong");
+  expect(beside.remedy).toBe("try again"); // the clock is not why
   const well = explained(error, await diagnosis());
   expect(well.evidence).toBe("ECONNRESET\ndiagnosis: by now nothing of the VM is broken");
   expect(well.remedy).toBe("try again");

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import type { Owner } from "../../../provider/context";
-import { wordsFor } from "../../../provider/diagnose/words";
+import { asRoot, wordsFor } from "../../../provider/diagnose/words";
 import { identifySelf } from "../../../provider/host/process-identity";
 import { canStartAgain } from "../../../provider/machines/record";
 
@@ -27,4 +27,10 @@ test("one that hangs is stopped and started where that keeps its disk; removed o
   expect(replace({ project: "p", stack: "dev" })).toBe("mayfly rm --force web, and pulumi up");
   expect(replace({ session: identifySelf() })).toMatch(/^mayfly rm web/); // goes with its session, and cannot be stopped
   expect(replace({}, "starting")).toMatch(/^mayfly rm web/);
+});
+
+test("who is not root does as root what only that may, or else at the console", () => {
+  const as = (user: string) => asRoot(wordsFor("web-1", "web", user, sightOf({})), "date -s @5");
+  expect(as("root")).toBe("mayfly exec web -- date -s @5");
+  expect(as("ann")).toMatch(/^mayfly exec web -- sudo date -s @5; where ann may not: .*mayfly console web/);
 });
