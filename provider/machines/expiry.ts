@@ -11,8 +11,9 @@ const SCRIPT = join(__dirname, "..", "expire.js");
  * the host, as the machine does; should it be killed, the next run finds the time on the machine's record.
  */
 async function startExpiry(id: string, seconds: number, log: string): Promise<ProcessIdentity> {
-  // A signal to the shell alone would leave its `sleep` behind, for hours.
-  const text = `sleep "$1" & trap "kill $!; exit" TERM; wait $! && shift && exec "$@"`;
+  // A signal to the shell alone, be it SIGKILL, would leave its `sleep` behind, for hours.
+  const wait = `setpriv --pdeathsig KILL sleep "$1" & trap "kill $!; exit" TERM; wait $!`;
+  const text = `${wait} && shift && exec "$@"`;
   return startDetached("/bin/sh", ["-c", text, "mayfly-expiry", String(seconds), process.execPath, SCRIPT, id], log);
 }
 
