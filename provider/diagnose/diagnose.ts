@@ -14,7 +14,7 @@ import { sshRungs } from "./ssh";
 import { wordsFor } from "./words";
 
 /** All that has to be right with a machine, from the bottom up. */
-const RUNGS: readonly Rung[] = [...bootRungs, ...networkRungs, ...sshRungs, ...guestRungs, ...segmentRungs];
+export const RUNGS: readonly Rung[] = [...bootRungs, ...networkRungs, ...sshRungs, ...guestRungs, ...segmentRungs];
 
 /** Which machine, and how one wants to work with it. */
 export interface Patient {

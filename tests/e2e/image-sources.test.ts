@@ -212,7 +212,7 @@ test("an image that is being taken apart when that is cancelled does not stay mo
   const image = await images.resolve(name, signal, say);
   const [programs, path] = [join(home, "programs"), process.env["PATH"] ?? ""];
   furnish(programs, {
-    "mkfs.erofs": '#!/bin/sh\n: >"$0.began"\nfor _ in $(seq 600); do [ ! -e "$0.began" ] || sleep 0.1; done\n', // a minute at most
+    "mkfs.erofs": '#!/bin/sh\n: >"$0.began"\nfor _ in $(seq 600); do [ -e "$0.began" ] || exit 1; sleep 0.1; done\n', // looks for a minute at most
   });
   chmodSync(join(programs, "mkfs.erofs"), 0o755);
   process.env["PATH"] = `${programs}:${path}`;

@@ -1,19 +1,12 @@
-import { bootRungs } from "../../provider/diagnose/boot";
+import { RUNGS } from "../../provider/diagnose/diagnose";
 import type { Facts, Source } from "../../provider/diagnose/facts";
-import { guestRungs } from "../../provider/diagnose/guest";
 import { climb } from "../../provider/diagnose/ladder";
-import { networkRungs } from "../../provider/diagnose/network";
 import { readNetwork, readState } from "../../provider/diagnose/report";
-import { segmentRungs } from "../../provider/diagnose/segments";
-import { sshRungs } from "../../provider/diagnose/ssh";
 import { wordsFor } from "../../provider/diagnose/words";
 import type { MachineSight } from "../../provider/machines/inspection";
 import { readConsole } from "../../provider/machines/inspection";
 
 // One healthy machine by facts as data, and what may be different in a broken one.
-
-/** All rungs, as a diagnosis has them. */
-const RUNGS = [...bootRungs, ...networkRungs, ...sshRungs, ...guestRungs, ...segmentRungs];
 
 export const FINGERPRINT = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
 
