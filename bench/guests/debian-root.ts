@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { debianMirror } from "../../provider/images/debian";
+import { debianMirror } from "../../provider/images/debian-mirror";
 import type { ContainerImages, Workshop } from "../../tests/support/container-images";
 
 /** A Debian that `Image.debian` does not make, as that one always has systemd. */

@@ -1,6 +1,6 @@
 import { ARCHITECTURES, findArchitecture, hostArchitecture, type Architecture } from "../architectures";
 import { MayflyError } from "../errors";
-import { findProgram } from "../host/podman";
+import { findContainerProgram, findProgram } from "../host/podman";
 import { toolMissing } from "../host/tool-error";
 import { findEmulator } from "./emulator";
 
@@ -19,7 +19,7 @@ export function checkArchitecture(name: string): Architecture {
       remedy: `take another form of the image: podman pull --arch ${hostArchitecture()} NAME`,
     });
   }
-  if (findProgram(architecture.qemu) === undefined) throw noQemu(architecture);
+  if (findContainerProgram(architecture.qemu) === undefined) throw noQemu(architecture);
   return architecture;
 }
 
@@ -30,7 +30,7 @@ export function checkArchitecture(name: string): Architecture {
  */
 export function missingFor(name: Architecture["name"], isMade: boolean): MayflyError[] {
   const architecture = ARCHITECTURES[name];
-  const missing = findProgram(architecture.qemu) === undefined ? [noQemu(architecture)] : [];
+  const missing = findContainerProgram(architecture.qemu) === undefined ? [noQemu(architecture)] : [];
   if (isMade && name !== hostArchitecture()) {
     if (findProgram("arch-test") === undefined) missing.push(toolMissing("arch-test"));
     if (findEmulator(architecture) === undefined) missing.push(toolMissing(`qemu-${architecture.kernelName}-static`));

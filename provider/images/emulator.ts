@@ -1,7 +1,8 @@
 import type { Architecture } from "../architectures";
 import { MayflyError } from "../errors";
-import { findProgram, needProgram, type Podman } from "../host/podman";
+import { findProgram, type Podman } from "../host/podman";
 import type { RunOptions } from "../host/run";
+import { toolMissing } from "../host/tool-error";
 import { isDynamic } from "./elf";
 
 /** Printed where the kernel starts no emulator, and can't be brought to. */
@@ -41,8 +42,17 @@ exec unshare --user --mount sh -euc '
 `;
 
 /**
- * Runs a program that starts others, which are for another architecture than this host's: maintainer scripts, say. With
- * root's rights, or those of root in podman's user namespace. When the signal fires, all of them are killed at once.
+ * Runs a program with all that it starts, with root's rights, or those of root in podman's user namespace. When the signal
+ * fires, all of them are killed at once.
+ *
+ * @throws {MayflyError} Those of {@link Podman.script}.
+ */
+export async function runTogether(podman: Podman, command: readonly string[], options: RunOptions): Promise<string> {
+  return podman.script(`exec ${TOGETHER} "$@"`, command, { ...options, killAtOnce: true });
+}
+
+/**
+ * The same for a program that starts others, which are for another architecture than this host's: maintainer scripts, say.
  *
  * @throws {MayflyError} `TOOL_MISSING` where this host can't start such programs; those of {@link Podman.script}.
  */
@@ -52,7 +62,7 @@ export async function runEmulated(
   command: readonly string[],
   options: RunOptions,
 ): Promise<string> {
-  needProgram("arch-test");
+  if (findProgram("arch-test") === undefined) throw toolMissing("arch-test");
   const args = [architecture.name, findEmulator(architecture) ?? "", filesOf(architecture), ...command];
   try {
     return await podman.script(WITH_EMULATOR, args, { ...options, killAtOnce: true });
