@@ -21,7 +21,14 @@ export async function openSession(name: string): Promise<Session> {
   const interrupt = () => {
     interrupted.abort(new Interrupted());
   };
-  process.once("SIGINT", interrupt); // who presses Ctrl-C again wants no clean-up
+  // Who presses Ctrl-C again wants no clean-up. Not by `once`: what runs host programs for us (execa's signal-exit) ends the
+  // process for a signal that nobody else listens to, and who listens once does no longer then.
+  const onCtrlC = () => {
+    if (!interrupted.signal.aborted) return interrupt();
+    process.off("SIGINT", onCtrlC);
+    process.kill(process.pid, "SIGINT");
+  };
+  process.on("SIGINT", onCtrlC);
   for (const signal of FROM_OUTSIDE) process.on(signal, interrupt); // a terminal that closes may send several
   onNoOutput(interrupt);
   const paths = openPaths();
@@ -45,7 +52,8 @@ export async function openSession(name: string): Promise<Session> {
     [Symbol.dispose]: () => {
       clearProgress();
       rooms.ssh.recordEnd();
-      for (const signal of ["SIGINT", ...FROM_OUTSIDE]) process.off(signal, interrupt);
+      process.off("SIGINT", onCtrlC);
+      for (const signal of FROM_OUTSIDE) process.off(signal, interrupt);
     },
   };
 }
