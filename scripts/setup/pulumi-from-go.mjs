@@ -10,7 +10,8 @@ const SDK = "github.com/pulumi/pulumi/sdk/v3";
 
 /**
  * Builds Pulumi's programs from its published Go modules, for hosts that reach a module proxy but no download site.
- * What goes in is fixed by the go.sum files of `setup/pulumi`. Takes three minutes on 2 cores the first time.
+ * What goes in is fixed by the go.sum files of `setup/pulumi`, and all but `pulumi cloud api` works: see its
+ * `no-openapi`. Takes three minutes on 2 cores the first time.
  *
  * @param {import("./host.mjs").Host} host Where it runs.
  * @param {string} folder Where the programs go.
@@ -28,10 +29,10 @@ export async function buildPulumi(host, folder, version, note) {
   const runGo = (name, args) => run(go, args, { env, cwd: join(host.root, "setup", "pulumi", name), note });
   /**
    * @param {string} program A name.
-   * @param {string} flags For the linker; `-s -w` halves the size.
+   * @param {string} flags For the linker; `-s -w` halves the size, and what a debugger wants need not be made then.
    */
   const build = (program, flags = "-s -w") => [
-    ...["build", "-mod=readonly", "-buildvcs=false", "-ldflags", flags],
+    ...["build", "-mod=readonly", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags", flags],
     ...["-o", join(folder, program)],
   ];
   const named = `-s -w -X ${SDK}/go/common/version.Version=v${version}`;

@@ -277,3 +277,5 @@ require (
 
 // The same replacement as in Pulumi's own go.mod: replacements of a dependency do not count here.
 replace github.com/atotto/clipboard => github.com/tgummerer/clipboard v0.0.0-20241001131231-d02d263e614e
+
+replace github.com/pb33f/libopenapi => ../no-openapi
