@@ -8,26 +8,32 @@ export const CLOSING_CAPABILITIES = ["NET_ADMIN", "SETPCAP"];
 /** Where clouds hand a host its credentials (link-local; Azure's and Alibaba's apart), and multicast, which the host would hear. */
 export const NEVER_ROUTED = ["169.254.0.0/16", ...CLOUDS_OWN, "224.0.0.0/4"];
 
+/** Number of a routing table that nobody else has in a container's network. */
+const CLOSED_TABLE = 99;
+
 const WITHOUT_RIGHTS = 'exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all -- "$@"';
 
 /**
- * `$1` the addresses, then the command, which is left with no capability at all. The name server that QEMU asks, the first,
- * stays open though its address is among them: pasta has one of its own at 169.254.1.1, in podman from version 5 on, and
- * Azure's is at its metadata's address. All of it is on the way of each start: a program more takes a millisecond.
+ * `$1` the addresses, then the command, which is left with no capability at all. They are in a table of their own, before
+ * the usual one: pasta brings the host's routes there, one to the cloud's metadata perhaps, which would go before ours or
+ * be in their place. The name server that QEMU asks, the first, stays open though its address is among them: pasta has one
+ * of its own at 169.254.1.1, in podman from version 5 on, and Azure's is at its metadata's address. All of it is on the way
+ * of each start: a program more takes a millisecond.
  */
 const CLOSE = `
 open=
+busybox ip rule add pref 50 table ${String(CLOSED_TABLE)}
 [ ! -e /etc/resolv.conf ] || while read -r keyword server rest; do
   case $keyword,$server in
   nameserver,169.254.* | nameserver,${CLOUDS_OWN.join(" | nameserver,")})
-    busybox ip route add "$server" $(busybox ip route show default | sed 's/^default//; q') || :
+    busybox ip route add throw "$server" table ${String(CLOSED_TABLE)}
     open=$server
     break
     ;;
   nameserver,*.*) break ;;
   esac
 done </etc/resolv.conf
-for address in $1; do [ "$address" = "$open" ] || busybox ip route add prohibit "$address"; done
+for address in $1; do [ "$address" = "$open" ] || busybox ip route add prohibit "$address" table ${String(CLOSED_TABLE)}; done
 shift
 ${WITHOUT_RIGHTS}
 `;

@@ -1,16 +1,41 @@
-import type { NetworkInterfaceInfo } from "node:os";
 import { expect, test } from "@jest/globals";
+import { networkInterfaces } from "node:os";
 import { hostAddresses } from "../../../provider/host/addresses";
 
-const info = (address: string, family: "IPv4" | "IPv6", internal = false) =>
-  ({ address, family, internal, netmask: "", mac: "", cidr: null, scopeid: 0 }) as NetworkInterfaceInfo;
+/** As Linux 6.1 prints it: a bridge without carrier, an address on lo, and a range that is local as a whole. */
+const ROUTES = `Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 172.17.0.0/16 2 0 2
+        +-- 172.17.0.0/31 1 0 0
+           |-- 172.17.0.0
+              /16 link UNICAST
+           |-- 172.17.0.1
+              /32 host LOCAL
+        |-- 172.17.255.255
+           /32 link BROADCAST
+Local:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 127.0.0.0
+        /8 host LOCAL
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 172.17.0.1
+        /32 host LOCAL
+     |-- 192.0.2.53
+        /32 link UNICAST
+        /32 host LOCAL
+     |-- 198.51.100.0
+        /24 host LOCAL
+`;
 
-test("addresses of all interfaces once each, those on lo included, but not loopback or IPv6", () => {
-  const interfaces = () => ({
-    lo: [info("127.0.0.1", "IPv4", true), info("192.0.2.53", "IPv4", true), info("::1", "IPv6", true)],
-    eth0: [info("192.0.2.2", "IPv4"), info("fd00::2", "IPv6")],
-    docker0: [info("172.17.0.1", "IPv4"), info("192.0.2.2", "IPv4")],
-    down0: undefined,
-  });
-  expect(hostAddresses(interfaces)).toEqual(["192.0.2.53", "192.0.2.2", "172.17.0.1"]);
+test("all that the kernel answers at, once each, that of an idle bridge included, but not loopback", () => {
+  expect(hostAddresses(ROUTES)).toEqual(["172.17.0.1", "192.0.2.53", "198.51.100.0/24"]);
+});
+
+test("on this host, those of all its interfaces that run", () => {
+  const running = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const theirs = running.filter(({ family, internal }) => family === "IPv4" && !internal);
+  expect(hostAddresses()).toEqual(expect.arrayContaining(theirs.map(({ address }) => address)));
 });
