@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { MayflyError } from "../errors";
@@ -31,7 +31,7 @@ interface PodmanVerdict {
   readonly imageList?: string;
 }
 
-const PATIENCE_MS = 120_000; // four trials of 30 s: one takes 0.3 s; on a cold disk, or at a first start, far more
+const PATIENCE_MS = 120_000; // seven trials, of which one takes 0.3 s; on a cold disk, or at a first start, far more
 
 /**
  * The podman of this host, as it can be used: where its configured runtime or resource limits do not work, with a
@@ -60,10 +60,11 @@ export class Podman {
    * user is not root. Arguments are `$1`, `$2`, ….
    */
   async script(text: string, args: readonly string[], options: RunOptions): Promise<string> {
-    const { rootless } = await this.prove(options.signal);
+    const { rootless, containersConf } = await this.prove(options.signal);
     const shell = ["sh", "-euc", text, "mayfly", ...args];
     if (rootless) return this.run(["unshare", ...shell], options);
-    return run(shell[0] ?? "sh", shell.slice(1), { ...options, startsLasting: true });
+    const environment = { ...options.environment, ...(containersConf && { CONTAINERS_CONF: containersConf }) };
+    return run(shell[0] ?? "sh", shell.slice(1), { ...options, environment, startsLasting: true });
   }
 
   /**
@@ -131,14 +132,15 @@ export class Podman {
   }
 
   private async tryOutWithin(deadline: AbortSignal): Promise<PodmanVerdict> {
-    const { host, store } = JSON.parse(await podman(["info", "--format", "json"], { signal: deadline })) as PodmanInfo;
+    const seen = await podman(["info", "--format", "json"], { signal: deadline });
+    const { host, store, version } = JSON.parse(seen) as PodmanInfo;
     const { rootless } = host.security;
     if (rootless) checkIds(host.idMappings);
     const common = {
       bootId: hostBootId(),
       rootless,
       limits: ["memory", "pids"].every((name) => host.cgroupControllers.includes(name)),
-      network: networkMode(rootless),
+      network: networkMode({ rootless, podman: version.Version }),
       runtime: host.ociRuntime.name,
       imageList: join(store.graphRoot, `${store.graphDriverName}-images`, "images.json"),
     };
@@ -172,11 +174,15 @@ export class Podman {
     }
   }
 
-  /** Arguments that give a container the host's programs, read-only, and nothing else of the host; the command follows. */
+  /**
+   * Arguments that give a container the host's programs, read-only, and nothing else of the host; the command follows.
+   * Where SELinux rules, a container may only see what has a label for that: what is the host's or the user's has none, and
+   * must get none.
+   */
   rootArgs(): string[] {
     const libraries = ["/etc/ld.so.cache", "/etc/alternatives"].filter((path) => existsSync(path));
     const volumes = ["/usr", ...libraries].flatMap((path) => bindMount(path, path, { readOnly: true }));
-    return [...volumes, "--rootfs", this.paths.containerRoot];
+    return ["--security-opt", "label=disable", ...volumes, "--rootfs", this.paths.containerRoot];
   }
 }
 
@@ -189,6 +195,8 @@ interface PodmanInfo {
     readonly idMappings: IdMappings;
   };
   readonly store: { readonly graphRoot: string; readonly graphDriverName: string };
+  /** Of podman: `4.3.1`. */
+  readonly version: { readonly Version: string };
 }
 
 async function podman(args: readonly string[], options: RunOptions, containersConf?: string): Promise<string> {
@@ -202,13 +210,22 @@ async function podman(args: readonly string[], options: RunOptions, containersCo
 
 /** Where a program is, as the shell would find it; `undefined` when it is not installed. */
 export function findProgram(name: string): string | undefined {
+  return findAll(name)[0];
+}
+
+/** Where a program is that is to run in a container of ours, which has of the host's programs those below `/usr` alone. */
+export function findContainerProgram(name: string): string | undefined {
+  return findAll(name).find((path) => realpathSync(path).startsWith("/usr/"));
+}
+
+function findAll(name: string): string[] {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
-  return folders.map((folder) => join(folder, name)).find((path) => isExecutable(path));
+  return folders.map((folder) => join(folder, name)).filter((path) => isExecutable(path));
 }
 
 /** Throws `TOOL_MISSING` where a program is not installed that is to run in a container of ours. */
 export function needProgram(name: string): void {
-  if (findProgram(name) === undefined) throw toolMissing(name);
+  if (findContainerProgram(name) === undefined) throw toolMissing(name);
 }
 
 function isExecutable(path: string): boolean {
@@ -224,18 +241,49 @@ function isExecutable(path: string): boolean {
  * A network of its own per container, out of which neither the host's loopback nor another container can be reached:
  * slirp4netns does that for root as well; the bridge that podman gives root by default joins all containers, and the host.
  * The options are podman's defaults, unless the user's `containers.conf` says otherwise. IPv6 is not for guests.
+ *
+ * @param host Whether podman runs without root's rights, and its version: from 6 on it has no slirp4netns, be it installed.
+ * @param has Whether a program is installed.
+ * @throws {MayflyError} `TOOL_MISSING`, and `PODMAN_UNUSABLE` for root from podman 6 on, which has no such network then.
  */
-function networkMode(rootless: boolean): string {
-  if (findProgram("slirp4netns") !== undefined) return "slirp4netns:allow_host_loopback=false,enable_ipv6=false";
-  if (rootless && findProgram("pasta") !== undefined) return "pasta:--ipv4-only";
-  throw toolMissing("slirp4netns");
+export function networkMode(
+  { rootless, podman: version }: { readonly rootless: boolean; readonly podman: string },
+  has = (program: string) => findProgram(program) !== undefined,
+): string {
+  const hasSlirp = Number.parseInt(version, 10) < 6;
+  if (hasSlirp && has("slirp4netns")) return "slirp4netns:allow_host_loopback=false,enable_ipv6=false";
+  if (rootless && has("pasta")) return "pasta:--ipv4-only";
+  if (hasSlirp || rootless) throw toolMissing(hasSlirp ? "slirp4netns" : "pasta");
+  throw podmanUnusable(
+    `podman ${version} has no slirp4netns any more, and pasta only for ordinary users`,
+    "work as an ordinary user, or with a podman before 6",
+  );
+}
+
+/** Open files that podman gives a container by itself, as far as it may. */
+const MOST_FILES = 1_048_576;
+
+/** What any system allows; qemu needs a few hundred. */
+const FEWEST_FILES = 4_096;
+
+/**
+ * How many files the containers of this process may have open where podman's own number is refused: first what this
+ * process may itself, as virtiofsd holds one open for each file of a mount that the guest has seen. Pure.
+ *
+ * @param limits What `/proc/self/limits` has: proc(5).
+ */
+export function openFilesToTry(limits: string): number[] {
+  const hard = /^Max open files +\S+ +(\d+) /m.exec(limits)?.[1] ?? MOST_FILES; // or "unlimited"
+  return [...new Set([Math.min(Number(hard), MOST_FILES), FEWEST_FILES])];
 }
 
 /** Settings to try where podman's own do not work, the mildest first. */
 function candidateConfigs(): { readonly text: string; readonly runtime?: string }[] {
-  // Half of what a stock system allows; qemu needs a few hundred files and a few dozen threads.
-  const limits = '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n';
   const runtimes = ["runc", "crun"].filter((name) => findProgram(name) !== undefined);
-  const others = runtimes.map((name) => ({ text: `${limits}[engine]\nruntime = "${name}"\n`, runtime: name }));
-  return [{ text: limits }, ...others];
+  return openFilesToTry(readFileSync("/proc/self/limits", "utf8")).flatMap((files) => {
+    // Processes: qemu needs a few dozen threads, and of more podman has itself given up the right.
+    const limits = `[containers]\ndefault_ulimits = ["nofile=${String(files)}:${String(files)}", "nproc=4096:4096"]\n`;
+    const others = runtimes.map((name) => ({ text: `${limits}[engine]\nruntime = "${name}"\n`, runtime: name }));
+    return [{ text: limits }, ...others];
+  });
 }

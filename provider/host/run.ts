@@ -23,6 +23,9 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
 }
 
+/** Programs are to say in the words that we know what is wrong. */
+const ENGLISH = { LC_ALL: "C.UTF-8" };
+
 /**
  * Runs a host program to its end and returns its standard output, without the last newline.
  *
@@ -41,7 +44,7 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     reject: false,
     all: onLine !== undefined,
     ...(options.directory === undefined ? {} : { cwd: options.directory }),
-    env: { ...(startsLasting ? lastingEnvironment() : {}), ...options.environment },
+    env: { ...(startsLasting ? lastingEnvironment() : {}), ...ENGLISH, ...options.environment },
     extendEnv: !startsLasting,
   });
   const lines = onLine === undefined ? Promise.resolve() : eachLine(child.iterable({ from: "all" }), onLine);

@@ -28,6 +28,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   scp: "openssh-client",
   ssh: "openssh-client",
   setpriv: "util-linux",
+  pasta: "passt",
   ip: "iproute2",
   xz: "xz-utils",
 };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import { bindMount } from "../host/bind-mount";
-import { findProgram, type Podman } from "../host/podman";
+import { findContainerProgram, type Podman } from "../host/podman";
 import { until } from "../host/until";
 import { confinement, containerName, inspectContainer, labelArgs } from "./container";
 import { mountTag } from "./identity";
@@ -58,7 +58,7 @@ export async function startMount(
     ...["--tmpfs", "/run:rw,size=1m"], // QEMU's virtiofsd keeps lock files in /var/run
     ...["--network", "none", ...ownerMapping(mount, owner, rootless), ...virtiofsdUser(mount, squashRoot)],
     ...[...bindMount(folder, "/machine"), ...bindMount(mount.source, "/source", { readOnly: mount.readOnly })],
-    ...["--log-driver", "k8s-file"],
+    ...["--log-driver", "k8s-file", "--log-opt", "max-size=1mb"], // a guest can have it complain without end
     ...podman.rootArgs(),
     ...["/usr/bin/sh", "-euc", SERVE, "mayfly", ...virtiofsdCommand(virtiofsd)],
   ];
@@ -137,10 +137,10 @@ const PLACES = [
 ];
 
 function findVirtiofsd(): Virtiofsd {
-  const path = findProgram("virtiofsd") ?? PLACES.find((place) => existsSync(place));
+  const path = findContainerProgram("virtiofsd") ?? PLACES.find((place) => existsSync(place));
   if (path === undefined) {
     throw new MayflyError("TOOL_MISSING", "mounts need virtiofsd, which is not installed on this host", {
-      evidence: `looked in PATH and at ${PLACES.join(", ")}`,
+      evidence: `looked in what PATH has of /usr, and at ${PLACES.join(", ")}`,
       remedy: "sudo apt-get install virtiofsd   (Debian 12: qemu-system-common)",
     });
   }

@@ -3,7 +3,7 @@ import { MayflyError } from "../errors";
 import type { Owner } from "../context";
 import { diskSpace, hostMemoryMiB } from "../host/capacity";
 import type { Paths } from "../host/paths";
-import { findProgram } from "../host/podman";
+import { findContainerProgram, findProgram } from "../host/podman";
 import { portProblem } from "../host/ports";
 import { isAlive } from "../host/process-identity";
 import { toolMissing } from "../host/tool-error";
@@ -87,14 +87,12 @@ function byNamesOfToday({ owner, own }: Demand, records: Others["records"]): Oth
 
 /** Programs that every machine needs, and where it depends on the machine, those too. */
 function missingPrograms({ scratchMiB }: Demand): Obstacle[] {
-  const needed = [
-    "podman",
-    ARCHITECTURES[hostArchitecture()].qemu,
-    "mkfs.erofs",
-    "busybox",
-    ...(scratchMiB === undefined ? [] : ["mke2fs"]),
+  const onHost = ["podman", "mkfs.erofs", "busybox", ...(scratchMiB === undefined ? [] : ["mke2fs"])];
+  const inContainer = [ARCHITECTURES[hostArchitecture()].qemu];
+  const missing = [
+    ...onHost.filter((name) => findProgram(name) === undefined),
+    ...inContainer.filter((name) => findContainerProgram(name) === undefined),
   ];
-  const missing = needed.filter((name) => findProgram(name) === undefined);
   return missing.map((name) => ({ reason: toolMissing(name).message }));
 }
 

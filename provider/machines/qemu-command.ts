@@ -240,9 +240,12 @@ export function namesPath(index: number): string {
   return `${INSIDE.machine}/${namesChannel(index)}`;
 }
 
-/** Memory that a machine's container may use beside the guest's own: qemu itself, its translations, its buffers. */
-export function overheadMiB({ accelerator: name }: MachineSpec): number {
-  return 256 + (name === "tcg" ? TRANSLATION_CACHE_MIB : 0);
+/**
+ * Memory that a machine's container may use beside the guest's own: qemu itself, its translations, its buffers; and the
+ * tables of its memory's pages, by the host and by KVM, each an entry of 8 bytes for 4 KiB.
+ */
+export function overheadMiB({ accelerator: name, memoryMiB }: MachineSpec): number {
+  return 256 + Math.ceil(memoryMiB / 256) + (name === "tcg" ? TRANSLATION_CACHE_MIB : 0);
 }
 
 /** A path of the host's as part of one of qemu's options, where a comma begins the next part. Pure. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { makeFolders, readFileIfExists, writeFileAtomic } from "../host/files";
 import { ifFree, isLocked, withLock } from "../host/locks";
 import { PASSABLE, type Paths } from "../host/paths";
-import { findProgram } from "../host/podman";
+import { findContainerProgram } from "../host/podman";
 import { hostBootId } from "../host/process-identity";
 import { hostProcessor } from "../host/processor";
 import type { BootArtefacts } from "../images/artefacts";
@@ -53,7 +53,7 @@ export function shapeOf(
 
 /** What changes when a program is another one; asking it for its version would cost as much as a restore. */
 function programVersion(name: string): string {
-  const path = findProgram(name);
+  const path = findContainerProgram(name);
   if (path === undefined) return "missing";
   const { size, mtimeMs } = statSync(path);
   return `${path} ${String(size)} ${String(mtimeMs)}`;

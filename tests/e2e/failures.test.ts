@@ -116,9 +116,11 @@ new mayfly.VM("wrong", {
   });
 
   test("kvm that hangs is no kvm", async () => {
-    const PATH = pathWithout("qemu-system-x86_64");
+    const hanging = join(program.home, "hanging");
+    mkdirSync(hanging);
+    const PATH = [hanging, process.env["PATH"]].join(delimiter); // a container has the real one in any case
     const hangs = 'case "$*" in *"-accel kvm"*) exec sleep 1000 ;; esac\nexec /usr/bin/qemu-system-x86_64 "$@"\n';
-    writeFileSync(join(PATH, "qemu-system-x86_64"), `#!/bin/sh\n${hangs}`, { mode: 0o755 });
+    writeFileSync(join(hanging, "qemu-system-x86_64"), `#!/bin/sh\n${hangs}`, { mode: 0o755 });
     await declare({ web: { image: images.silent, accelerator: "kvm" } });
     const env = { PATH, MAYFLY_HOME: join(program.home, "fresh") }; // where nobody knows of a better qemu
     const said = errorOf(await program.try(["preview"], { env }), "web");

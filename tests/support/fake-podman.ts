@@ -12,6 +12,7 @@ export function fakePodman(folder: string, rest: string, cgroupControllers: read
   const info = {
     host: { security: { rootless: false }, cgroupControllers, idMappings: {}, ociRuntime: { name: "runc" } },
     store: { graphRoot: "/none", graphDriverName: "overlay" },
+    version: { Version: "4.3.1" },
   };
   const text = `#!/bin/sh\ncase "$1" in\ninfo) echo '${JSON.stringify(info)}' ;;\n*) ${rest} ;;\nesac\n`;
   for (const name of ["podman", "slirp4netns"]) {

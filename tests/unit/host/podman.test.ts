@@ -1,10 +1,17 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { MayflyError } from "../../../provider/errors";
 import { openPaths } from "../../../provider/host/paths";
-import { findProgram, needProgram, Podman } from "../../../provider/host/podman";
+import {
+  findContainerProgram,
+  findProgram,
+  needProgram,
+  networkMode,
+  openFilesToTry,
+  Podman,
+} from "../../../provider/host/podman";
 import { checkIds, explainPodman } from "../../../provider/host/podman-trouble";
 import { fakePodman } from "../../support/fake-podman";
 
@@ -57,6 +64,39 @@ test("no qemu", () => {
   expect(() => {
     needProgram("qemu-system-x86_64");
   }).toThrow("sudo apt-get install qemu-system-x86 ");
+});
+
+test("a container's program is one below /usr, also where PATH has another one before it", () => {
+  const own = join(folder, "setpriv");
+  copyFileSync(findProgram("setpriv") ?? "", own);
+  process.env["PATH"] = [folder, PATH].join(delimiter);
+  expect(findProgram("setpriv")).toBe(own);
+  expect(findContainerProgram("setpriv")).toMatch(/^\/usr\//);
+});
+
+test.each([
+  [{ rootless: false, podman: "4.3.1" }, ["slirp4netns", "pasta"], /^slirp4netns:/],
+  [{ rootless: true, podman: "5.4.2" }, ["slirp4netns", "pasta"], /^slirp4netns:/],
+  [{ rootless: true, podman: "5.4.2" }, ["pasta"], /^pasta:/],
+  [{ rootless: true, podman: "6.0.0" }, ["slirp4netns", "pasta"], /^pasta:/],
+  [{ rootless: true, podman: "10.1.0-rc1" }, ["pasta"], /^pasta:/],
+  [{ rootless: true, podman: "6.0.0" }, ["slirp4netns"], /the program pasta is not installed/],
+  [{ rootless: false, podman: "5.4.2" }, ["pasta"], /the program slirp4netns is not installed/],
+  [{ rootless: false, podman: "6.0.0" }, ["slirp4netns", "pasta"], /work as an ordinary user/],
+])("the network of a podman that is %j, with %p", (host, installed, expected) => {
+  const mode = () => networkMode(host, (name) => installed.includes(name));
+  if (expected.source.startsWith("^")) expect(mode()).toMatch(expected);
+  else expect(mode).toThrow(expected);
+});
+
+test.each([
+  ["20000", [20_000, 4_096]],
+  ["unlimited", [1_048_576, 4_096]],
+  ["4096", [4_096]],
+])("where this process may have %s files open, containers are tried with %j", (hard, expected) => {
+  const line = (label: string, value: string) =>
+    `${label.padEnd(26)}${"1024".padEnd(21)}${value.padEnd(21)}files     \n`;
+  expect(openFilesToTry(line("Max processes", "7") + line("Max open files", hard))).toEqual(expected);
 });
 
 test("a podman that does not answer is told of as such, not as an operation that was aborted", async () => {
