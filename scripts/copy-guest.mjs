@@ -1,5 +1,5 @@
 // The end of `npm run build`: what tsc does not do for sdk/dist. Paths are from the clone's root, where npm runs this.
-import { cpSync, existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -34,16 +34,26 @@ function hasSource(path) {
 }
 
 /** npm packs these from the package's own folder only. */
+const DOCUMENTS = [
+  "README.md",
+  "LICENSE",
+  "docs/bench.md",
+  "docs/cli.md",
+  "docs/errors.md",
+  "docs/guests.md",
+  "docs/reference.md",
+  "docs/warm-boot.svg", // in bench.md
+];
+
+/** A link of Markdown to something else than a page of the web or a heading: its words, and the path of a file. */
+const LINK = /\[([^\]]*)\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g;
+
+/** In the package, the README's links to what is not packed would lead nowhere: there it has their words alone. */
 function copyDocuments() {
-  for (const name of [
-    "README.md",
-    "LICENSE",
-    join("docs", "cli.md"),
-    join("docs", "errors.md"),
-    join("docs", "reference.md"),
-  ]) {
-    if (existsSync(join(root, name))) cpSync(join(root, name), join(root, "sdk", name));
-  }
+  for (const name of DOCUMENTS) if (existsSync(join(root, name))) cpSync(join(root, name), join(root, "sdk", name));
+  const text = readFileSync(join(root, "README.md"), "utf8");
+  const packed = text.replaceAll(LINK, (link, words, to) => (DOCUMENTS.includes(to) ? link : words));
+  writeFileSync(join(root, "sdk", "README.md"), packed);
 }
 
 copyGuest();

@@ -7,7 +7,7 @@ import type { Connection, VM } from "./vm";
 export interface Target {
   /**
    * The VM: fills `connection`, and ties this resource's life to the VM's. With a new VM it is made anew; with the VM
-   * it goes, and nothing is done on a machine that goes or is gone.
+   * it goes, and nothing is done on a VM that goes or is gone.
    */
   vm?: VM | undefined;
   /** How to connect, if not to a `vm`. Secret: holds a private key. */

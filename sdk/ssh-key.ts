@@ -23,7 +23,7 @@ export type SshKeyArgs = Omit<Inputs<SshKeyInputs>, "sourceFingerprint">;
  *
  * @example
  * const file = new mayfly.SshKey("file", { privateKeyFile: "~/.ssh/id_ed25519" });
- * const hardware = new mayfly.SshKey("agent", { agent: "SHA256:…" }); // the private key stays in the agent
+ * const held = new mayfly.SshKey("held", { agent: "SHA256:…" }); // the private key stays in the agent
  */
 export class SshKey extends DynamicResource {
   /** Public key, one line as in `authorized_keys`. */

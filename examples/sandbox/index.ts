@@ -3,7 +3,7 @@ import * as mayfly from "pulumi-mayfly";
 
 const config = new pulumi.Config();
 const share = config.get("share") ?? "share";
-const allow = config.getObject<string[]>("allow") ?? []; // such as ["registry.example.com:443"]
+const allow = config.getObject<string[]>("allow") ?? []; // such as ["deb.debian.org:80"]
 
 const image = new mayfly.Image("debian", { debian: {} });
 const vm = new mayfly.VM("sandbox", {

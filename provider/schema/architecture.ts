@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** Processors that a machine can have; as Go, OCI images and Debian name them. */
+/** Processors that a VM can have; as Go, OCI images and Debian name them. */
 const ARCHITECTURES = ["amd64", "arm64"] as const;
 
 /** One of them. */

@@ -29,7 +29,7 @@ export const directorySyncSchema = z
     triggers: z.array(z.unknown()).optional(),
     /**
      * How files travel: `rsync` where both sides have it, else by SFTP; `sftp` alone; `auto` takes rsync where it is worth
-     * its start.
+     * its start. @default "auto"
      */
     method: z.enum(["auto", "rsync", "sftp"], 'must be "auto", "rsync" or "sftp"').default("auto"),
     /**

@@ -30,9 +30,9 @@ const mount = z.strictObject({
   /** The guest can read but not write. @default false */
   readOnly: z.boolean().default(false),
   /**
-   * The guest user that is taken for the owner of `source` on the host (without root's rights: for you): what the one
-   * writes, the other may change. `root`, or one of `users`; with one of these, what the guest's root writes is theirs too
-   * where the host's virtiofsd is QEMU's own (Debian 12), else it is nobody's. @default "root"
+   * The guest user who stands for the owner of `source` on the host, or for you where Mayfly runs without root's rights:
+   * what either writes, the other may change. `root`, or one of `users`. With one of `users`, what the guest's root writes
+   * is that user's too if the host's virtiofsd is QEMU's own (Debian 12); else it is nobody's. @default "root"
    */
   owner: userName.default("root"),
 });
@@ -43,9 +43,9 @@ const publishedPort = z.strictObject({
   guest: port,
   /** Port on the host; 0 takes a free one, see the output `publishedPorts`. Fails with `PORT_TAKEN`. @default 0 */
   host: portOrZero.default(0),
-  /** Address on the host to listen on. Wider than this machine only if you say so. @default "127.0.0.1" */
+  /** Address on the host to listen on. Others than this host reach it only if you say so. @default "127.0.0.1" */
   hostAddress: z.ipv4("must be an IPv4 address of this host").default("127.0.0.1"),
-  /** @default "tcp" */
+  /** TCP or UDP; an isolated VM has TCP only. @default "tcp" */
   protocol: z.enum(["tcp", "udp"]).default("tcp"),
 });
 
@@ -97,7 +97,9 @@ export const vmSchema = z
      * The way out. `user`: the guest reaches out, nothing reaches in but what is declared. `isolated`: only SSH and `ports`,
      * and out what `allow` lists.
      * Neither has to do with `networks`: an isolated VM that is in one talks to the VMs in it, and to nobody else.
-     * @default "user"
+     * The guest has IPv4 only. It does not get the host's proxies: `environment: { http_proxy: "http://…" }` gives logins
+     * one, while apt, for its own timers, wants it in `/etc/apt/apt.conf.d`. A proxy that listens on this host comes in by a
+     * `PortForward` of type `remote`. @default "user"
      */
     network: z.enum(["user", "isolated"], 'must be "user" or "isolated"').default("user"),
     /**
@@ -138,7 +140,7 @@ export const vmSchema = z
      * @default true
      */
     rootLogin: z.boolean().default(true),
-    /** The guest's host name. @default the resource's name */
+    /** The guest's host name. @default the resource's name, where all but letters, digits and hyphens become hyphens */
     hostname: hostname.optional(),
     /** Added to the kernel's command line. @default [] */
     kernelArgs,
@@ -173,7 +175,7 @@ export const vmSchema = z
     /** Labels of the VM's container, for `podman ps --filter label=NAME=VALUE` and `mayfly ls`. @default {} */
     labels: labels.default({}),
     /**
-     * Start from a template: the saved memory of a machine of the same shape (image, CPUs, memory, disk, kernel arguments)
+     * Start from a template: the saved memory of a VM of the same shape (image, CPUs, memory, disk, kernel arguments)
      * that has booted and waits for its identity. `auto` makes the template if there is none, and boots through the kernel
      * where that cannot be; `required` fails there with `NO_TEMPLATE`; `never` always boots through the kernel.
      * @default "auto"
@@ -181,7 +183,10 @@ export const vmSchema = z
     warmBoot: z.enum(["auto", "never", "required"], 'must be "auto", "never" or "required"').default("auto"),
     /** `kvm` fails where KVM was not proved on this host; `auto` takes it where it was, else `tcg`. @default "auto" */
     accelerator: z.enum(["auto", "kvm", "tcg"], 'must be "auto", "kvm" or "tcg"').default("auto"),
-    /** The VM ends by itself after this time: seconds, or `"2h"`. Changes apply to the running VM. @default never */
+    /**
+     * The VM is removed this long after it came up: seconds, or `"2h"`; the next `up` makes a new one. A change applies to
+     * the running VM, and counts from the change. @default never
+     */
     expiresAfter: duration.optional(),
     /**
      * What `up` waits for. `ssh`: a login. `systemd`: also `systemctl is-system-running`. `none`: only that it starts.

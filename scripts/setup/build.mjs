@@ -12,8 +12,7 @@ const SOURCES = [
   "scripts/copy-guest.mjs",
   "scripts/types.mjs",
   "scripts/types",
-  "docs/errors.md",
-  "docs/reference.md",
+  "docs",
   "README.md",
   "LICENSE",
 ];

@@ -20,6 +20,18 @@ const usesNftables = ({ family, version }) => version >= (family === "debian" ? 
 /** @param {Distribution} d */
 const splitsVirtiofsd = ({ family, version }) => version >= (family === "debian" ? 13 : 24.04); // before: part of qemu
 
+/**
+ * QEMU for guests of this host's own processor.
+ *
+ * @param {string} architecture As Node names it.
+ * @returns {Need} What has it.
+ */
+export function qemuFor(architecture) {
+  const [name, packaged] =
+    architecture === "arm64" ? ["qemu-system-aarch64", "qemu-system-arm"] : ["qemu-system-x86_64", "qemu-system-x86"];
+  return { name, programs: [name], packages: () => [packaged] };
+}
+
 /** @type {readonly Need[]} */
 export const NEEDS = [
   {
@@ -38,7 +50,7 @@ export const NEEDS = [
   { name: "runc", programs: ["runc", "crun"], packages: () => ["runc"] },
   { name: "slirp4netns", programs: ["slirp4netns"], packages: () => ["slirp4netns"] },
   { name: "newuidmap", programs: ["newuidmap"], packages: () => ["uidmap"] },
-  { name: "qemu-system-x86_64", programs: ["qemu-system-x86_64"], packages: () => ["qemu-system-x86"] },
+  qemuFor(process.arch),
   { name: "qemu-img", programs: ["qemu-img"], packages: () => ["qemu-utils"] },
   {
     name: "virtiofsd",

@@ -93,10 +93,17 @@ test("the tarball holds the compiled sources, the guest's files, the public type
   const documents = [
     "README.md",
     "LICENSE",
-    ...filesIn("docs").filter((path) => /(?:cli|errors|reference)\.md$/.test(path)),
+    ...filesIn("docs").filter((path) => /(?:bench|cli|errors|guests|reference)\.md$|\.svg$/.test(path)),
   ];
   const all = [...compiled, ...types, ...guest.map((path) => join("dist", path)), "package.json", ...documents];
   expect([...packed].sort()).toEqual(all.sort());
+});
+
+test("links of the packed README lead to what is packed", () => {
+  const text = readFileSync(join(app, "node_modules", "pulumi-mayfly", "README.md"), "utf8");
+  const targets = [...text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, to = ""]) => to);
+  expect(targets).toContain("docs/errors.md");
+  expect(targets.filter((to) => !to.startsWith("https://") && !packed.includes(to))).toEqual([]);
 });
 
 test.each([

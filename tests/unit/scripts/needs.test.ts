@@ -35,6 +35,16 @@ test("a busybox that needs the host's libraries does not count", async () => {
 });
 
 test.each([
+  ["x64", "qemu-system-x86_64", "qemu-system-x86"],
+  ["arm64", "qemu-system-aarch64", "qemu-system-arm"],
+])("a host of %s needs %s", async (architecture, program, packaged) => {
+  const { packagesFor, qemuFor, unmetNeeds } = await needs;
+  const lacking = unmetNeeds([qemuFor(architecture)], without(program));
+  expect(packagesFor(debian(12), lacking)).toEqual([packaged]);
+  expect(unmetNeeds([qemuFor(architecture)], without())).toEqual([]);
+});
+
+test.each([
   [debian(12), ["netavark", "aardvark-dns", "iptables", "qemu-system-common"], ["nftables", "virtiofsd"]],
   [debian(13), ["netavark", "aardvark-dns", "nftables", "virtiofsd"], ["iptables"]],
   [ubuntu(22.04), ["containernetworking-plugins", "iptables", "qemu-system-common"], ["netavark", "virtiofsd"]],
