@@ -82,8 +82,17 @@ async function dropDead(path: string): Promise<void> {
 
 function pathOf(folder: string, name: string): string {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return join(folder, `${name.replaceAll(/[^\w.-]/g, "_")}${EXTENSION}`);
+  return join(folder, `${fileOf(name)}${EXTENSION}`);
 }
+
+/** Names of images may be longer than a file's may be; a dead holder's lock has a few words more for a moment. */
+function fileOf(name: string): string {
+  const plain = name.replaceAll(/[^\w.-]/g, "_");
+  if (plain.length <= LONGEST_NAME) return plain;
+  return `${plain.slice(0, LONGEST_NAME)}-${createHash("sha256").update(name).digest("hex").slice(0, 16)}`;
+}
+
+const LONGEST_NAME = 150;
 
 const EXTENSION = ".lock";
 

@@ -76,6 +76,9 @@ export function fatalConsoleText(text: string): string | undefined {
 
 const POLL_MS = 200;
 
+/** Of the end of a log, in characters: what a kernel prints when it dies takes some thousands. */
+const LOOKED_AT = 262_144;
+
 /** Follows a console's log as it grows. */
 export class ConsoleWatch implements Disposable {
   /** Resolves with the reason when the console shows that the boot cannot succeed any more; never rejects. */
@@ -133,11 +136,12 @@ export class ConsoleWatch implements Disposable {
     while (this.again) {
       this.again = false;
       const size = (await stat(this.file).catch(() => undefined))?.size ?? 0;
+      if (size < this.read) [this.text, this.read] = ["", 0]; // conmon has begun the file anew
       if (size <= this.read) continue;
       const stream = createReadStream(this.file, { start: this.read, end: size - 1, encoding: "utf8" });
       let more = "";
       for await (const part of stream) more += String(part);
-      [this.text, this.read] = [this.text + more, size];
+      [this.text, this.read] = [(this.text + more).slice(-LOOKED_AT), size];
       const reason = fatalConsoleText(consoleText(this.text));
       if (reason !== undefined) this.tellFatal(reason);
     }

@@ -164,7 +164,7 @@ function templateArgs({ start, template, machine }: ContainerSpec): string[] {
   if (start === "template") return bindMount(template, inside);
   const { memory, state } = TEMPLATE_FILES;
   return [
-    // QEMU before 8.2 opens even memory that it maps privately for writing. Templates.find notices if it was written.
+    // QEMU opens even memory that it maps privately for writing. Templates.find notices if it was written.
     ...bindMount(join(template, memory), `${inside}/${memory}`),
     ...bindMount(join(template, state), `${inside}/${state}`, { readOnly: true }),
     ...(machine.mounts.length === 0

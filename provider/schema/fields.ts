@@ -117,6 +117,9 @@ export const guestPath = z
   .regex(/^\/(?!$)[^\0\n\t]*$/, wanted("an absolute path in the guest, such as /srv/site"))
   .refine((path) => !path.split("/").includes(".."), wanted("a path without .."));
 
+/** The same for an entry of /etc/passwd, where a colon ends a field: passwd(5). */
+export const passwdPath = guestPath.refine((path) => !path.includes(":"), wanted("a path without a colon"));
+
 /** Environment variables. Names as the shell takes them. */
 export const environment = z.record(
   z.string().regex(/^[A-Za-z_]\w*$/, wanted("a variable's name: letters, digits and _, no digit first")),

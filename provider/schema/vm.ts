@@ -7,6 +7,7 @@ import {
   guestPath,
   hostname,
   imageName,
+  passwdPath,
   port,
   portOrZero,
   publicKeyLine,
@@ -60,9 +61,9 @@ const user = z.strictObject({
   /** May become root by sudo, without a password. @default false */
   sudo: z.boolean().default(false),
   /** Login shell, as a path in the guest. @default "/bin/bash" where the image has it, else "/bin/sh" */
-  shell: guestPath.optional(),
+  shell: passwdPath.optional(),
   /** Home directory. Made, and then the user's, when missing; one that is there is left alone. @default "/home/NAME" */
-  home: guestPath.optional(),
+  home: passwdPath.optional(),
   /** Public keys that may log in as this user. Without any nobody logs in as it from outside: it has no password. @default [] */
   authorizedKeys: z.array(publicKeyLine).default([]),
 });
@@ -164,7 +165,7 @@ export const vmSchema = z
     ignition: ignition.optional(),
     /**
      * Variables for every login session, by /etc/environment, and for a container image's entrypoint. Each in one line, of
-     * 8 KiB at most, without `#`. @default {}
+     * 8 KiB at most, without `#`; 48 KiB in all. @default {}
      */
     environment: environment.default({}),
     /**
@@ -223,16 +224,27 @@ function checkBoot({ warmBoot, waitFor, environment: variables }: VMSpec, compla
         `${wrong}: give it to an SshCommand's own environment, or in a file, by CopyFile`,
       );
   }
+  const bytes = Object.entries(variables).reduce((sum, variable) => sum + lineBytes(...variable), 0);
+  if (bytes > ROOM)
+    complain(["environment"], `must be shorter by ${String(bytes - ROOM)} bytes in all: give what is long in a file`);
 }
+
+/** Bytes that /etc/environment has for the VM's variables, beside the image's own: the guest's agent reads 64 KiB. */
+const ROOM = 48 * 1_024;
 
 /** The longest line of /etc/environment that pam_env reads as one, with `=`, quotes and the line's end. */
 const LONGEST_LINE = 8_191;
+
+/** Of a variable's line there. */
+function lineBytes(name: string, value: string): number {
+  return Buffer.byteLength(`${name}="${value}"\n`);
+}
 
 /** What pam_env(8), as Debian 12 has it, cannot read from /etc/environment. */
 function wrongWithVariable(name: string, value: string): string | undefined {
   if (/[\n\r]/.test(value)) return "must be one line, as /etc/environment knows no other";
   if (value.includes("#")) return "must not have a # in it, where a value of /etc/environment ends";
-  const bytes = Buffer.byteLength(`${name}="${value}"\n`);
+  const bytes = lineBytes(name, value);
   if (bytes > LONGEST_LINE)
     return `must be shorter by ${String(bytes - LONGEST_LINE)} bytes, for a line of /etc/environment`;
   return undefined;

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { removeDeadLocks, removeIfDead, withLock } from "../../../provider/host/locks";
+import { isLocked, removeDeadLocks, removeIfDead, withLock } from "../../../provider/host/locks";
 import { identifyProcess, identifySelf, type ProcessIdentity } from "../../../provider/host/process-identity";
 import { failureOf } from "../../support/context";
 
@@ -31,6 +31,19 @@ test("one at a time, and nothing stays of a lock that was given back", async () 
   await Promise.all(["one", "two"].map((name) => withLock(folder, "a thing", signal, () => work(name))));
   const [first = "", , second = ""] = steps.map((step) => step.split(" ")[0] ?? "");
   expect(steps).toEqual([`${first} begins`, `${first} ends`, `${second} begins`, `${second} ends`]);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a name may be longer than a file's may be, and is told from others that begin like it", async () => {
+  const signal = AbortSignal.timeout(10_000);
+  const long = `pull localhost/${"a".repeat(300)}`;
+  await withLock(folder, `${long}1`, signal, () =>
+    withLock(folder, `${long}2`, signal, async () => {
+      expect(readdirSync(folder)).toHaveLength(2);
+      expect(await isLocked(folder, `${long}1`)).toBe(true);
+      expect(await isLocked(folder, `${long}3`)).toBe(false);
+    }),
+  );
   expect(readdirSync(folder)).toEqual([]);
 });
 

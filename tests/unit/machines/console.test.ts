@@ -80,6 +80,21 @@ test("a reason that comes in parts is told when it is whole", async () => {
   }
 });
 
+test("a log that conmon has begun anew, at its greatest size, is read from its beginning", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mayfly-console-"));
+  const log = join(folder, "console.log");
+  const flood = `${line("F", "flood\r")}\n`.repeat(1_000);
+  writeFileSync(log, flood);
+  try {
+    using watch = new ConsoleWatch(log);
+    for (let turns = 0; turns < 200; turns += 1) await turn(); // time enough to read what is there
+    writeFileSync(log, `${line("F", "Kernel panic - not syncing: oops\r")}\n`);
+    expect(await watch.fatal).toBe("the kernel panicked: oops");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test.each(["ENOSPC", "EMFILE"])("a console is followed, too, where watching fails with %s", async (code) => {
   const folder = mkdtempSync(join(tmpdir(), "mayfly-console-"));
   const log = join(folder, "console.log");

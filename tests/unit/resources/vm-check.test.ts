@@ -43,6 +43,23 @@ test("a variable that pam_env would cut, or lose with all that follow, is refuse
   ]);
 });
 
+test("variables that are too many for the guest's agent, which would cut the last ones, are refused", async () => {
+  const six = (length: number) =>
+    Object.fromEntries(["A", "B", "C", "D", "E", "F"].map((name) => [name, "x".repeat(length)]));
+  expect((await check({ environment: six(8_186) })).failures).toEqual([]);
+  expect((await check({ environment: { ...six(8_186), G: "more" } })).failures).toEqual([
+    "environment: must be shorter by 3 bytes in all: give what is long in a file",
+  ]);
+});
+
+test("a home or shell that /etc/passwd cannot have is refused by its field", async () => {
+  const users = [{ name: "ann", home: "/srv/a:b", shell: "/bin/sh:" }];
+  expect((await check({ users })).failures).toEqual([
+    'users[0].shell: must be a path without a colon, got "/bin/sh:"',
+    'users[0].home: must be a path without a colon, got "/srv/a:b"',
+  ]);
+});
+
 test("UDP is not published from an isolated guest: QEMU lets no answer out", async () => {
   const ports = [{ guest: 53, protocol: "udp" }, { guest: 80 }];
   const { failures } = await check({ network: "isolated", ports });
