@@ -14,6 +14,7 @@ export const LONG = [
   "cli",
   "core",
   "cli-stop",
+  "tools",
   "clones",
   "diagnose",
   "image-habits",

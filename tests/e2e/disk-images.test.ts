@@ -7,7 +7,7 @@ import { Podman } from "../../provider/host/podman";
 import { hashFile } from "../../provider/images/build-context";
 import { Images } from "../../provider/images/images";
 import { Machines } from "../../provider/machines/machines";
-import { makeBootDisks, type BootDisks } from "../support/boot-disks";
+import { makeBootDisks, PACKAGES, type BootDisks } from "../support/boot-disks";
 import { eventually } from "../support/eventually";
 import { Program } from "../support/program";
 
@@ -85,7 +85,7 @@ exports.vms = {};
 exports.said = {};
 for (const [name, fields] of Object.entries(${JSON.stringify(fields)})) {
   const disk = ${JSON.stringify(disks)}[name];
-  const source = disk ? { disk } : { debian: { packages: ["cloud-init", "ignition"] } };
+  const source = disk ? { disk } : { debian: { packages: ${JSON.stringify(PACKAGES)} } };
   const image = new mayfly.Image(name + "-image", source);
   const common = { image, cpus: 1, memory: "512MiB", environment: { GREETING: "hello" }, bootTimeout: "20m" };
   const vm = new mayfly.VM(name, { ...common, ...fields });

@@ -9,9 +9,9 @@ import type { Images } from "../../provider/images/images";
 import { WITH_IMAGE } from "../../provider/images/mounted";
 import { imageSchema } from "../../provider/schema/image";
 
-/** Packages of a Debian that boots by itself, and those that make a disk of it. */
-const PACKAGES = [
-  ...["initramfs-tools", "cloud-init"],
+/** Packages of a Debian that boots by itself, those that make a disk of it, and both readers of what a user gives. */
+export const PACKAGES = [
+  ...["initramfs-tools", "cloud-init", "ignition"],
   ...["syslinux", "syslinux-common", "systemd-boot-efi", "mtools", "fdisk"],
 ];
 
@@ -105,7 +105,7 @@ export async function makeBootDisks(images: Images, podman: Podman, signal: Abor
     const container = ["run", "--rm", "--network", "none", "--volume", `${draft}:/out`, guests.bios];
     await podman.run([...container, "sh", "-euc", LOADERS], { signal });
     for (const [kind, image] of Object.entries(guests)) await podman.script(ROOT, [image, draft, kind], { signal });
-    await podman.run(["rmi", "--force", ...Object.values(guests), base], { signal });
+    await podman.run(["rmi", "--force", ...Object.values(guests)], { signal }); // the base is also a VM's own image
     await mkdir(place, { recursive: true });
     await run("cp", ["-r", "--sparse=always", draft, `${folder}.${String(process.pid)}`], { signal });
     await rename(`${folder}.${String(process.pid)}`, folder);
