@@ -24,9 +24,10 @@ export async function openSession(name: string): Promise<Session> {
   // Who presses Ctrl-C again wants no clean-up. Not by `once`: what runs host programs for us (execa's signal-exit) ends the
   // process for a signal that nobody else listens to, and who listens once does no longer then.
   const onCtrlC = () => {
-    if (!interrupted.signal.aborted) return interrupt();
-    process.off("SIGINT", onCtrlC);
-    process.kill(process.pid, "SIGINT");
+    if (interrupted.signal.aborted) {
+      process.off("SIGINT", onCtrlC);
+      process.kill(process.pid, "SIGINT");
+    } else interrupt();
   };
   process.on("SIGINT", onCtrlC);
   for (const signal of FROM_OUTSIDE) process.on(signal, interrupt); // a terminal that closes may send several
