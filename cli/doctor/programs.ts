@@ -40,7 +40,11 @@ const NEEDS: readonly Need[] = [
   { name: "podman", packages: everywhere("podman") },
   { name: "runc", anyOf: ["runc", "crun"], packages: everywhere("runc") },
   { name: ARCHITECTURES[hostArchitecture()].qemu, packages: QEMU_PACKAGES[hostArchitecture()] },
-  { name: "slirp4netns", anyOf: ["slirp4netns", "pasta"], packages: everywhere("slirp4netns") },
+  {
+    name: "slirp4netns",
+    anyOf: ["slirp4netns", ...(process.getuid?.() === 0 ? [] : ["pasta"])], // podman has pasta for ordinary users alone
+    packages: everywhere("slirp4netns"),
+  },
   { name: "mkfs.erofs", packages: everywhere("erofs-utils") },
   { name: "setpriv", packages: everywhere("util-linux") },
   {
