@@ -33,7 +33,7 @@ export const pulumi = {
     rmSync(folder, { recursive: true, force: true }); // the launcher would take a part of it for the whole
     const reason = await downloadPulumi(host, dirname(folder), note);
     if (isWhole(folder)) return;
-    say(`set-up: Pulumi cannot be downloaded here (${reason}). Building it: 3 to 8 minutes, the first time only.`);
+    say(`set-up: Pulumi cannot be downloaded here (${reason}). Building it: 2 to 5 minutes, the first time only.`);
     const made = `${folder}.${process.pid}`;
     mkdirSync(made, { recursive: true });
     try {
