@@ -11,7 +11,7 @@ import { allVMs, isOfCommand } from "./find";
 import { withHostParts } from "./host-parts";
 import { nameToCheck, resolveImage } from "./image";
 import { keepLogs, makeLogFiles } from "./log-dir";
-import { withNetworks, type JoinedNetwork } from "./networks";
+import { nthSubnet, withNetworks, type JoinedNetwork } from "./networks";
 
 /** A machine of the command's. */
 export interface MadeVM {
@@ -89,7 +89,7 @@ async function check(
   ]);
   const members =
     networks?.map(({ membership }) => membership) ??
-    choices.map(({ name: network }) => ({ network, subnet: "10.80.0.0/24" })); // addresses are checked once it is known
+    choices.map(({ name: network }, index) => ({ network, subnet: nthSubnet(index) })); // the true ones are not known yet
   const asked = { ...inputs, image, networks: members, networkIds: networks?.map(({ id }) => id) ?? [] };
   const { value, failures } = parse(vmSchema, asked);
   if (failures.length > 0) throw tellFailures(failures, new Map([...origins, ["image", `image ${image}`]]));

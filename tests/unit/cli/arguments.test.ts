@@ -37,6 +37,14 @@ test("options become the inputs of a VM", () => {
   expect(networks).toEqual([{ name: "lan", address: "10.80.0.7" }]);
 });
 
+test("several private networks are checked as having addresses of their own", async () => {
+  const run = mayfly().parseAsync(
+    ["run", "-d", "--network", "a", "--network", "b", "--network", "p/s/c:10.80.0.7", "--memory", "3x"],
+    { from: "user" },
+  );
+  await expect(run).rejects.toThrow(/^--memory: must be a size[^\n]*$/);
+});
+
 test("a directory may be read-only as podman has it", () => {
   const { mounts } = readMachine({ bind: ["./x:/a:ro", "./y:/b:rw"], roBind: ["./z:/c:ro"] }).inputs;
   expect(mounts).toEqual([
@@ -67,6 +75,11 @@ test.each([
   [{ roBind: ["./x:/y:rw"] }, "--ro-bind ./x:/y:rw: is read-only; --bind is not"],
   [{ port: ["a:80"] }, "--port a:80: must be GUEST"],
   [{ network: ["user", "isolated"] }, "one way out"],
+  [{ network: ["user:10.80.0.7"] }, "--network user:10.80.0.7: the way out, user, has no address to choose"],
+  [{ network: ["a b"] }, "--network a b: must be user, isolated, NAME"],
+  [{ network: ["../x"] }, "--network ../x: must be user, isolated, NAME"],
+  [{ network: ["-a"] }, "--network -a: must be user, isolated, NAME"],
+  [{ network: ["a:b"] }, "--network a:b: must be user, isolated, NAME"],
   [{ env: ["A"] }, "--env A: must be NAME=VALUE"],
 ])("%j is refused", (options, text) => {
   expect(() => readMachine(options)).toThrow(text);
