@@ -52,7 +52,7 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   await check(nameToCheck(image), asked, name, session); // before anything is made
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
-    if (logDir !== undefined) await makeLogFiles(logDir); // not earlier: they may be those of a VM of that name
+    if (logDir !== undefined) await makeLogFiles(logDir, session); // not earlier: they may be those of a VM of that name
     const stored = await resolveImage(image, architecture, session);
     return withNetworks(asked.networks, name, session, async (networks) => {
       const inputs = await check(stored, asked, name, session, networks);
