@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { main } from "../../../cli/mayfly";
+import { MayflyError } from "../../../provider/errors";
 import { withLock } from "../../../provider/host/locks";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { identifySelf } from "../../../provider/host/process-identity";
@@ -116,4 +117,40 @@ test.each([
   const { code, err } = await mayfly(verb, "nope", "dev", "none");
   expect(code).toBe(1);
   expect(err).toMatch(new RegExp(`no VM nope[^]*${reason}[^]*no VM none`));
+});
+
+test("one that can't be logged in to after its start is off again", async () => {
+  await records.write("dev-1", { ...made, phase: "committed", qemu: dead });
+  const done: string[] = [];
+  const spies = [
+    jest.spyOn(Machines.prototype, "startAgain").mockImplementation(async () => {
+      done.push("startAgain");
+      return Promise.resolve();
+    }),
+    jest.spyOn(Machines.prototype, "stop").mockImplementation(async (id, seconds) => {
+      done.push(`stop ${id} ${String(seconds)}`);
+      return Promise.reject(new Error("it hangs"));
+    }),
+  ];
+  try {
+    const { code, err } = await mayfly("start", "dev");
+    expect(code).toBe(1);
+    expect(err).toMatch(/can't be logged in to yet/); // it has no connection.json
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+  expect(done).toEqual(["startAgain", "stop dev-1 10"]);
+});
+
+test("a boot that took too long is not said to have an option for that", async () => {
+  await records.write("dev-1", { ...made, phase: "committed", qemu: dead });
+  const slow = new MayflyError("BOOT_TIMEOUT", "it did not listen", { remedy: "raise bootTimeout" });
+  const spy = jest.spyOn(Machines.prototype, "startAgain").mockRejectedValue(slow);
+  try {
+    expect((await mayfly("start", "dev")).err).toMatch(
+      /it did not listen\n {2}to fix: see what it waits for: mayfly logs dev; .*mayfly rm dev, .* a longer --boot-timeout\n$/,
+    );
+  } finally {
+    spy.mockRestore();
+  }
 });
