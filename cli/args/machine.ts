@@ -248,6 +248,9 @@ function readSize(
   if (cpus !== undefined && vcpus !== undefined) throw new UsageError("--cpus and --vcpus are the same: give one");
   if (vcpus !== undefined) origins.set("cpus", "--vcpus");
   if (itype === undefined) return given({ memory: numeric(memory), cpus: numeric(cpus ?? vcpus) });
+  const [other] = Object.entries({ memory, cpus, vcpus }).flatMap(([name, value]) => (value === undefined ? [] : name));
+  if (other !== undefined)
+    throw new UsageError(`--itype and --${other}: a type has CPUs and memory of its own: give one`);
   const type = instanceType(itype);
   for (const field of ["memory", "cpus"]) origins.set(field, `--itype ${itype}`);
   return { memory: type.memoryMiB, cpus: type.cpus };

@@ -29,7 +29,7 @@ export function ssh(): Command {
   return refuseForeign(machineOptions(command), "ssh").action(logIn);
 }
 
-async function logIn(words: string[], options: MachineOptions): Promise<void> {
+async function logIn(words: string[], options: MachineOptions, command: Command): Promise<void> {
   const line = splitSshLine(words);
   const { destination } = line;
   if (destination === undefined) throw new UsageError("name a VM (mayfly ls) or an image");
@@ -39,12 +39,24 @@ async function logIn(words: string[], options: MachineOptions): Promise<void> {
     beforeRun(async () => runSsh(id, call, session));
   const found = await beforeRun(async () => existing(destination, session));
   if (found !== undefined) {
+    refuseMachineOptions(destination, command);
     process.exitCode = await connect(found, { ...line, onBroken: pointToDiagnosis(destination) });
     return;
   }
   const { withSessionVM } = await import("../vms/session-vm.js");
   const asked = { image: destination, options };
   process.exitCode = await withSessionVM(asked, session, async (vm) => connect(vm, line), beforeRun);
+}
+
+/** What a VM that is there is, is settled. */
+function refuseMachineOptions(name: string, command: Command): void {
+  const given = command.options.filter(
+    (option) => command.getOptionValueSource(option.attributeName()) === "cli" && option.long !== "--verbose",
+  );
+  if (given.length > 0)
+    throw new UsageError(
+      `${given.map(({ long }) => long ?? "").join(", ")}: for a VM that is to be made, and ${name} is there; options of ssh(1) go behind the name`,
+    );
 }
 
 /** The VM with a name; `undefined` where the name is that of an image. */

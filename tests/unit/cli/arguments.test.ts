@@ -87,7 +87,7 @@ test.each([
 
 test("what bcvk calls a size, a disk and a label means the same here", () => {
   const { inputs } = readMachine({
-    ...{ itype: "u1.medium", memory: "1G", addSwap: "2G", label: ["ci/job=7=8"] },
+    ...{ itype: "u1.medium", addSwap: "2G", label: ["ci/job=7=8"] },
     mountDiskFile: ["./a.img", "/x:y/b.qcow2:data", "c:more:qcow2"],
   });
   const { value, failures } = parse(vmSchema, { ...inputs, image: "debian" });
@@ -102,7 +102,10 @@ test("what bcvk calls a size, a disk and a label means the same here", () => {
   });
   expect(readMachine({ vcpus: "3" }).inputs.cpus).toBe(3);
   expect(() => readMachine({ vcpus: "3", cpus: "3" })).toThrow("are the same");
-  expect(() => readMachine({ itype: "u1.huge" })).toThrow("must be one of u1.nano");
+  for (const itype of ["u1.huge", "constructor"])
+    expect(() => readMachine({ itype })).toThrow("must be one of u1.nano");
+  expect(() => readMachine({ itype: "u1.nano", memory: "8G" })).toThrow("--itype and --memory: a type has CPUs and");
+  expect(() => readMachine({ itype: "u1.nano", vcpus: "4" })).toThrow("--itype and --vcpus: a type has CPUs and");
 });
 
 test.each(["a:b:vmdk", "a:", ":b", "a:b:raw:c", ""])("--mount-disk-file %j is refused", (text) => {

@@ -119,6 +119,14 @@ test.each([
   expect(err).toMatch(new RegExp(`no VM nope[^]*${reason}[^]*no VM none`));
 });
 
+test("what a VM that is there is to be made like is refused, instead of forgotten", async () => {
+  await records.write("dev-1", { ...made, phase: "committed", qemu: self });
+  expect(await mayfly("ssh", "-v", "--memory", "2G", "--no-warm", "--port", "80", "dev", "-t", "top")).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/error: --memory, --port, --no-warm: for a VM that is to be made, and dev is there;/),
+  });
+});
+
 test("one that can't be logged in to after its start is off again", async () => {
   await records.write("dev-1", { ...made, phase: "committed", qemu: dead });
   const done: string[] = [];
