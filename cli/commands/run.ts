@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { machineOptions, type MachineOptions } from "../args/machine";
 import { refuseForeign } from "../bcvk";
-import { print, printJson } from "../output";
+import { note, print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
 import { verbWithJson } from "../verb";
@@ -60,6 +60,7 @@ async function runVM(image: string, options: RunOptions): Promise<void> {
     const { pointToDiagnosis, runSsh } = await import("../vms/openssh.js");
     const call = { before: ["-T"], after: ["--", renderShellLine(execute)], typed: execute };
     const onBroken = rm === true ? undefined : pointToDiagnosis(vm.name);
+    if (staysUnheardOf(options)) note(`${vm.name} stays: mayfly rm ${vm.name}`); // before: Ctrl-C may end what it runs
     return beforeRun(async () => runSsh(vm.id, { ...call, onBroken }, session));
   };
   process.exitCode = await (rm === true
@@ -72,16 +73,23 @@ function isWatched({ execute, detach }: RunOptions): boolean {
   return execute === undefined && detach !== true;
 }
 
+/** Whether nobody would know its name otherwise. */
+function staysUnheardOf({ rm, detach, name }: RunOptions): boolean {
+  return rm !== true && detach !== true && name === undefined;
+}
+
 function refuseContradictions(options: RunOptions): void {
-  const { detach, rm, json } = options;
+  const { detach, execute, rm, json } = options;
   if (rm === true && detach === true)
     throw new UsageError("--rm and -d: a VM that stays is removed by `mayfly rm`, or by --expires");
   if (!isWatched(options) && (options.console ?? options.output) !== undefined)
     throw new UsageError(
       "--console and --output are for a VM that is watched: with -d there is mayfly console, or logs -f",
     );
-  if (json === true && detach !== true)
-    throw new UsageError("--json tells of a VM that stays: with -d; else standard output is the VM's");
+  if (json === true && (detach !== true || execute !== undefined))
+    throw new UsageError(
+      "--json tells of a VM that stays: with -d, without --execute; else standard output is the VM's",
+    );
 }
 
 type Work = (vm: MadeVM) => Promise<number>;

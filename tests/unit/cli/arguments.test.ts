@@ -133,6 +133,14 @@ test.each([["--virtiofsd", "x"], ["--debug"], ["-t"]])("run %s of bcvk is refuse
 });
 
 test.each([
+  ["--json tells of a VM that stays", ["--json"]],
+  ["--json tells of a VM that stays", ["-d", "--json", "--execute", "true"]],
+  ["--rm and -d", ["-d", "--rm"]],
+])("run, %s: %j is refused", async (reason, words) => {
+  await expect(mayfly().parseAsync(["run", ...words], { from: "user" })).rejects.toThrow(reason);
+});
+
+test.each([
   ["web", [], "web", []],
   ["-t web top -b", ["-t"], "web", ["top", "-b"]],
   ["-L 80:localhost:80 -NA web", ["-L", "80:localhost:80", "-NA"], "web", []],
