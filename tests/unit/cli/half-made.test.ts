@@ -119,6 +119,40 @@ test.each([
   expect(err).toMatch(new RegExp(`no VM nope[^]*${reason}[^]*no VM none`));
 });
 
+test("what can be said of a VM is said, also where there is none of another name", async () => {
+  await records.write("dev-1", { ...made, phase: "committed", qemu: dead });
+  const { code, out, err } = await mayfly("inspect", "dev", "nosuch");
+  expect([code, (JSON.parse(out) as { name: string }[]).map(({ name }) => name)]).toEqual([1, ["dev"]]);
+  expect(err).toMatch(/there is no VM nosuch/);
+  await records.write("dev-1", { ...made, phase: "committed", qemu: self });
+  const top = await mayfly("top", "nosuch", "dev", "--once");
+  expect(top).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/\ndev /),
+    err: expect.stringMatching(/no VM nosuch/),
+  });
+  expect(await mayfly("top", "nosuch")).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/no VM nosuch/) });
+});
+
+test("a template is removed by a beginning of its name that says something, and one that is none keeps no other", async () => {
+  const spies = [
+    jest.spyOn(Machines.prototype, "allTemplates").mockResolvedValue([{ key: "4f2a" }, { key: "77aa" }] as never),
+    jest.spyOn(Machines.prototype, "removeTemplate").mockResolvedValue(),
+  ];
+  try {
+    expect(await mayfly("template", "rm", "")).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/names no template/),
+    });
+    expect(spies[1]).not.toHaveBeenCalled();
+    const { code, out, err } = await mayfly("template", "rm", "--json", "nope", "77");
+    expect([code, JSON.parse(out)]).toEqual([1, ["77aa"]]);
+    expect(err).toMatch(/removed 77aa\n.*there is no template nope/);
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+});
+
 test("what a VM that is there is to be made like is refused, instead of forgotten", async () => {
   await records.write("dev-1", { ...made, phase: "committed", qemu: self });
   expect(await mayfly("ssh", "-v", "--memory", "2G", "--no-warm", "--port", "80", "dev", "-t", "top")).toMatchObject({
