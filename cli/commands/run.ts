@@ -51,7 +51,7 @@ async function runVM(image: string, options: RunOptions): Promise<void> {
   using session = await openSession("run");
   if (isWatched(options)) {
     const { watchVM } = await import("../vms/watch.js");
-    await watchVM({ image, options }, session);
+    process.exitCode = await watchVM({ image, options }, session);
     return;
   }
   const work = async (vm: MadeVM) => {
