@@ -106,8 +106,9 @@ function remove(): Command {
 
 async function removeAll(names: string[], { json }: { readonly json?: true }): Promise<void> {
   using session = await openSession("image rm");
+  const { findImage } = await import("../vms/image.js");
   const removed = await eachOf(names, session, async (name) => {
-    const found = await session.images.find(name, session.signal);
+    const found = await findImage(name, session);
     if (found === undefined) throw new CommandError(`there is no image ${name}`, "see: mayfly image ls");
     await refuseUsed(name, found.id, session);
     await removeTemplates(found.id, session);

@@ -5,7 +5,7 @@ import { splitSshLine } from "../args/ssh";
 import { openSession, type Session } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
 import { verb } from "../verb";
-import { debianSuite } from "../vms/image";
+import { debianSuite, findImage } from "../vms/image";
 import type { FoundVM } from "../vms/find";
 import type { SshCall } from "../vms/openssh";
 
@@ -65,6 +65,6 @@ async function existing(name: string, session: Session): Promise<FoundVM | undef
   if ((await lookUpVM(name, session)) !== undefined) return findRunningVM(name, session);
   if (debianSuite(name) !== undefined || /[/:.]/.test(name)) return undefined;
   // A bare word: more likely a VM's name with a slip than an image to be pulled from some registry.
-  if ((await session.images.find(name, session.signal)) !== undefined) return undefined;
+  if ((await findImage(name, session)) !== undefined) return undefined;
   throw await noSuchVM(name, session);
 }

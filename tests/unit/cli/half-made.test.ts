@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
@@ -8,6 +10,7 @@ import { withLock } from "../../../provider/host/locks";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { identifySelf } from "../../../provider/host/process-identity";
 import { Records } from "../../../provider/host/records";
+import * as consoles from "../../../provider/machines/console";
 import { Machines } from "../../../provider/machines/machines";
 import { powerLock } from "../../../provider/machines/power";
 import type { MachineRecord } from "../../../provider/machines/record";
@@ -117,6 +120,35 @@ test.each([
   const { code, err } = await mayfly(verb, "nope", "dev", "none");
   expect(code).toBe(1);
   expect(err).toMatch(new RegExp(`no VM nope[^]*${reason}[^]*no VM none`));
+});
+
+test("a console that is ended from outside was interrupted", async () => {
+  await records.write("dev-1", { ...made, phase: "committed", qemu: self });
+  const server = createServer().listen(join(paths.home, "console.sock"));
+  await once(server, "listening");
+  const spy = jest.spyOn(consoles, "connectConsole").mockImplementation(async () => {
+    const socket = connect(join(paths.home, "console.sock"));
+    await once(socket, "connect");
+    setTimeout(() => process.emit("SIGTERM"), 50);
+    return socket;
+  });
+  try {
+    expect((await mayfly("console", "dev")).code).toBe(130);
+  } finally {
+    spy.mockRestore();
+    server.close();
+  }
+});
+
+test("a name that can be no image's is told as one that no VM has, or no image", async () => {
+  await records.write("dev-1", { ...made, phase: "committed", qemu: self });
+  expect(await mayfly("ssh", "Dev")).toEqual({
+    ...{ code: 125, out: "", err: "error: there is no VM Dev\n  to fix: did you mean dev?\n" },
+  });
+  expect(await mayfly("image", "rm", "No image", "Dev")).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/^error: there is no image No image\n.*\nerror: there is no image Dev\n/),
+  });
 });
 
 test("what can be said of a VM is said, also where there is none of another name", async () => {
