@@ -110,6 +110,13 @@ function describe(error: Error): string {
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bbootTimeout\b/g, "--boot-timeout"],
   [/\bhostPort\b/g, "port of this host"],
+  [/\bdeleteExtra: true\b/g, "--delete"],
+  [/\bkernelArgs\b/g, "--karg"],
+  [/\buserData\b/g, "--user-data"],
+  [/`networks\[\]\.address`/g, "address (--network NAME:ADDRESS)"],
+  [/\bvm\.consoleLog\b/g, "its console (mayfly logs)"],
+  [/`warmBoot: "auto"` boots/g, "`mayfly run` boots"],
+  [/; what a command makes there, [^;]*\{ dependsOn: \[command\] \}/g, ""],
   [/: pulumi up$/, ""],
   [/`pulumi up` again/g, "the same again"],
 ];

@@ -45,6 +45,15 @@ test.each([
   ["take another hostPort; 0 finds a free one", "take another port of this host; 0 finds a free one"],
   ["see its log, and try again: pulumi up", "see its log, and try again"],
   ["run `pulumi up` again", "run the same again"],
+  [
+    "let the sync remove what the source has not: deleteExtra: true",
+    "let the sync remove what the source has not: --delete",
+  ],
+  ["check the path; what a command makes there, the sync has to depend on: { dependsOn: [command] }", "check the path"],
+  ["a changed image, kernelArgs or memory is the usual cause", "a changed image, --karg or memory is the usual cause"],
+  ['`warmBoot: "auto"` boots it through its kernel', "`mayfly run` boots it through its kernel"],
+  ["take out of userData what waits", "take out of --user-data what waits"],
+  ["choose another `networks[].address`, or", "choose another address (--network NAME:ADDRESS), or"],
 ])("a remedy is told in the command's words: %s", (remedy, expected) => {
   const { code, err } = told(new MayflyError("BOOT_TIMEOUT", "it did not come up", { remedy }));
   expect([code, err]).toEqual([1, expect.stringContaining(`it did not come up\n  to fix: ${expected}\n`)]);
