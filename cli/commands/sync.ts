@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { SyncRequest } from "../../provider/ssh/ssh";
+import type { Synced, SyncRequest } from "../../provider/ssh/ssh";
 import { readSync, type SyncOptions } from "../args/sync";
 import { note, print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
@@ -38,9 +38,11 @@ async function work(name: string, request: SyncRequest, options: SyncOptions, se
   const vm = await findRunningVM(name, session);
   const endpoint = await endpointOf(vm, session);
   const { ssh, signal, step } = session;
-  const tell = (outcome: { readonly summary: string; readonly files: number; readonly size: number }) => {
-    if (options.json === true) printJson(outcome);
-    else print(outcome.summary);
+  const tell = (outcome: Synced) => {
+    const { settled: _, ...told } = outcome; // for the next sync of a resource
+    if (options.json !== true) print(told.summary);
+    else if (options.watch === true) print(JSON.stringify(told));
+    else printJson(told);
   };
   if (options.watch !== true) {
     const both = () =>
