@@ -3,7 +3,7 @@ import type { Context } from "../../provider/context";
 import type { ProcessIdentity } from "../../provider/host/process-identity";
 import type { VMSpec } from "../../provider/schema/vm";
 import { readArchitecture } from "../args/architecture";
-import { readLogDir } from "../args/log-dir";
+import { readLogDir, type LogDir } from "../args/log-dir";
 import { readMachine, tellFailures, type AskedMachine, type MachineOptions } from "../args/machine";
 import type { Session } from "../rooms";
 import { CommandError } from "../trouble";
@@ -50,6 +50,7 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   const architecture = readArchitecture(options.arch);
   const logDir = options.logDir === undefined ? undefined : readLogDir(options.logDir);
   await check(nameToCheck(image), asked, name, session); // before anything is made
+  await refuseTwice(name, session); // else whoever makes one of that name is waited for first
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
     if (logDir !== undefined) await makeLogFiles(logDir, session); // not earlier: they may be those of a VM of that name
@@ -61,10 +62,23 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
       const owner = { project: "", stack: "", resource: name, ...(tied !== undefined && { session: tied }) };
       const context: Context = { ...session, owner, known: new Set(), leaving: new Set() };
       const state = await vm.create(id, inputs, context);
+      if (logDir !== undefined) await keepLogsOrRemove({ id, name, logDir }, session);
       session.machines.commitSync([id]); // nobody else has to hear of it
-      if (logDir !== undefined) await keepLogs(id, logDir, session);
       return { id, name, ports: state.publishedPorts as VMSpec["ports"], bootSeconds: state.bootSeconds };
     });
+  });
+}
+
+const REMOVAL_MS = 60_000;
+
+async function keepLogsOrRemove(
+  { id, name, logDir }: { readonly id: string; readonly name: string; readonly logDir: LogDir },
+  session: Session,
+): Promise<void> {
+  const { orCleanUp } = await import("../../provider/host/clean-up.js");
+  const remove = async () => session.machines.remove(id, AbortSignal.timeout(REMOVAL_MS));
+  await orCleanUp(async () => keepLogs(id, logDir, session), remove, {
+    ...{ what: `the VM ${name}`, remedy: `mayfly rm ${name}` },
   });
 }
 

@@ -14,6 +14,7 @@ import * as consoles from "../../../provider/machines/console";
 import { Machines } from "../../../provider/machines/machines";
 import { powerLock } from "../../../provider/machines/power";
 import type { MachineRecord } from "../../../provider/machines/record";
+import * as vmCheck from "../../../provider/resources/vm-check";
 
 // VMs that are on their way up or down; this process stands in for qemu, and for who makes them.
 
@@ -149,6 +150,18 @@ test("a name that can be no image's is told as one that no VM has, or no image",
     code: 1,
     err: expect.stringMatching(/^error: there is no image No image\n.*\nerror: there is no image Dev\n/),
   });
+});
+
+test("a second one of that name is refused at once, not when the first is up", async () => {
+  await records.write("dev-1", { ...made, phase: "starting" });
+  const checks = jest.spyOn(vmCheck, "checkVM").mockResolvedValue([]);
+  try {
+    await withLock(paths.locks, "vm-dev", AbortSignal.timeout(10_000), async () => {
+      expect((await mayfly("run", "-d", "--name", "dev")).err).toMatch(/there is a VM dev already/);
+    });
+  } finally {
+    checks.mockRestore();
+  }
 });
 
 test("what can be said of a VM is said, also where there is none of another name", async () => {
