@@ -53,7 +53,11 @@ async function make(context: string | undefined, options: BuildOptions & { reado
   }
   const made = await session.step("Making the image", async () => makeOf(source, session));
   const name = options.tag ?? made;
-  if (options.tag !== undefined) await images.tag(made, options.tag, signal);
+  if (options.tag !== undefined)
+    await images.tag(made, options.tag, signal).catch((error: unknown) => {
+      note(`the image is made, as ${made}`);
+      throw error;
+    });
   const { id, digest, bytes: size } = await images.resolve(made, signal, session.say, { policy: "never" });
   if (options.json === true) printJson({ name, id, digest, bytes: size });
   else print(name);
