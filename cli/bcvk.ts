@@ -44,6 +44,18 @@ export function refuseForeign(command: Command, verb: "run" | "ssh"): Command {
   return command;
 }
 
+/** Has a verb take options whose meaning it has anyway, or by another name. */
+export function acceptForeign(command: Command, verb: "run" | "ssh"): Command {
+  const isolate = new Option("--network-isolation").hideHelp();
+  command.addOption(isolate).on(`option:${isolate.name()}`, () => {
+    const network = (command.getOptionValue("network") ?? []) as readonly string[];
+    command.setOptionValueWithSource("network", [...network, "isolated"], "cli");
+  });
+  // Of a session's VM both are always so; `run` has them for itself.
+  if (verb === "ssh") for (const flag of ["--ssh-keygen", "--rm"]) command.addOption(new Option(flag).hideHelp());
+  return command;
+}
+
 /** How users of bcvk's ephemeral VMs say the same to `mayfly`; for the manual. @public */
 export const FROM_BCVK: readonly Translation[] = [
   { theirs: "bcvk ephemeral run", ours: "mayfly run", note: "" },

@@ -1,6 +1,6 @@
 import { Option, type Command } from "commander";
 import { machineOptions, type MachineOptions } from "../args/machine";
-import { refuseForeign } from "../bcvk";
+import { acceptForeign, refuseForeign } from "../bcvk";
 import { note, print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
@@ -42,7 +42,8 @@ export function run(): Command {
     .option("--console", "the console takes keys, too, from the first line of the boot on; Ctrl-] ends the VM")
     .addOption(new Option("--output <what>", "what is shown (default: console)").choices(["console", "journal"]))
     .option("-K, --ssh-keygen", "accepted for bcvk's sake: every VM has keys of its own");
-  return refuseForeign(machineOptions(command, "-e, --env <name=value>"), "run").action(runVM);
+  const foreign = refuseForeign(machineOptions(command, "-e, --env <name=value>"), "run");
+  return acceptForeign(foreign, "run").action(runVM);
 }
 
 async function runVM(image: string, options: RunOptions): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { refuseForeign } from "../bcvk";
+import { acceptForeign, refuseForeign } from "../bcvk";
 import { machineOptions, type MachineOptions } from "../args/machine";
-import { splitSshLine } from "../args/ssh";
+import { readSshLine } from "../args/ssh";
 import { openSession, type Session } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
 import { verb } from "../verb";
@@ -26,11 +26,11 @@ export function ssh(): Command {
     .argument("<name|image...>", "NAME or IMAGE, then what ssh(1) takes")
     .allowUnknownOption()
     .passThroughOptions();
-  return refuseForeign(machineOptions(command), "ssh").action(logIn);
+  return acceptForeign(refuseForeign(machineOptions(command), "ssh"), "ssh").action(logIn);
 }
 
 async function logIn(words: string[], options: MachineOptions, command: Command): Promise<void> {
-  const line = splitSshLine(words);
+  const line = readSshLine(words);
   const { destination } = line;
   if (destination === undefined) throw new UsageError("name a VM (mayfly ls) or an image");
   using session = await openSession("ssh");
@@ -51,7 +51,8 @@ async function logIn(words: string[], options: MachineOptions, command: Command)
 /** What a VM that is there is, is settled. */
 function refuseMachineOptions(name: string, command: Command): void {
   const given = command.options.filter(
-    (option) => command.getOptionValueSource(option.attributeName()) === "cli" && option.long !== "--verbose",
+    (option) =>
+      !option.hidden && option.long !== "--verbose" && command.getOptionValueSource(option.attributeName()) === "cli",
   );
   if (given.length > 0)
     throw new UsageError(

@@ -3,7 +3,7 @@ import { readDisk } from "../../../cli/args/disk";
 import { readImageSource } from "../../../cli/args/image";
 import { readLogDir } from "../../../cli/args/log-dir";
 import { readMachine, tellFailures } from "../../../cli/args/machine";
-import { splitSshLine } from "../../../cli/args/ssh";
+import { readSshLine, splitSshLine } from "../../../cli/args/ssh";
 import { readPlaces } from "../../../cli/commands/cp";
 import { mayfly } from "../../../cli/mayfly";
 import { isOlder } from "../../../cli/doctor/versions";
@@ -126,6 +126,8 @@ test("an image is made of one thing", () => {
   expect(() => readImageSource(undefined, {})).toThrow("one thing");
   expect(() => readImageSource(undefined, { debian: "Bookworm" })).toThrow(/^--debian: must be the name of a Debian/);
   expect(() => readImageSource(undefined, { rootfs: "x", package: ["vim"] })).toThrow("is for --debian");
+  for (const tag of ["Foo Bar", "x@sha256:" + "0".repeat(64)])
+    expect(() => readImageSource(undefined, { debian: true, tag })).toThrow(`--tag ${tag}: must be a name`);
 });
 
 test.each([["--virtiofsd", "x"], ["--debug"], ["-t"]])("run %s of bcvk is refused with a reason", async (...words) => {
@@ -146,9 +148,35 @@ test.each([
   ["-L 80:localhost:80 -NA web", ["-L", "80:localhost:80", "-NA"], "web", []],
   ["-L80:localhost:80 web -- ls -l", ["-L80:localhost:80"], "web", ["--", "ls", "-l"]],
   ["-NL 1:a:1 web", ["-NL", "1:a:1"], "web", []],
+  ["-P tag web", ["-P", "tag"], "web", []],
   ["-t", ["-t"], undefined, []],
 ])("ssh %s", (line, before, destination, after) => {
   expect(splitSshLine(line.split(" "))).toEqual({ before, destination, after });
+});
+
+test.each(["--memroy 2G debian", "--memroy=2G debian", "-t --x debian", "debian --memory 2G", "dev -L 1:a:1 --x top"])(
+  "ssh %s: a long option that is not ours is refused",
+  (line) => {
+    expect(() => readSshLine(line.split(" "))).toThrow(
+      /^--\S+: (?:is no option of mayfly ssh|options of mayfly ssh go before de\w+) .*no long ones$/,
+    );
+  },
+);
+
+test("what stands for a command may have any options", () => {
+  for (const line of ["dev ls --all", "dev -t -- --x", "-t dev top --x"])
+    expect(() => readSshLine(line.split(" "))).not.toThrow();
+});
+
+test.each(["run", "ssh"])("%s --network-isolation of bcvk leaves the VM no way out", async (verb) => {
+  const command = mayfly().commands.find((one) => one.name() === verb) ?? mayfly();
+  const words = ["--network-isolation", "--network", "lan", ...(verb === "ssh" ? ["--ssh-keygen", "--rm"] : [])];
+  let network: unknown;
+  command.action(() => {
+    network = command.opts<{ readonly network?: unknown }>().network;
+  });
+  await command.parseAsync([...words, "debian"], { from: "user" });
+  expect(network).toEqual(["isolated", "lan"]);
 });
 
 test("NAME:PATH is in a VM, all else is here", () => {
