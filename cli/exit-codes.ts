@@ -24,10 +24,13 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   [String(EXIT.usage), "invalid command line; nothing was done"],
   [String(EXIT.timeout), "`wait`: time was up"],
   [String(EXIT.notRun), "`ssh`, `exec`, `run --execute`: the VM did not come up, or there is none; nothing was run"],
-  [String(EXIT.interrupted), "interrupted: Ctrl-C, SIGTERM or SIGHUP; what was begun is cleaned up"],
+  [
+    String(EXIT.interrupted),
+    "interrupted: Ctrl-C, SIGTERM or SIGHUP; what was begun is cleaned up. `sync --watch`, which has no other end, ends with 0",
+  ],
   [String(EXIT.unread), "its output pipe was closed, as by `mayfly ls | head -1`"],
   [
     "other",
-    "`ssh`, `exec`, `run --execute`: the exit code of the command in the VM, 128 and the signal's number where `exec` and `run --execute` saw it killed; 255 where the connection broke",
+    "`ssh`, `exec`, `run --execute`: the exit code of the command in the VM, 128 and the signal's number where `exec` and `run --execute` saw it killed; 255 where the connection broke; of `cp`, that of scp; of `logs --journal` and `run --output journal`, that of journalctl in the VM, or of ssh",
   ],
 ];

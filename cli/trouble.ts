@@ -1,4 +1,5 @@
 import { MayflyError } from "../provider/errors";
+import { leftBehindBy } from "../provider/host/clean-up";
 import { EXIT } from "./exit-codes";
 import { colouredNote, note } from "./output";
 
@@ -52,17 +53,35 @@ export async function beforeRun<T>(work: () => Promise<T>): Promise<T> {
 /** Tells of a failure, and says with which exit code to end. */
 export function tellTrouble(error: unknown, isVerbose: boolean): number {
   if (error instanceof NotRun) {
+    warnOf(leftBehindBy(error));
     const code = tellTrouble(error.cause, isVerbose);
     return code === EXIT.failed ? EXIT.notRun : code;
   }
   if (error instanceof SomeFailed) return Math.max(...error.errors.map((one) => tellTrouble(one, isVerbose)));
   if (!(error instanceof Error)) return tellTrouble(new Error(String(error)), isVerbose);
-  const code = codeOf(error);
-  if (isInterrupted(error) || error.name === "CommanderError") return code; // who did it knows; it has said so
+  if (!isInterrupted(error) && error.name !== "CommanderError") tell(error, isVerbose); // who did it knows; it has said so
+  warnOf(leftUntold(error));
+  return codeOf(error);
+}
+
+function tell(error: Error, isVerbose: boolean): void {
   const name = error instanceof MayflyError ? `error[${error.code}]:` : "error:";
   note(`${colouredNote("red", name)} ${describe(error)}`);
   if (isVerbose) note(colouredNote("dim", error.stack ?? ""));
-  return code;
+}
+
+/** What was left behind that is not in what is told of an error: one of ours has it in its remedy. */
+function leftUntold(error: Error): readonly string[] {
+  if (isInterrupted(error)) return leftBehindAnywhere(error);
+  return error instanceof MayflyError ? [] : leftBehindBy(error);
+}
+
+function warnOf(left: readonly string[]): void {
+  for (const one of left) note(`${colouredNote("yellow", "warning:")} ${one}`);
+}
+
+function leftBehindAnywhere(error: Error): readonly string[] {
+  return [...leftBehindBy(error), ...(error.cause instanceof Error ? leftBehindAnywhere(error.cause) : [])];
 }
 
 /** Whether it is Ctrl-C, also as the cause of what it has broken off. */
@@ -91,6 +110,13 @@ function describe(error: Error): string {
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bbootTimeout\b/g, "--boot-timeout"],
   [/\bhostPort\b/g, "port of this host"],
+  [/\bdeleteExtra: true\b/g, "--delete"],
+  [/\bkernelArgs\b/g, "--karg"],
+  [/\buserData\b/g, "--user-data"],
+  [/`networks\[\]\.address`/g, "address (--network NAME:ADDRESS)"],
+  [/\bvm\.consoleLog\b/g, "its console (mayfly logs)"],
+  [/`warmBoot: "auto"` boots/g, "`mayfly run` boots"],
+  [/; what a command makes there, [^;]*\{ dependsOn: \[command\] \}/g, ""],
   [/: pulumi up$/, ""],
   [/`pulumi up` again/g, "the same again"],
 ];

@@ -1,4 +1,5 @@
 import { imageSchema, type ImageInputs, type ImageSpec } from "../../provider/schema/image";
+import { imageName } from "../../provider/schema/fields";
 import { UsageError } from "../trouble";
 import { readPair } from "./pairs";
 
@@ -36,6 +37,11 @@ export function readImageSource(context: string | undefined, options: BuildOptio
   if (options.package !== undefined && options.debian === undefined) throw new UsageError("--package is for --debian");
   if (source === undefined || others.length > 0)
     throw new UsageError("an image is made of one thing: a CONTEXT with a Containerfile, --debian, or --rootfs");
+  const { tag } = options;
+  if (tag !== undefined && (tag.includes("@") || !imageName.safeParse(tag).success))
+    throw new UsageError(
+      `--tag ${tag}: must be a name such as localhost/web or quay.io/x/web:2, in lower-case letters`,
+    );
   const parsed = imageSchema.safeParse({ ...source, architecture: options.arch });
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map(({ path, message }) => {

@@ -22,7 +22,7 @@ const TYPES: Readonly<Record<string, InstanceType>> = {
 
 /** The size that a name stands for. Throws a `UsageError` for a name that is none. Pure. */
 export function instanceType(name: string): InstanceType {
-  const found = TYPES[name];
+  const found = Object.hasOwn(TYPES, name) ? TYPES[name] : undefined;
   if (found === undefined) throw new UsageError(`--itype ${name}: must be one of ${Object.keys(TYPES).join(", ")}`);
   return found;
 }

@@ -210,9 +210,17 @@ function readPort(text: string): NonNullable<VMInputs["ports"]>[number] {
   };
 }
 
+/** As a network is named: by the command, `STACK/NAME`, `PROJECT/STACK/NAME`, or by its id. */
+const NETWORK_NAME = /^(?!.*\.\.)[\w.-]{1,63}(?:\/[\w.-]{1,63}){0,2}$/;
+
 function readNetwork(text: string): NetworkChoice {
-  const [, name, address] = /^([^:]+)(?::([\d.]+))?$/.exec(text) ?? [];
-  if (name === undefined) throw new UsageError(`--network ${text}: must be user, isolated, NAME or NAME:ADDRESS`);
+  const [, name = "", address] = /^([^:]*)(?::([\d.]+))?$/.exec(text) ?? [];
+  if (isWayOut(name)) throw new UsageError(`--network ${text}: the way out, ${name}, has no address to choose`);
+  if (!NETWORK_NAME.test(name) || /^[.-]/.test(name))
+    throw new UsageError(
+      `--network ${text}: must be user, isolated, NAME or NAME:ADDRESS, where a name is of letters, digits, _, . and -, ` +
+        "and begins with one of the first three",
+    );
   return { name, address };
 }
 
@@ -240,6 +248,9 @@ function readSize(
   if (cpus !== undefined && vcpus !== undefined) throw new UsageError("--cpus and --vcpus are the same: give one");
   if (vcpus !== undefined) origins.set("cpus", "--vcpus");
   if (itype === undefined) return given({ memory: numeric(memory), cpus: numeric(cpus ?? vcpus) });
+  const [other] = Object.entries({ memory, cpus, vcpus }).flatMap(([name, value]) => (value === undefined ? [] : name));
+  if (other !== undefined)
+    throw new UsageError(`--itype and --${other}: a type has CPUs and memory of its own: give one`);
   const type = instanceType(itype);
   for (const field of ["memory", "cpus"]) origins.set(field, `--itype ${itype}`);
   return { memory: type.memoryMiB, cpus: type.cpus };

@@ -27,4 +27,5 @@ async function attach(name: string): Promise<void> {
   const socket = await connectConsole(session.paths, id, session.signal);
   note(`connected to the console of ${name}; Ctrl-] leaves it`);
   await joinConsole(socket, session.signal);
+  session.signal.throwIfAborted(); // else it was left by Ctrl-], or has ended
 }

@@ -25,8 +25,8 @@ async function examine(name: string, { json }: { readonly json?: true }): Promis
     import("../../provider/resources/vm-connection.js"),
   ]);
   const vm = await findVM(name, session);
-  refuseStopped(name, vm);
   const { id } = vm;
+  if (!(await session.machines.isAlive(id))) refuseStopped(name, vm); // a guest that was told to shut down may hang
   const endpoint = await endpointOfVM(id, session);
   const diagnosis = await session.step(`Looking at ${name}`, () =>
     session.diagnose.machine({ id, name, endpoint }, session.signal),

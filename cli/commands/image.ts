@@ -53,7 +53,11 @@ async function make(context: string | undefined, options: BuildOptions & { reado
   }
   const made = await session.step("Making the image", async () => makeOf(source, session));
   const name = options.tag ?? made;
-  if (options.tag !== undefined) await images.tag(made, options.tag, signal);
+  if (options.tag !== undefined)
+    await images.tag(made, options.tag, signal).catch((error: unknown) => {
+      note(`the image is made, as ${made}`);
+      throw error;
+    });
   const { id, digest, bytes: size } = await images.resolve(made, signal, session.say, { policy: "never" });
   if (options.json === true) printJson({ name, id, digest, bytes: size });
   else print(name);
@@ -106,8 +110,9 @@ function remove(): Command {
 
 async function removeAll(names: string[], { json }: { readonly json?: true }): Promise<void> {
   using session = await openSession("image rm");
+  const { findImage } = await import("../vms/image.js");
   const removed = await eachOf(names, session, async (name) => {
-    const found = await session.images.find(name, session.signal);
+    const found = await findImage(name, session);
     if (found === undefined) throw new CommandError(`there is no image ${name}`, "see: mayfly image ls");
     await refuseUsed(name, found.id, session);
     await removeTemplates(found.id, session);

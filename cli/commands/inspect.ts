@@ -1,7 +1,8 @@
 import type { Command } from "commander";
-import { printJson } from "../output";
-import { openSession } from "../rooms";
+import { eachOf, tellOutcome } from "../each";
+import { openSession, type Session } from "../rooms";
 import { verb } from "../verb";
+import type { FoundVM } from "../vms/find";
 
 /** `mayfly inspect`: all that is known of a VM. */
 export function inspect(): Command {
@@ -19,32 +20,35 @@ const PATIENCE_SECONDS = 30; // with a guest that is asked for failed logins; on
 
 async function look(names: string[]): Promise<void> {
   using session = await openSession("inspect");
-  const [{ findVM }, { describeVM }, { failedLogins }, { endpointOfVM }] = await Promise.all([
-    import("../vms/find.js"),
+  const { findVM } = await import("../vms/find.js");
+  const found = await eachOf(names, session, async (name) => ({ name, vm: await findVM(name, session) }));
+  // At the same time: a guest that hangs is waited for.
+  const described = await Promise.all(found.done.map(async ({ name, vm }) => describe(name, vm, session)));
+  tellOutcome(found, true, described);
+}
+
+async function describe(name: string, found: FoundVM, session: Session): Promise<object> {
+  const [{ describeVM }, { failedLogins }, { endpointOfVM }] = await Promise.all([
     import("../vms/describe.js"),
     import("../vms/server-log.js"),
     import("../../provider/resources/vm-connection.js"),
   ]);
-  const vms = names.map(async (name) => {
-    const found = await findVM(name, session);
-    const { id, record } = found;
-    const endpoint = await endpointOfVM(id, session);
-    const file = (part: string) => session.machines.file(id, part);
-    const ssh = endpoint && {
-      ...{ host: endpoint.host, port: endpoint.port, user: endpoint.user, hostKey: endpoint.hostKey },
-      ...{ config: file("ssh_config"), identityFile: file("id") },
-    };
-    const described = await describeVM(found, session);
-    const ask = async () => failedLogins(id, PATIENCE_SECONDS, session);
-    const isUp = described.state === "running";
-    const failed = isUp ? await session.step(`Asking ${name} for failed logins`, ask) : undefined;
-    return {
-      ...described,
-      // By whom and from where, since the guest's boot; absent where the guest does not tell.
-      failedLogins: failed?.map((one) => ({ ...one, last: new Date(one.last).toISOString() })),
-      ...{ ssh, template: record.template, qemu: record.qemu?.pid, container: `mayfly-${id}` },
-      ...{ folder: file("."), consoleLog: file("console.log"), sessionLog: file("sessions.jsonl") },
-    };
-  });
-  printJson(await Promise.all(vms));
+  const { id, record } = found;
+  const endpoint = await endpointOfVM(id, session);
+  const file = (part: string) => session.machines.file(id, part);
+  const ssh = endpoint && {
+    ...{ host: endpoint.host, port: endpoint.port, user: endpoint.user, hostKey: endpoint.hostKey },
+    ...{ config: file("ssh_config"), identityFile: file("id") },
+  };
+  const described = await describeVM(found, session);
+  const ask = async () => failedLogins(id, PATIENCE_SECONDS, session);
+  const isUp = described.state === "running";
+  const failed = isUp ? await session.step(`Asking ${name} for failed logins`, ask) : undefined;
+  return {
+    ...described,
+    // By whom and from where, since the guest's boot; absent where the guest does not tell.
+    failedLogins: failed?.map((one) => ({ ...one, last: new Date(one.last).toISOString() })),
+    ...{ ssh, template: record.template, qemu: record.qemu?.pid, container: `mayfly-${id}` },
+    ...{ folder: file("."), consoleLog: file("console.log"), sessionLog: file("sessions.jsonl") },
+  };
 }

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { note, print } from "../output";
 import { openSession } from "../rooms";
 import { UsageError } from "../trouble";
@@ -9,6 +9,7 @@ const KINDS = ["console", "qemu", "journal", "ssh"] as const;
 interface LogOptions extends Partial<Record<(typeof KINDS)[number], true>> {
   readonly follow?: true;
   readonly json?: true;
+  readonly afterCursor?: string;
 }
 
 /** `mayfly logs`: what a VM has written, and what was done on it. */
@@ -28,6 +29,7 @@ export function logs(): Command {
       "SSH sessions on it: Mayfly's own, and what the guest's sshd has seen of all; failed logins are counted",
     )
     .option("--json", "one JSON object a line: `time` and `text`; of the journal, journalctl's own")
+    .addOption(new Option("--after-cursor <cursor>", "of the journal, for `run --log-dir`").hideHelp())
     .action(show);
 }
 
@@ -40,7 +42,7 @@ async function show(name: string, options: LogOptions): Promise<void> {
   if (kind === "journal") {
     const { id } = await findRunningVM(name, session);
     const { printJournal } = await import("../vms/journal.js");
-    process.exitCode = await printJournal(id, { follow, json }, session);
+    process.exitCode = await printJournal(id, { follow, json, after: options.afterCursor }, session);
     return;
   }
   const { id } = await findVM(name, session);

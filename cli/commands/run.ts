@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { machineOptions, type MachineOptions } from "../args/machine";
-import { refuseForeign } from "../bcvk";
-import { print, printJson } from "../output";
+import { acceptForeign, refuseForeign } from "../bcvk";
+import { note, print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
 import { verbWithJson } from "../verb";
@@ -42,7 +42,8 @@ export function run(): Command {
     .option("--console", "the console takes keys, too, from the first line of the boot on; Ctrl-] ends the VM")
     .addOption(new Option("--output <what>", "what is shown (default: console)").choices(["console", "journal"]))
     .option("-K, --ssh-keygen", "accepted for bcvk's sake: every VM has keys of its own");
-  return refuseForeign(machineOptions(command, "-e, --env <name=value>"), "run").action(runVM);
+  const foreign = refuseForeign(machineOptions(command, "-e, --env <name=value>"), "run");
+  return acceptForeign(foreign, "run").action(runVM);
 }
 
 async function runVM(image: string, options: RunOptions): Promise<void> {
@@ -51,7 +52,7 @@ async function runVM(image: string, options: RunOptions): Promise<void> {
   using session = await openSession("run");
   if (isWatched(options)) {
     const { watchVM } = await import("../vms/watch.js");
-    await watchVM({ image, options }, session);
+    process.exitCode = await watchVM({ image, options }, session);
     return;
   }
   const work = async (vm: MadeVM) => {
@@ -60,6 +61,7 @@ async function runVM(image: string, options: RunOptions): Promise<void> {
     const { pointToDiagnosis, runSsh } = await import("../vms/openssh.js");
     const call = { before: ["-T"], after: ["--", renderShellLine(execute)], typed: execute };
     const onBroken = rm === true ? undefined : pointToDiagnosis(vm.name);
+    if (staysUnheardOf(options)) note(`${vm.name} stays: mayfly rm ${vm.name}`); // before: Ctrl-C may end what it runs
     return beforeRun(async () => runSsh(vm.id, { ...call, onBroken }, session));
   };
   process.exitCode = await (rm === true
@@ -72,16 +74,23 @@ function isWatched({ execute, detach }: RunOptions): boolean {
   return execute === undefined && detach !== true;
 }
 
+/** Whether nobody would know its name otherwise. */
+function staysUnheardOf({ rm, detach, name }: RunOptions): boolean {
+  return rm !== true && detach !== true && name === undefined;
+}
+
 function refuseContradictions(options: RunOptions): void {
-  const { detach, rm, json } = options;
+  const { detach, execute, rm, json } = options;
   if (rm === true && detach === true)
     throw new UsageError("--rm and -d: a VM that stays is removed by `mayfly rm`, or by --expires");
   if (!isWatched(options) && (options.console ?? options.output) !== undefined)
     throw new UsageError(
       "--console and --output are for a VM that is watched: with -d there is mayfly console, or logs -f",
     );
-  if (json === true && detach !== true)
-    throw new UsageError("--json tells of a VM that stays: with -d; else standard output is the VM's");
+  if (json === true && (detach !== true || execute !== undefined))
+    throw new UsageError(
+      "--json tells of a VM that stays: with -d, without --execute; else standard output is the VM's",
+    );
 }
 
 type Work = (vm: MadeVM) => Promise<number>;

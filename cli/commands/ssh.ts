@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { refuseForeign } from "../bcvk";
+import { acceptForeign, refuseForeign } from "../bcvk";
 import { machineOptions, type MachineOptions } from "../args/machine";
-import { splitSshLine } from "../args/ssh";
+import { readSshLine } from "../args/ssh";
 import { openSession, type Session } from "../rooms";
 import { beforeRun, UsageError } from "../trouble";
 import { verb } from "../verb";
-import { debianSuite } from "../vms/image";
+import { debianSuite, findImage } from "../vms/image";
 import type { FoundVM } from "../vms/find";
 import type { SshCall } from "../vms/openssh";
 
@@ -26,11 +26,11 @@ export function ssh(): Command {
     .argument("<name|image...>", "NAME or IMAGE, then what ssh(1) takes")
     .allowUnknownOption()
     .passThroughOptions();
-  return refuseForeign(machineOptions(command), "ssh").action(logIn);
+  return acceptForeign(refuseForeign(machineOptions(command), "ssh"), "ssh").action(logIn);
 }
 
-async function logIn(words: string[], options: MachineOptions): Promise<void> {
-  const line = splitSshLine(words);
+async function logIn(words: string[], options: MachineOptions, command: Command): Promise<void> {
+  const line = readSshLine(words);
   const { destination } = line;
   if (destination === undefined) throw new UsageError("name a VM (mayfly ls) or an image");
   using session = await openSession("ssh");
@@ -39,6 +39,7 @@ async function logIn(words: string[], options: MachineOptions): Promise<void> {
     beforeRun(async () => runSsh(id, call, session));
   const found = await beforeRun(async () => existing(destination, session));
   if (found !== undefined) {
+    refuseMachineOptions(destination, command);
     process.exitCode = await connect(found, { ...line, onBroken: pointToDiagnosis(destination) });
     return;
   }
@@ -47,12 +48,24 @@ async function logIn(words: string[], options: MachineOptions): Promise<void> {
   process.exitCode = await withSessionVM(asked, session, async (vm) => connect(vm, line), beforeRun);
 }
 
+/** What a VM that is there is, is settled. */
+function refuseMachineOptions(name: string, command: Command): void {
+  const given = command.options.filter(
+    (option) =>
+      !option.hidden && option.long !== "--verbose" && command.getOptionValueSource(option.attributeName()) === "cli",
+  );
+  if (given.length > 0)
+    throw new UsageError(
+      `${given.map(({ long }) => long ?? "").join(", ")}: for a VM that is to be made, and ${name} is there; options of ssh(1) go behind the name`,
+    );
+}
+
 /** The VM with a name; `undefined` where the name is that of an image. */
 async function existing(name: string, session: Session): Promise<FoundVM | undefined> {
   const { findRunningVM, lookUpVM, noSuchVM } = await import("../vms/find.js");
   if ((await lookUpVM(name, session)) !== undefined) return findRunningVM(name, session);
   if (debianSuite(name) !== undefined || /[/:.]/.test(name)) return undefined;
   // A bare word: more likely a VM's name with a slip than an image to be pulled from some registry.
-  if ((await session.images.find(name, session.signal)) !== undefined) return undefined;
+  if ((await findImage(name, session)) !== undefined) return undefined;
   throw await noSuchVM(name, session);
 }

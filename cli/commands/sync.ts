@@ -1,20 +1,10 @@
-import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { SyncRequest } from "../../provider/ssh/ssh";
+import type { Synced, SyncRequest } from "../../provider/ssh/ssh";
+import { readSync, type SyncOptions } from "../args/sync";
 import { note, print, printJson } from "../output";
 import { openSession, type Session } from "../rooms";
-import { CommandError, UsageError } from "../trouble";
+import { CommandError } from "../trouble";
 import { repeated, verbWithJson } from "../verb";
-import { readPlaces } from "./cp";
-
-interface SyncOptions {
-  readonly watch?: true;
-  readonly delete?: true;
-  readonly exclude?: readonly string[];
-  readonly owner?: string;
-  readonly dryRun?: true;
-  readonly json?: true;
-}
 
 /** `mayfly sync`: a folder kept like another one. */
 export function sync(): Command {
@@ -35,35 +25,9 @@ export function sync(): Command {
 }
 
 async function make(source: string, target: string, options: SyncOptions): Promise<void> {
-  const { names, places } = readPlaces([source, target]);
-  const [name, ...others] = names;
-  if (name === undefined || others.length > 0)
-    throw new UsageError("one side must be in a VM, as NAME:PATH, the other here");
-  const isUp = places[0]?.vm === undefined;
-  if (options.watch === true && (!isUp || options.dryRun === true))
-    throw new UsageError("--watch is for a folder of this host, and for real");
-  const [here, there] = isUp ? [source, target] : [target, source];
-  const request: SyncRequest = {
-    ...{ direction: isUp ? "up" : "down", localPath: resolve(here), remotePath: there.slice(name.length + 1) },
-    ...{ exclude: options.exclude ?? [], removes: options.delete === true, owner: options.owner },
-  };
-  await checkPaths(request, here, there);
+  const { name, request } = await readSync(source, target, options);
   using session = await openSession("sync");
   await work(name, request, options, session);
-}
-
-async function checkPaths(
-  { remotePath, localPath, direction }: SyncRequest,
-  here: string,
-  there: string,
-): Promise<void> {
-  if (!/^(?:\/|~\/)/.test(remotePath))
-    throw new UsageError(`the path in the VM must be absolute, or begin with ~/, in "${there}"`);
-  if (direction === "down") return;
-  const { stat } = await import("node:fs/promises");
-  const seen = await stat(localPath).catch(() => undefined);
-  if (seen?.isDirectory() !== true)
-    throw new UsageError(`${here}: must be a folder on this host; for a file there is mayfly cp`);
 }
 
 async function work(name: string, request: SyncRequest, options: SyncOptions, session: Session): Promise<void> {
@@ -74,9 +38,11 @@ async function work(name: string, request: SyncRequest, options: SyncOptions, se
   const vm = await findRunningVM(name, session);
   const endpoint = await endpointOf(vm, session);
   const { ssh, signal, step } = session;
-  const tell = (outcome: { readonly summary: string; readonly files: number; readonly size: number }) => {
-    if (options.json === true) printJson(outcome);
-    else print(outcome.summary);
+  const tell = (outcome: Synced) => {
+    const { settled: _, ...told } = outcome; // for the next sync of a resource
+    if (options.json !== true) print(told.summary);
+    else if (options.watch === true) print(JSON.stringify(told));
+    else printJson(told);
   };
   if (options.watch !== true) {
     const both = () =>

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { ShapeOptions } from "../args/shape";
+import { eachOf, tellOutcome } from "../each";
 import { ago, bytes, note, print, printJson, printTable } from "../output";
 import { openSession } from "../rooms";
 import { CommandError, UsageError } from "../trouble";
@@ -85,14 +86,16 @@ function remove(): Command {
 
 async function removeAll(names: string[], { all, json }: { readonly all?: true; readonly json?: true }): Promise<void> {
   if ((names.length === 0) === (all === undefined)) throw new UsageError("name templates, or say --all");
+  if (names.includes("")) throw new UsageError('"" names no template, and every one begins so');
   using session = await openSession("template rm");
   const keys = (await session.machines.allTemplates()).map(({ key }) => key);
-  const chosen = all === true ? keys : names.map((name) => theOne(name, keys));
-  for (const key of chosen) {
+  const removed = await eachOf(all === true ? keys : names, session, async (name) => {
+    const key = theOne(name, keys);
     await session.machines.removeTemplate(key);
     note(`removed ${key}`);
-  }
-  if (json === true) printJson(chosen);
+    return key;
+  });
+  tellOutcome(removed, json, removed.done);
 }
 
 function theOne(name: string, keys: readonly string[]): string {

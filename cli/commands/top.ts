@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { bytes, percent, printJson, renderTable, size } from "../output";
+import { eachOf, tellOutcome, type Outcome } from "../each";
+import { bytes, percent, renderTable, size } from "../output";
 import { openSession, type Session } from "../rooms";
-import { UsageError } from "../trouble";
+import { SomeFailed, UsageError } from "../trouble";
 import { verbWithJson } from "../verb";
-import type { Sample, VMLoad } from "../vms/load";
+import type { FoundVM } from "../vms/find";
+import type { VMLoad } from "../vms/load";
 
 const SAMPLE_MS = 1_000;
 const REFRESH_MS = 2_000;
@@ -28,30 +30,41 @@ interface TopOptions {
   readonly once?: true;
 }
 
-async function show(names: string[], { json, once }: TopOptions): Promise<void> {
-  if (json === true && once === true) throw new UsageError("--json is one sample always: leave out --once");
+async function show(names: string[], options: TopOptions): Promise<void> {
+  const { json } = options;
+  if (json === true && options.once === true) throw new UsageError("--json is one sample always: leave out --once");
   using session = await openSession("top");
   const { loadBetween, sample } = await import("../vms/load.js");
-  const isLive = json !== true && once !== true && process.stdout.isTTY;
-  let before = await look(names, session);
+  const isLive = goesOn(options);
+  const look = async () => {
+    const found = await chosen(names, session);
+    return { found, seen: await sample(found.done, session.machines) };
+  };
+  let before = await look();
   for (let turn = 0; ; turn += 1) {
     await sleep(turn === 0 ? SAMPLE_MS : REFRESH_MS, undefined, { signal: session.signal });
-    const now = await look(names, session);
-    const loads = loadBetween(before, now);
-    if (json === true) printJson(loads);
-    else process.stdout.write(`${isLive ? HOME_AND_CLEAR : ""}${table(loads)}\n`);
-    if (!isLive) return;
+    const now = await look();
+    const loads = loadBetween(before.seen, now.seen);
+    if (json !== true) process.stdout.write(`${isLive ? HOME_AND_CLEAR : ""}${table(loads)}\n`);
+    if (!isLive || now.found.failed.length > 0) {
+      tellOutcome(now.found, json, loads);
+      return;
+    }
     before = now;
   }
+}
 
-  async function look(chosen: readonly string[], { machines }: Session): Promise<Sample> {
-    const { allVMs, findRunningVM } = await import("../vms/find.js");
-    const vms =
-      chosen.length === 0
-        ? await allVMs(session)
-        : await Promise.all(chosen.map(async (name) => findRunningVM(name, session)));
-    return sample(vms, machines);
-  }
+function goesOn({ json, once }: TopOptions): boolean {
+  return json !== true && once !== true && process.stdout.isTTY;
+}
+
+/** The VMs that are to be shown; those that run where none is named. */
+async function chosen(names: readonly string[], session: Session): Promise<Outcome<FoundVM>> {
+  const { allVMs, findRunningVM } = await import("../vms/find.js");
+  if (names.length === 0) return { done: await allVMs(session), failed: [] };
+  const found = await eachOf(names, session, async (name) => findRunningVM(name, session));
+  if (found.done.length === 0) throw new SomeFailed(found.failed);
+  return found;
 }
 
 function table(loads: readonly VMLoad[]): string {

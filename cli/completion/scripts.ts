@@ -6,8 +6,13 @@ const NAMES = "mayfly ls --quiet 2>/dev/null";
 /** Completion for bash: `source <(mayfly completion bash)`. */
 export function bashCompletion(verbs: readonly VerbWords[]): string {
   const cases = verbs.map(
-    ({ name, options, takesNames }) =>
-      `    ${quote(name)}) words=${quote([...flagsOf(options), ...subVerbs(name, verbs)].join(" "))}; names=${takesNames ? "1" : ""} ;;`,
+    ({ name, options, values, takesNames }) =>
+      `    ${quote(name)}) words=${quote([...flagsOf(options), ...values, ...subVerbs(name, verbs)].join(" "))}; names=${takesNames ? "1" : ""} ;;`,
+  );
+  const choices = verbs.flatMap(({ name, options }) =>
+    options
+      .filter(({ values }) => values.length > 0)
+      .map(({ flag, values }) => `    ${quote(`${name} ${flag}`)}) words=${quote(values.join(" "))}; names="" ;;`),
   );
   return `# bash completion for mayfly: source <(mayfly completion bash)
 _mayfly() {
@@ -20,6 +25,9 @@ _mayfly() {
   case "$verb" in
 ${cases.join("\n")}
   esac
+  case "$verb \${COMP_WORDS[COMP_CWORD-1]}" in
+${choices.join("\n")}
+  esac
   if [[ $current != -* && -n $names ]]; then words="$(${NAMES})"; fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
@@ -31,11 +39,14 @@ complete -o default -F _mayfly mayfly
 export function zshCompletion(verbs: readonly VerbWords[]): string {
   const top = verbs.filter(({ name }) => !name.includes(" "));
   const described = top.map(({ name, description }) => `    ${quote(`${name}:${description}`)}`);
-  const cases = verbs.map(({ name, options, takesNames }) => {
-    const flags = options.map(({ flag, description }) => quote(`${flag}[${description.replaceAll(/[[\]]/g, "")}]`));
+  const cases = verbs.map(({ name, options, values: own, takesNames }) => {
+    const flags = options.map(({ flag, description, values }) => {
+      const choice = values.length === 0 ? "" : `:value:(${values.join(" ")})`;
+      return quote(`${flag}[${description.replaceAll(/[[\]]/g, "")}]${choice}`);
+    });
     const rest = takesNames ? `'*:VM:{compadd -- \${(f)"$(${NAMES})"}; _files}'` : `'*: :_files'`;
-    const sub = subVerbs(name, verbs);
-    return `    ${quote(name)}) _arguments ${[...flags, sub.length > 0 ? `'*: :(${sub.join(" ")})'` : rest].join(" ")} ;;`;
+    const words = [...own, ...subVerbs(name, verbs)];
+    return `    ${quote(name)}) _arguments ${[...flags, words.length > 0 ? `'*: :(${words.join(" ")})'` : rest].join(" ")} ;;`;
   });
   return `#compdef mayfly
 _mayfly() {
@@ -68,16 +79,23 @@ end
 
 /** Completion for fish: `mayfly completion fish | source`. */
 export function fishCompletion(verbs: readonly VerbWords[]): string {
-  const lines = verbs.flatMap(({ name, description, options, takesNames }) => {
+  const lines = verbs.flatMap(({ name, description, options, values: own, takesNames }) => {
     const [verb = "", sub] = name.split(" ");
     const at = sub === undefined ? "__mayfly_at" : `__mayfly_at ${verb}`;
     const within = `__mayfly_after ${name}`;
-    const flags = options.map(({ flag, description: what }) => {
+    const flags = options.map(({ flag, description: what, values }) => {
       const kind = flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`;
-      return `complete -c mayfly -n ${quote(within)} ${kind} -d ${quote(what)}`;
+      const choice = values.length === 0 ? "" : ` -x -a ${quote(values.join(" "))}`;
+      return `complete -c mayfly -n ${quote(within)} ${kind}${choice} -d ${quote(what)}`;
     });
+    const words = own.length === 0 ? [] : [`complete -c mayfly -f -n ${quote(within)} -a ${quote(own.join(" "))}`];
     const names = takesNames ? [`complete -c mayfly -n ${quote(within)} -a ${quote(`(${NAMES})`)}`] : [];
-    return [`complete -c mayfly -f -n ${quote(at)} -a ${sub ?? verb} -d ${quote(description)}`, ...flags, ...names];
+    return [
+      `complete -c mayfly -f -n ${quote(at)} -a ${sub ?? verb} -d ${quote(description)}`,
+      ...flags,
+      ...words,
+      ...names,
+    ];
   });
   return `# fish completion for mayfly: mayfly completion fish | source
 ${FISH_CONDITIONS}${lines.join("\n")}

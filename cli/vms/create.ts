@@ -3,7 +3,7 @@ import type { Context } from "../../provider/context";
 import type { ProcessIdentity } from "../../provider/host/process-identity";
 import type { VMSpec } from "../../provider/schema/vm";
 import { readArchitecture } from "../args/architecture";
-import { readLogDir } from "../args/log-dir";
+import { readLogDir, type LogDir } from "../args/log-dir";
 import { readMachine, tellFailures, type AskedMachine, type MachineOptions } from "../args/machine";
 import type { Session } from "../rooms";
 import { CommandError } from "../trouble";
@@ -11,7 +11,7 @@ import { allVMs, isOfCommand } from "./find";
 import { withHostParts } from "./host-parts";
 import { nameToCheck, resolveImage } from "./image";
 import { keepLogs, makeLogFiles } from "./log-dir";
-import { withNetworks, type JoinedNetwork } from "./networks";
+import { nthSubnet, withNetworks, type JoinedNetwork } from "./networks";
 
 /** A machine of the command's. */
 export interface MadeVM {
@@ -50,9 +50,10 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   const architecture = readArchitecture(options.arch);
   const logDir = options.logDir === undefined ? undefined : readLogDir(options.logDir);
   await check(nameToCheck(image), asked, name, session); // before anything is made
+  await refuseTwice(name, session); // else whoever makes one of that name is waited for first
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
-    if (logDir !== undefined) await makeLogFiles(logDir); // not earlier: they may be those of a VM of that name
+    if (logDir !== undefined) await makeLogFiles(logDir, session); // not earlier: they may be those of a VM of that name
     const stored = await resolveImage(image, architecture, session);
     return withNetworks(asked.networks, name, session, async (networks) => {
       const inputs = await check(stored, asked, name, session, networks);
@@ -61,10 +62,23 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
       const owner = { project: "", stack: "", resource: name, ...(tied !== undefined && { session: tied }) };
       const context: Context = { ...session, owner, known: new Set(), leaving: new Set() };
       const state = await vm.create(id, inputs, context);
+      if (logDir !== undefined) await keepLogsOrRemove({ id, name, logDir }, session);
       session.machines.commitSync([id]); // nobody else has to hear of it
-      if (logDir !== undefined) await keepLogs(id, logDir, session);
       return { id, name, ports: state.publishedPorts as VMSpec["ports"], bootSeconds: state.bootSeconds };
     });
+  });
+}
+
+const REMOVAL_MS = 60_000;
+
+async function keepLogsOrRemove(
+  { id, name, logDir }: { readonly id: string; readonly name: string; readonly logDir: LogDir },
+  session: Session,
+): Promise<void> {
+  const { orCleanUp } = await import("../../provider/host/clean-up.js");
+  const remove = async () => session.machines.remove(id, AbortSignal.timeout(REMOVAL_MS));
+  await orCleanUp(async () => keepLogs(id, logDir, session), remove, {
+    ...{ what: `the VM ${name}`, remedy: `mayfly rm ${name}` },
   });
 }
 
@@ -89,7 +103,7 @@ async function check(
   ]);
   const members =
     networks?.map(({ membership }) => membership) ??
-    choices.map(({ name: network }) => ({ network, subnet: "10.80.0.0/24" })); // addresses are checked once it is known
+    choices.map(({ name: network }, index) => ({ network, subnet: nthSubnet(index) })); // the true ones are not known yet
   const asked = { ...inputs, image, networks: members, networkIds: networks?.map(({ id }) => id) ?? [] };
   const { value, failures } = parse(vmSchema, asked);
   if (failures.length > 0) throw tellFailures(failures, new Map([...origins, ["image", `image ${image}`]]));

@@ -14,6 +14,15 @@ export function debianSuite(name: string): string | undefined {
   return match === null ? undefined : (match[1] ?? "bookworm");
 }
 
+/**
+ * An image of this host by its name or id; `undefined` where there is none. What can be no image's name, such as a VM's with a
+ * capital letter, is not asked for: podman calls that an error.
+ */
+export async function findImage(name: string, { images, signal }: Session): ReturnType<Session["images"]["find"]> {
+  const { imageName } = await import("../../provider/schema/fields.js");
+  return imageName.safeParse(name).success ? images.find(name, signal) : undefined;
+}
+
 /** Whether a name is the path of a disk image. */
 function isDiskFile(name: string): boolean {
   return /^\.{0,2}\//.test(name) || /\.(?:qcow2|img|raw)$/.test(name);

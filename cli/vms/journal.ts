@@ -1,29 +1,73 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { quote } from "../../provider/host/shell";
 import type { Session } from "../rooms";
-import { BROKEN, pointToDiagnosis, runSsh } from "./openssh";
+import { BROKEN, pointToDiagnosis, runSsh, type SshCall } from "./openssh";
 
 const PAUSE_MS = 1_000; // a guest that reboots takes seconds
 
+/** How a journal is printed. */
+interface JournalPrint {
+  readonly follow: boolean;
+  readonly json: boolean;
+  /** The entry after which to begin, as {@link cursorIn} has it; all where the guest's journal does not know it any more. */
+  readonly after?: string | undefined;
+}
+
 /**
  * Prints the journal of a machine's guest, by the guest's own journalctl. Who follows it does so over reboots, until the
- * machine is gone. Returns an exit code.
+ * machine is gone. As JSON each entry comes once, in a line of its own, also where the connection breaks. Returns an exit code.
  */
 export async function printJournal(
   id: string,
-  { follow, json }: { readonly follow: boolean; readonly json: boolean },
+  { follow, json, after }: JournalPrint,
+  session: Session,
+): Promise<number> {
+  const command = ["journalctl --no-pager --quiet", ...(json ? ["--output=json"] : [])].join(" ");
+  if (follow) return followJournal(id, { command: `${command} --follow --lines=all`, json, after }, session);
+  const code = await runSsh(id, { ...callOf(command), onBroken: pointToDiagnosis(id) }, session);
+  session.signal.throwIfAborted();
+  return code;
+}
+
+/** Without our input: what is typed meanwhile is not for the guest. */
+function callOf(command: string): SshCall {
+  return { before: ["-n", "-T"], after: ["--", command] };
+}
+
+async function followJournal(
+  id: string,
+  { command, json, after }: Omit<JournalPrint, "follow"> & { readonly command: string },
   session: Session,
 ): Promise<number> {
   const { machines, signal } = session;
-  const command = ["journalctl --no-pager --quiet", ...(json ? ["--output=json"] : [])].join(" ");
-  for (let boots = 0; ; boots += 1) {
-    const since = boots === 0 ? "" : " --boot";
-    const after = ["--", `${command}${follow ? ` --follow --lines=all${since}` : ""}`];
-    const onBroken = follow ? undefined : pointToDiagnosis(id); // who follows tries again
-    const code = await runSsh(id, { before: ["-T"], after, onBroken }, session);
+  let cursor = after;
+  const onLine = (line: string) => {
+    if (!line.endsWith("}")) return; // the connection broke within it: it comes again
+    cursor = cursorIn(line) ?? cursor;
+    process.stdout.write(`${line}\n`);
+  };
+  for (let since = ""; ; since = " --boot") {
+    const onwards = cursor === undefined ? `${command}${since}` : behind(cursor, command);
+    const code = await runSsh(id, { ...callOf(onwards), onLine: json ? onLine : undefined }, session);
     signal.throwIfAborted();
-    if (!follow) return code;
     if (!(await machines.isAlive(id))) return 0;
     if (code !== BROKEN) return code;
     await sleep(PAUSE_MS, undefined, { signal });
   }
+}
+
+/** Which entry of a journal a line of JSON is. Pure. */
+export function cursorIn(line: string): string | undefined {
+  return /"__CURSOR" ?: ?"((?:[a-z]=[0-9a-f]+;?)+)"/.exec(line)?.[1]; // a quote within a text has a backslash before it
+}
+
+/**
+ * What a command prints behind an entry. A guest that keeps its journal in memory has another one after its boot, in which
+ * journalctl would begin at some place by the clock.
+ */
+function behind(cursor: string, command: string): string {
+  const [, boot = ""] = /(?:^|;)b=(\w+)/.exec(cursor) ?? [];
+  const look = `journalctl --quiet --no-pager --lines=1 --output=export _BOOT_ID=${boot}`;
+  const script = `if ${look} | grep -q .; then set -- --after-cursor=${quote(cursor)}; fi; exec ${command} "$@"`;
+  return `exec sh -c ${quote(script)}`;
 }

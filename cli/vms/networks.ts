@@ -1,10 +1,16 @@
 import type { NetworkRecord } from "../../provider/networks/record";
+import { overlap, parseSubnet } from "../../provider/schema/ipv4";
 import type { NetworkChoice } from "../args/machine";
 import type { Session } from "../rooms";
 import { CommandError } from "../trouble";
 import { isOfCommand } from "./find";
 
-const DEFAULT_SUBNET = "10.80.0.0/24";
+const SUBNETS = 256;
+
+/** The addresses that the command's networks get, the first of them where no other network has these. */
+export function nthSubnet(index: number): string {
+  return `10.80.${String(index)}.0/24`;
+}
 
 /** A private network, as a VM's inputs name it. */
 export interface JoinedNetwork {
@@ -54,7 +60,7 @@ async function join<T>(
   if (choice === undefined) return work([]);
   const { name, address } = choice;
   const makeNew = async () => {
-    const network = await make(name, session);
+    const network = await make(choice, session);
     made.add(network.id);
     return network;
   };
@@ -124,10 +130,41 @@ async function find(name: string, { networks }: Session): Promise<{ id: string; 
   );
 }
 
-async function make(name: string, { networks, signal }: Session): Promise<{ id: string; subnet: string }> {
-  const { newId } = await import("../../provider/engine/ids.js");
+async function make(
+  { name, address }: NetworkChoice,
+  { networks, paths, signal }: Session,
+): Promise<{ id: string; subnet: string }> {
+  if (name.includes("/"))
+    throw new CommandError(`there is no network ${name}`, "see: pulumi stack, which lists those of a stack");
+  const [{ newId }, { withLock }] = await Promise.all([
+    import("../../provider/engine/ids.js"),
+    import("../../provider/host/locks.js"),
+  ]);
   const id = newId(name);
-  await networks.create(id, { project: "", stack: "", resource: name }, DEFAULT_SUBNET, signal);
-  networks.commitSync([id]);
-  return { id, subnet: DEFAULT_SUBNET };
+  // Two networks of one VM must differ in their addresses: none takes those of another that is made at the same time.
+  return withLock(paths.locks, "network-subnets", signal, async () => {
+    const subnet = (await subnetAround(address)) ?? firstFree([...(await networks.list()).values()]);
+    await networks.create(id, { project: "", stack: "", resource: name }, subnet, signal);
+    networks.commitSync([id]);
+    return { id, subnet };
+  });
+}
+
+/** Where a VM shall have a certain address; `undefined` where no network may hold that. */
+async function subnetAround(address: string | undefined): Promise<string | undefined> {
+  const { networkSchema } = await import("../../provider/schema/network.js");
+  const subnet = address?.replace(/\.\d+$/, ".0/24");
+  return subnet !== undefined && networkSchema.safeParse({ subnet }).success ? subnet : undefined;
+}
+
+function firstFree(networks: readonly Pick<NetworkRecord, "subnet">[]): string {
+  const taken = networks.flatMap(({ subnet }) => parseSubnet(subnet) ?? []);
+  for (let index = 0; index < SUBNETS; index += 1) {
+    const wanted = parseSubnet(nthSubnet(index));
+    if (wanted !== undefined && !taken.some((other) => overlap(other, wanted))) return nthSubnet(index);
+  }
+  throw new CommandError(
+    `other networks have all addresses from ${nthSubnet(0)} to ${nthSubnet(SUBNETS - 1)}`,
+    "remove those that no VM is in (mayfly prune), or choose an address: --network NAME:10.81.0.5",
+  );
 }

@@ -27,6 +27,8 @@ export interface SshCall {
   readonly typed?: string;
   /** Called when the connection did not come about, or broke. */
   readonly onBroken?: (() => void) | undefined;
+  /** Gets its output line by line, instead of the terminal. */
+  readonly onLine?: ((line: string) => void) | undefined;
 }
 
 /** What a person is told whose connection to a machine did not come about, or broke. */
@@ -43,7 +45,7 @@ export function pointToDiagnosis(name: string): () => void {
  */
 export async function runSsh(
   id: string,
-  { before, after, typed, onBroken }: SshCall,
+  { before, after, typed, onBroken, onLine }: SshCall,
   session: Session,
 ): Promise<number> {
   const { config, alias } = await sshFiles(id, session);
@@ -57,7 +59,8 @@ export async function runSsh(
   const over = new AbortController();
   const relaying = relay(reader, over.signal);
   try {
-    const run = runAttached("ssh", ["-F", config, "-E", file, ...VERBOSE, ...before, alias, ...after], session.signal);
+    const line = ["-F", config, "-E", file, ...VERBOSE, ...before, alias, ...after];
+    const run = runAttached("ssh", line, session.signal, { onLine });
     return await recorded(id, { kind: "ssh", command, said, run, onBroken }, session, () => reader.read());
   } finally {
     over.abort();
@@ -75,7 +78,9 @@ export async function runScp(
   const { config, alias } = await sshFiles(id, session);
   const { runAttached } = await import("../../provider/host/attached.js");
   const said = new Said();
-  const run = runAttached("scp", ["-F", config, ...VERBOSE, ...wordsOf(alias)], session.signal, said.hear);
+  const run = runAttached("scp", ["-F", config, ...VERBOSE, ...wordsOf(alias)], session.signal, {
+    onErrorLine: said.hear,
+  });
   return recorded(id, { kind: "scp", said, run, onBroken }, session);
 }
 

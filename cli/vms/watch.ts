@@ -11,14 +11,19 @@ interface Watching {
   readonly options: MachineOptions & { readonly console?: true; readonly output?: "console" | "journal" };
 }
 
-/** Makes a machine that is shown on standard output as long as it and this process are there. */
-export async function watchVM({ image, options }: Watching, session: Session): Promise<void> {
-  if (options.console === true) return joinFromStart({ image, options }, session);
-  if (options.output !== "journal") return showConsole({ image, options }, session);
+/**
+ * Makes a machine that is shown on standard output as long as it and this process are there. Returns an exit code: that of
+ * the guest's journalctl, where it is that.
+ */
+export async function watchVM({ image, options }: Watching, session: Session): Promise<number> {
+  if (options.output !== "journal") {
+    await (options.console === true ? joinFromStart : showConsole)({ image, options }, session);
+    return 0;
+  }
   const { printJournal } = await import("./journal.js");
-  await withSessionVM({ image, options }, session, async (vm) => {
+  return withSessionVM({ image, options }, session, async (vm) => {
     tellUp(vm.name);
-    await printJournal(vm.id, { follow: true, json: false }, session);
+    return printJournal(vm.id, { follow: true, json: false }, session);
   });
 }
 
@@ -64,6 +69,7 @@ async function joinFromStart({ image, options }: Watching, session: Session): Pr
     await withSessionVM({ image, options, onId }, { ...session, signal }, async (vm) => {
       note(`${vm.name} is up; Ctrl-] ends it\r`);
       await joined;
+      session.signal.throwIfAborted(); // else it was left by Ctrl-]
     });
   } finally {
     over.abort(new Interrupted());

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { constants } from "node:os";
+import type { Readable } from "node:stream";
 import { tellOfProgram } from "./programs-run";
 import { toolMissing } from "./tool-error";
 
@@ -9,12 +10,18 @@ type Ending = [code: number | null, killedBy: NodeJS.Signals | null];
 
 const DIED_OF_SIGNAL = 128; // as shells count
 
+/** Who gets what a program says. */
+interface Hearing {
+  readonly onLine?: ((line: string) => void) | undefined;
+  readonly onErrorLine?: ((line: string) => void) | undefined;
+}
+
 /**
  * Runs a program that has our terminal: its input, output and errors are ours. A stop signal of the terminal reaches it
  * by itself, as it is in our process group.
  *
  * @param signal On abort the program gets SIGTERM.
- * @param onErrorLine Gets what it says on standard error, line by line, instead of the terminal.
+ * @param hear Who gets what it says, line by line, instead of the terminal.
  * @returns Its exit code; 128 and the signal's number where it died of one.
  * @throws {MayflyError} `TOOL_MISSING`.
  */
@@ -22,17 +29,19 @@ export async function runAttached(
   file: string,
   args: readonly string[],
   signal: AbortSignal,
-  onErrorLine?: (line: string) => void,
+  hear: Hearing = {},
 ): Promise<number> {
   signal.throwIfAborted();
   tellOfProgram(file, args);
-  const child = spawn(file, args, { stdio: ["inherit", "inherit", onErrorLine === undefined ? "inherit" : "pipe"] });
-  if (onErrorLine !== undefined && child.stderr !== null)
-    createInterface({ input: child.stderr }).on("line", onErrorLine);
+  const { onLine, onErrorLine } = hear;
+  const to = (listener: Hearing[keyof Hearing]) => (listener === undefined ? "inherit" : "pipe");
+  const child = spawn(file, args, { stdio: ["inherit", to(onLine), to(onErrorLine)] });
+  listen(child.stdout, onLine);
+  listen(child.stderr, onErrorLine);
   const end = () => child.kill("SIGTERM");
   signal.addEventListener("abort", end, { once: true });
   try {
-    const [code, killedBy] = (await once(child, onErrorLine === undefined ? "exit" : "close")) as Ending;
+    const [code, killedBy] = (await once(child, "close")) as Ending;
     return code ?? DIED_OF_SIGNAL + (killedBy === null ? 0 : constants.signals[killedBy]);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") throw toolMissing(file);
@@ -40,4 +49,8 @@ export async function runAttached(
   } finally {
     signal.removeEventListener("abort", end);
   }
+}
+
+function listen(stream: Readable | null, onLine: Hearing["onLine"]): void {
+  if (stream !== null && onLine !== undefined) createInterface({ input: stream }).on("line", onLine);
 }

@@ -10,7 +10,7 @@ export interface LeftBehind {
 
 /**
  * Runs work, and cleans up behind it when it fails. Its error is what the caller gets, also when the clean-up fails too: one
- * of ours then says what was left behind.
+ * of ours then says what was left behind, and for all there is {@link leftBehindBy}.
  */
 export async function orCleanUp<T>(
   work: () => Promise<T>,
@@ -48,10 +48,19 @@ export async function thenCleanUp<T>(
   return result;
 }
 
-/** In the remedy, as the evidence is more than text: a template's refusal is kept by it. */
+const LEFT = new WeakMap<object, readonly string[]>();
+
+/** What clean-ups after an error have left behind: a sentence each, with how to remove it. */
+export function leftBehindBy(error: object): readonly string[] {
+  return LEFT.get(error) ?? [];
+}
+
+/** In the remedy, as the evidence is more than text: a template's refusal is kept by it. Other errors are remembered. */
 function withLeftBehind(error: unknown, { what, remedy }: LeftBehind, second: unknown): unknown {
-  if (!(error instanceof MayflyError)) return error;
-  return error.retold({ remedy: `${error.remedy}\n${what} was left behind (${wordsOf(second)}): ${remedy}` });
+  const told = `${what} was left behind (${wordsOf(second)}): ${remedy}`;
+  const marked = error instanceof MayflyError ? error.retold({ remedy: `${error.remedy}\n${told}` }) : error;
+  if (marked instanceof Error) LEFT.set(marked, [...leftBehindBy(marked), told]);
+  return marked;
 }
 
 function wordsOf(error: unknown): string {

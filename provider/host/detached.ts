@@ -13,21 +13,29 @@ const inOwnPlace = () => ({ cwd: "/", env: lastingEnvironment() });
  * Starts a program that outlives us, its output in `log`, in no folder of ours. The caller has a record on disk that says so, and adds the
  * returned identity to it.
  *
+ * @param errorLog What it says on standard error, where that is not to be in `log`.
  * @throws {Error} When the program cannot be started or ends at once.
  */
-export async function startDetached(file: string, args: readonly string[], log: string): Promise<ProcessIdentity> {
+export async function startDetached(
+  file: string,
+  args: readonly string[],
+  log: string,
+  errorLog = log,
+): Promise<ProcessIdentity> {
   tellOfProgram(file, args);
   const out = openSync(log, "a", 0o600);
+  let errors = out;
   try {
+    if (errorLog !== log) errors = openSync(errorLog, "a", 0o600);
     // Detached: Pulumi interrupts our whole process group at its end. No pipe of ours: it waits for our stdout to close.
-    const child = spawn(file, args, { ...inOwnPlace(), detached: true, stdio: ["ignore", out, out] });
+    const child = spawn(file, args, { ...inOwnPlace(), detached: true, stdio: ["ignore", out, errors] });
     await once(child, "spawn"); // rejects on "error", for example ENOENT
     child.unref();
     const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
-    if (identity === undefined) throw new Error(`${file} ended at once; see ${log}`);
+    if (identity === undefined) throw new Error(`${file} ended at once; see ${errorLog}`);
     return identity;
   } finally {
-    closeSync(out);
+    for (const descriptor of new Set([out, errors])) closeSync(descriptor);
   }
 }
 

@@ -182,7 +182,7 @@ function taken({ hostAddress, host }: PortSpec, index: number, problem: string):
 }
 
 function nameOf({ project, stack, resource }: Owner): string {
-  return `"${resource}" of ${project}/${stack}`;
+  return project === "" && stack === "" ? `"${resource}"` : `"${resource}" of ${project}/${stack}`; // else the command's
 }
 
 /** Whether two listeners cannot be at the same time. */

@@ -44,7 +44,8 @@ export class Power {
   ) {}
 
   /**
-   * Has the guest shut down, and ends qemu where it does not in time. Succeeds when the machine is off already.
+   * Has the guest shut down, and ends qemu where it does not in time. Succeeds when the machine is off already. One whose
+   * guest has been told counts as stopped, also when nobody waits for its end.
    *
    * @param seconds How long the guest may take.
    * @returns Whether the guest has shut down by itself.
@@ -56,7 +57,7 @@ export class Power {
     await removeContainers(this.podman, id, await this.shelf.parts(id), signal);
     await this.tidy(id);
     const { qemu: _, template: __, ...rest } = await this.known(id);
-    await this.shelf.records.write(id, { ...rest, stoppedAt: Math.floor(Date.now() / 1_000) });
+    await this.shelf.records.write(id, { ...rest, stoppedAt: now() });
     return isOrderly;
   }
 
@@ -103,8 +104,7 @@ export class Power {
     const turnOff = async () =>
       removeContainers(this.podman, id, await this.shelf.parts(id), AbortSignal.timeout(QUIT_MS));
     await orCleanUp(bootIt, turnOff, { what: `the container of ${id}`, remedy: `mayfly stop ${id}` });
-    const { stoppedAt: ___, ...running } = await this.known(id);
-    await this.shelf.records.write(id, running);
+    await this.takeBackStop(id);
   }
 
   /** What a machine that is off is started by, from those artefacts or else those that it had. */
@@ -145,14 +145,24 @@ export class Power {
   private async shutDown(id: string, qemu: ProcessIdentity, seconds: number, signal: AbortSignal): Promise<boolean> {
     const folder = this.shelf.shared(id);
     const patience = AbortSignal.any([signal, AbortSignal.timeout(QUIT_MS)]);
-    await withAgent(this.shelf, id, patience, async (agent) => agent.tellPowerOff()).catch(() => undefined); // it hangs
+    await this.shelf.change(id, { stoppedAt: now() }); // whatever becomes of us
+    const isTold = await withAgent(this.shelf, id, patience, async (agent) => agent.tellPowerOff()).then(
+      () => true,
+      () => false, // it hangs
+    );
     using qmp = await Qmp.connect(folder, "qmp.sock", patience).catch(() => undefined); // it may have gone already
     await qmp?.execute("system_powerdown", undefined, patience).catch(() => undefined);
+    if (signal.aborted && !isTold && qmp === undefined) await this.takeBackStop(id);
     if (await endsWithin(qemu, seconds * 1_000, signal)) return true;
     const lastPatience = AbortSignal.any([signal, AbortSignal.timeout(QUIT_MS)]); // the guest has used up the other
     await qmp?.execute("quit", undefined, lastPatience).catch(() => undefined);
     await endsWithin(qemu, QUIT_MS, signal); // what is left then, podman kills
     return false;
+  }
+
+  private async takeBackStop(id: string): Promise<void> {
+    const { stoppedAt: _, ...running } = await this.known(id);
+    await this.shelf.records.write(id, running);
   }
 
   /** Leaves in the machine's folder what it is started from again. */
@@ -181,6 +191,11 @@ export class Power {
     if (record !== undefined) return record;
     throw new MayflyError("NOT_FOUND", `there is no machine ${id}`, { remedy: "see: mayfly ls" });
   }
+}
+
+/** Seconds since 1970. */
+function now(): number {
+  return Math.floor(Date.now() / 1_000);
 }
 
 /** Whether a process ends within a time. The kernel tells nobody but its parent. */

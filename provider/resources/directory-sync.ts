@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { relative, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../context";
 import { MayflyError } from "../errors";
 import { step } from "../host/progress";
-import { directorySyncSchema, type DirectorySyncSpec } from "../schema/directory-sync";
+import { directorySyncSchema, type DirectorySyncSpec, type SyncedFolders } from "../schema/directory-sync";
 import type { Synced, SyncRequest } from "../ssh/ssh";
 import { readSettled, writeSettled } from "../ssh/settled-files";
 import { digestFolder, unreadableIn } from "../ssh/sync-digest";
@@ -41,7 +41,7 @@ export const directorySync: ResourceHandler<typeof directorySyncSchema, Director
   identityInputs: ["vmId"],
   deadlines: { check: 7_200, create: 7_200, update: 7_200, read: 7_200, delete: 600 },
 
-  check: async (inputs) => [...(await checkSource(inputs)), ...(await checkDownload(inputs))],
+  check: checkFolders,
 
   async derive({ source, exclude }, { say }) {
     if (source === undefined || exclude === undefined) return {};
@@ -159,7 +159,8 @@ async function differenceOf(saved: Saved, context: Context): Promise<string | un
   }
 }
 
-function requestOf(inputs: DirectorySyncSpec, lastBegun?: number): SyncRequest {
+/** What is to be synced, as the connection takes it. @param lastBegun As there. */
+export function requestOf(inputs: SyncedFolders, lastBegun?: number): SyncRequest {
   const { source, download, remotePath, exclude, deleteExtra: removes, fileOwner: owner, method } = inputs;
   return {
     ...{ remotePath, exclude, removes, owner, lastBegun },
@@ -180,7 +181,12 @@ function isNested(one: string, other: string): boolean {
   return shorter !== longer && (shorter === "/" || longer.startsWith(`${shorter}/`));
 }
 
-async function checkSource({ source, exclude }: DirectorySyncSpec): Promise<InputFailure[]> {
+/** What only a look at this host's folders can tell; for the command, too. */
+export async function checkFolders(inputs: SyncedFolders): Promise<InputFailure[]> {
+  return [...(await checkSource(inputs)), ...(await checkDownload(inputs))];
+}
+
+async function checkSource({ source, exclude }: SyncedFolders): Promise<InputFailure[]> {
   if (source === undefined) return [];
   const path = resolve(source);
   const seen = await stat(path).catch(() => undefined);
@@ -192,15 +198,23 @@ async function checkSource({ source, exclude }: DirectorySyncSpec): Promise<Inpu
   return reason === undefined ? [] : [{ property: "source", reason }];
 }
 
-async function checkDownload({ download, deleteExtra }: DirectorySyncSpec): Promise<InputFailure[]> {
+async function checkDownload({ download, deleteExtra }: SyncedFolders): Promise<InputFailure[]> {
   if (download === undefined) return [];
   const path = resolve(download);
   const seen = await stat(path).catch(() => undefined);
   if (seen?.isDirectory() === false)
     return [{ property: "download", reason: `must be a folder on this host; ${path} is a file` }];
-  const endangered = deleteExtra ? [process.cwd(), homedir()].find((folder) => isWithin(folder, path)) : undefined;
+  const endangered = deleteExtra ? await endangeredBy(path) : undefined;
   if (endangered === undefined) return [];
   return [{ property: "deleteExtra", reason: `would remove what else is in ${path}, ${endangered} among it` }];
+}
+
+/** The home, or the folder that one is in, where it would go with what else is in a folder: also by way of a link. */
+async function endangeredBy(folder: string): Promise<string | undefined> {
+  const real = async (path: string) => realpath(path).catch(() => path);
+  const target = await real(folder);
+  for (const path of [process.cwd(), homedir()]) if (isWithin(await real(path), target)) return path;
+  return undefined;
 }
 
 function isWithin(path: string, folder: string): boolean {

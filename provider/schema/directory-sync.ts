@@ -40,18 +40,41 @@ export const directorySyncSchema = z
     /** SHA-256 over `source` in hex. Found by ourselves; not for programs. */
     sourceHash: text.optional(),
   })
-  .superRefine(({ source, download, deleteExtra, remotePath: path, fileOwner: owner, removeOnDelete }, context) => {
-    const refuseIf = (isWrong: boolean, field: string, message: string) => {
-      if (isWrong) context.addIssue({ code: "custom", path: [field], message });
-    };
-    const [isUp, isDown] = [source !== undefined, download !== undefined];
-    refuseIf(!isUp && !isDown, "source", "is required: or else download");
-    refuseIf(isUp && isDown, "download", "can't be set beside source: which of the two is made like the other?");
-    refuseIf(isDown && owner !== undefined, "fileOwner", "is for folders on a VM; a downloaded one belongs to you");
-    refuseIf(isDown && removeOnDelete, "removeOnDelete", "is for folders on a VM; a downloaded one is yours to remove");
-    const isAll = path === "/" || path === "~";
-    refuseIf(isUp && deleteExtra && isAll, "deleteExtra", `would empty ${path}, keys and all: name a folder in it`);
-  });
+  .superRefine(refuseContradictions);
+
+const { connection: _, vmId: __, ...folders } = directorySyncSchema.shape;
+
+/** The folders alone, for the command, which finds the way to a VM by itself. */
+export const syncedFoldersSchema = z.strictObject(folders).superRefine(refuseContradictions);
+
+/** Two folders, checked, defaults filled in. */
+export type SyncedFolders = z.output<typeof syncedFoldersSchema>;
+
+function refuseContradictions(
+  { source, download, deleteExtra, remotePath: path, fileOwner: owner, removeOnDelete }: Contradicting,
+  context: z.RefinementCtx,
+): void {
+  const refuseIf = (isWrong: boolean, field: string, message: string) => {
+    if (isWrong) context.addIssue({ code: "custom", path: [field], message });
+  };
+  const [isUp, isDown] = [source !== undefined, download !== undefined];
+  refuseIf(!isUp && !isDown, "source", "is required: or else download");
+  refuseIf(isUp && isDown, "download", "can't be set beside source: which of the two is made like the other?");
+  refuseIf(isDown && owner !== undefined, "fileOwner", "is for folders on a VM; a downloaded one belongs to you");
+  refuseIf(isDown && removeOnDelete, "removeOnDelete", "is for folders on a VM; a downloaded one is yours to remove");
+  const isAll = path === "/" || path === "~";
+  refuseIf(isUp && deleteExtra && isAll, "deleteExtra", `would empty ${path}, keys and all: name a folder in it`);
+}
+
+/** The fields that may contradict each other. */
+interface Contradicting {
+  readonly source?: string | undefined;
+  readonly download?: string | undefined;
+  readonly deleteExtra: boolean;
+  readonly remotePath: string;
+  readonly fileOwner?: string | undefined;
+  readonly removeOnDelete: boolean;
+}
 
 /** What a program may write, and `sourceHash`. */
 export type DirectorySyncInputs = z.input<typeof directorySyncSchema>;

@@ -81,9 +81,10 @@ function section(name, verb, examples) {
   const rows = help
     .visibleOptions(verb)
     .map((option) => `| \`${option.flags.replaceAll("|", "\\|")}\` | ${cell(help.optionDescription(option))} |`);
-  const words = verb.registeredArguments.map(
-    (word) => `| \`${word.required ? word.name() : `[${word.name()}]`}\` | ${cell(help.argumentDescription(word))} |`,
-  );
+  const words = verb.registeredArguments.map((word) => {
+    const name = word.name().replaceAll("|", "\\|");
+    return `| \`${word.required ? name : `[${name}]`}\` | ${cell(help.argumentDescription(word))} |`;
+  });
   const aliases = verb.aliases().map((alias) => `\`mayfly ${alias}\``);
   return [
     `## ${name}`,

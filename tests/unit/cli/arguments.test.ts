@@ -3,7 +3,7 @@ import { readDisk } from "../../../cli/args/disk";
 import { readImageSource } from "../../../cli/args/image";
 import { readLogDir } from "../../../cli/args/log-dir";
 import { readMachine, tellFailures } from "../../../cli/args/machine";
-import { splitSshLine } from "../../../cli/args/ssh";
+import { readSshLine, splitSshLine } from "../../../cli/args/ssh";
 import { readPlaces } from "../../../cli/commands/cp";
 import { mayfly } from "../../../cli/mayfly";
 import { isOlder } from "../../../cli/doctor/versions";
@@ -37,6 +37,14 @@ test("options become the inputs of a VM", () => {
   expect(networks).toEqual([{ name: "lan", address: "10.80.0.7" }]);
 });
 
+test("several private networks are checked as having addresses of their own", async () => {
+  const run = mayfly().parseAsync(
+    ["run", "-d", "--network", "a", "--network", "b", "--network", "p/s/c:10.80.0.7", "--memory", "3x"],
+    { from: "user" },
+  );
+  await expect(run).rejects.toThrow(/^--memory: must be a size[^\n]*$/);
+});
+
 test("a directory may be read-only as podman has it", () => {
   const { mounts } = readMachine({ bind: ["./x:/a:ro", "./y:/b:rw"], roBind: ["./z:/c:ro"] }).inputs;
   expect(mounts).toEqual([
@@ -67,6 +75,11 @@ test.each([
   [{ roBind: ["./x:/y:rw"] }, "--ro-bind ./x:/y:rw: is read-only; --bind is not"],
   [{ port: ["a:80"] }, "--port a:80: must be GUEST"],
   [{ network: ["user", "isolated"] }, "one way out"],
+  [{ network: ["user:10.80.0.7"] }, "--network user:10.80.0.7: the way out, user, has no address to choose"],
+  [{ network: ["a b"] }, "--network a b: must be user, isolated, NAME"],
+  [{ network: ["../x"] }, "--network ../x: must be user, isolated, NAME"],
+  [{ network: ["-a"] }, "--network -a: must be user, isolated, NAME"],
+  [{ network: ["a:b"] }, "--network a:b: must be user, isolated, NAME"],
   [{ env: ["A"] }, "--env A: must be NAME=VALUE"],
 ])("%j is refused", (options, text) => {
   expect(() => readMachine(options)).toThrow(text);
@@ -74,7 +87,7 @@ test.each([
 
 test("what bcvk calls a size, a disk and a label means the same here", () => {
   const { inputs } = readMachine({
-    ...{ itype: "u1.medium", memory: "1G", addSwap: "2G", label: ["ci/job=7=8"] },
+    ...{ itype: "u1.medium", addSwap: "2G", label: ["ci/job=7=8"] },
     mountDiskFile: ["./a.img", "/x:y/b.qcow2:data", "c:more:qcow2"],
   });
   const { value, failures } = parse(vmSchema, { ...inputs, image: "debian" });
@@ -89,7 +102,10 @@ test("what bcvk calls a size, a disk and a label means the same here", () => {
   });
   expect(readMachine({ vcpus: "3" }).inputs.cpus).toBe(3);
   expect(() => readMachine({ vcpus: "3", cpus: "3" })).toThrow("are the same");
-  expect(() => readMachine({ itype: "u1.huge" })).toThrow("must be one of u1.nano");
+  for (const itype of ["u1.huge", "constructor"])
+    expect(() => readMachine({ itype })).toThrow("must be one of u1.nano");
+  expect(() => readMachine({ itype: "u1.nano", memory: "8G" })).toThrow("--itype and --memory: a type has CPUs and");
+  expect(() => readMachine({ itype: "u1.nano", vcpus: "4" })).toThrow("--itype and --vcpus: a type has CPUs and");
 });
 
 test.each(["a:b:vmdk", "a:", ":b", "a:b:raw:c", ""])("--mount-disk-file %j is refused", (text) => {
@@ -110,10 +126,20 @@ test("an image is made of one thing", () => {
   expect(() => readImageSource(undefined, {})).toThrow("one thing");
   expect(() => readImageSource(undefined, { debian: "Bookworm" })).toThrow(/^--debian: must be the name of a Debian/);
   expect(() => readImageSource(undefined, { rootfs: "x", package: ["vim"] })).toThrow("is for --debian");
+  for (const tag of ["Foo Bar", "x@sha256:" + "0".repeat(64)])
+    expect(() => readImageSource(undefined, { debian: true, tag })).toThrow(`--tag ${tag}: must be a name`);
 });
 
 test.each([["--virtiofsd", "x"], ["--debug"], ["-t"]])("run %s of bcvk is refused with a reason", async (...words) => {
   await expect(mayfly().parseAsync(["run", ...words], { from: "user" })).rejects.toThrow(/of bcvk is not here: .{20}/);
+});
+
+test.each([
+  ["--json tells of a VM that stays", ["--json"]],
+  ["--json tells of a VM that stays", ["-d", "--json", "--execute", "true"]],
+  ["--rm and -d", ["-d", "--rm"]],
+])("run, %s: %j is refused", async (reason, words) => {
+  await expect(mayfly().parseAsync(["run", ...words], { from: "user" })).rejects.toThrow(reason);
 });
 
 test.each([
@@ -122,9 +148,35 @@ test.each([
   ["-L 80:localhost:80 -NA web", ["-L", "80:localhost:80", "-NA"], "web", []],
   ["-L80:localhost:80 web -- ls -l", ["-L80:localhost:80"], "web", ["--", "ls", "-l"]],
   ["-NL 1:a:1 web", ["-NL", "1:a:1"], "web", []],
+  ["-P tag web", ["-P", "tag"], "web", []],
   ["-t", ["-t"], undefined, []],
 ])("ssh %s", (line, before, destination, after) => {
   expect(splitSshLine(line.split(" "))).toEqual({ before, destination, after });
+});
+
+test.each(["--memroy 2G debian", "--memroy=2G debian", "-t --x debian", "debian --memory 2G", "dev -L 1:a:1 --x top"])(
+  "ssh %s: a long option that is not ours is refused",
+  (line) => {
+    expect(() => readSshLine(line.split(" "))).toThrow(
+      /^--\S+: (?:is no option of mayfly ssh|options of mayfly ssh go before de\w+) .*no long ones$/,
+    );
+  },
+);
+
+test("what stands for a command may have any options", () => {
+  for (const line of ["dev ls --all", "dev -t -- --x", "-t dev top --x"])
+    expect(() => readSshLine(line.split(" "))).not.toThrow();
+});
+
+test.each(["run", "ssh"])("%s --network-isolation of bcvk leaves the VM no way out", async (verb) => {
+  const command = mayfly().commands.find((one) => one.name() === verb) ?? mayfly();
+  const words = ["--network-isolation", "--network", "lan", ...(verb === "ssh" ? ["--ssh-keygen", "--rm"] : [])];
+  let network: unknown;
+  command.action(() => {
+    network = command.opts<{ readonly network?: unknown }>().network;
+  });
+  await command.parseAsync([...words, "debian"], { from: "user" });
+  expect(network).toEqual(["isolated", "lan"]);
 });
 
 test("NAME:PATH is in a VM, all else is here", () => {

@@ -46,10 +46,10 @@ test("two VMs that want the same network at once are in the same one", async () 
 
 test("a network that a VM is about to be in is not empty", async () => {
   const remove = async () => removeEmptyNetworks(new Set(networks.keys()), session);
-  await withNetworks([lan, { name: "other", address: "10.80.0.7" }], "one", session, async (joined) => {
+  await withNetworks([lan, { name: "other", address: "10.80.7.7" }], "one", session, async (joined) => {
     expect(joined.map(({ membership }) => membership)).toEqual([
       { network: "lan", subnet: "10.80.0.0/24" },
-      { network: "other", subnet: "10.80.0.0/24", address: "10.80.0.7" },
+      { network: "other", subnet: "10.80.7.0/24", address: "10.80.7.7" },
     ]);
     expect(await remove()).toEqual([]);
     seats.push({ network: joined[0]?.id ?? "" } as Seat);
@@ -57,6 +57,32 @@ test("a network that a VM is about to be in is not empty", async () => {
   expect(await remove()).toEqual(["other"]);
   seats.length = 0;
   expect(await remove()).toEqual(["lan"]);
+});
+
+test("networks of one VM differ in their addresses, and from those that are there", async () => {
+  networks.set("other", {
+    owner: { project: "p", stack: "s", resource: "x" },
+    subnet: "10.80.0.0/23",
+  } as NetworkRecord);
+  const choices = ["a", "b", "c"].map((name) => ({ name, address: name === "b" ? "192.168.7.9" : undefined }));
+  const subnets = await withNetworks(choices, "one", session, (joined) =>
+    Promise.resolve(joined.map(({ membership }) => membership.subnet)),
+  );
+  expect(subnets).toEqual(["10.80.2.0/24", "192.168.7.0/24", "10.80.3.0/24"]);
+  const atOnce = ["d", "e"].map((name) => withNetworks([{ ...lan, name }], name, session, () => Promise.resolve()));
+  await Promise.all(atOnce);
+  expect(new Set([...networks.values()].map(({ subnet }) => subnet)).size).toBe(6);
+  expect(
+    await withNetworks([{ name: "f", address: "8.8.8.8" }], "f", session, ([f]) => Promise.resolve(f)),
+  ).toMatchObject(
+    { membership: { subnet: "10.80.6.0/24", address: "8.8.8.8" } }, // which the VM's check then refuses
+  );
+});
+
+test("a network of a stack that is not there is not made", async () => {
+  const asked = withNetworks([{ ...lan, name: "p/s/lan" }], "one", session, () => Promise.resolve());
+  await expect(asked).rejects.toThrow("there is no network p/s/lan");
+  expect(networks.size).toBe(0);
 });
 
 const names = () => [...networks.values()].map(({ owner }) => owner.resource);

@@ -28,3 +28,11 @@ test("a program that outlives us holds no folder of the user's, nor a secret, an
   signalProcess(started, "SIGKILL");
   expect(readFileSync(log, "utf8")).toBe(`/\n${join(process.cwd(), "some", "place")}\nnone\nend\n`);
 });
+
+test("what a program says on standard error goes apart where that is asked for", async () => {
+  const [log, errors] = [join(folder, "log"), join(folder, "errors")];
+  const started = await startDetached("/bin/sh", ["-c", "echo bad >&2; echo good; exec sleep 60"], log, errors);
+  await eventually("it has said all", 10, () => readFileSync(log, "utf8") === "good\n");
+  signalProcess(started, "SIGKILL");
+  expect(readFileSync(errors, "utf8")).toBe("bad\n");
+});

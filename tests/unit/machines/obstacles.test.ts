@@ -116,6 +116,9 @@ describe("a port", () => {
     expect(await find(renamed, new Map([["old-1", record("old")]]))).toEqual([]);
     const [other] = await find({ ports: [at(port, { hostAddress: "0.0.0.0" })] }, new Map([["db-1", record("db")]]));
     expect(other?.reason).toContain('is taken by VM "db" of shop/dev');
+    const ofCommand = { ...record("db"), owner: { project: "", stack: "", resource: "db" } };
+    const [another] = await find({ ports: [at(port)] }, new Map([["db-1", ofCommand]]));
+    expect(another?.reason).toContain('is taken by VM "db"; choose another');
     const ended = record("web", { ...self, startTime: "1" });
     expect(await find({ ports: [at(port)] }, new Map([["web-1", ended]]))).toHaveLength(1);
   });

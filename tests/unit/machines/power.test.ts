@@ -5,9 +5,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { withLock } from "../../../provider/host/locks";
 import { openPaths, type Paths } from "../../../provider/host/paths";
 import { Podman } from "../../../provider/host/podman";
 import { identifyProcess, identifySelf, type ProcessIdentity } from "../../../provider/host/process-identity";
+import { agentLock } from "../../../provider/machines/agent-turn";
 import { BootTurns } from "../../../provider/machines/boot-turns";
 import type { ContainerSpec } from "../../../provider/machines/container";
 import type { Exit } from "../../../provider/machines/exits";
@@ -110,6 +112,7 @@ async function runQemu(endsAt: string, onCommand: (name: string) => void): Promi
   const child = spawn("sleep", ["600"], { stdio: "ignore" });
   await once(child, "spawn");
   const server = createServer((socket) => {
+    socket.on("error", () => undefined); // who has heard enough hangs up
     socket.write('{"QMP": {}}\n');
     socket.setEncoding("utf8").on("data", (text: string) => {
       const { execute, id } = JSON.parse(text) as { execute: string; id: number };
@@ -151,6 +154,32 @@ test("a step of the host's clock does not cut a guest's time short", async () =>
   jest.spyOn(Date, "now").mockImplementation(() => now + 3_600_000 * looks++);
   expect(await power.off(ID, 60, PROGRESS.signal)).toBe(true);
   expect(told).not.toContain("quit");
+});
+
+/** What stands in for qemu, of a machine that nobody has stopped yet. */
+async function runUnstopped(onCommand: (name: string) => void): Promise<void> {
+  await runQemu("quit", onCommand);
+  const { stoppedAt: _, ...record } = (await shelf.records.read(ID)) ?? ({} as MachineRecord);
+  await shelf.records.write(ID, record);
+}
+
+test("a guest that was told to shut down has been stopped, whoever waits for it", async () => {
+  const interrupted = new AbortController();
+  await runUnstopped((name) => {
+    if (name === "system_powerdown") interrupted.abort();
+  });
+  await expect(power.off(ID, 60, interrupted.signal)).rejects.toThrow("aborted");
+  expect(await shelf.records.read(ID)).toHaveProperty("stoppedAt");
+});
+
+test("one that was never told has not", async () => {
+  const told: string[] = [];
+  await runUnstopped((name) => told.push(name));
+  await withLock(paths.locks, agentLock(ID), PROGRESS.signal, async () => {
+    await expect(power.off(ID, 60, AbortSignal.abort())).rejects.toThrow("aborted");
+  });
+  expect(told).toEqual([]);
+  expect(await shelf.records.read(ID)).not.toHaveProperty("stoppedAt");
 });
 
 test("a machine whose address another one has by now does not start, and stays as it was", async () => {

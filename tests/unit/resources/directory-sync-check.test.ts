@@ -1,5 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { checkInputs } from "../../../provider/engine/inputs";
@@ -83,3 +83,14 @@ test.each([{ source: UNKNOWN }, { source: "docs", exclude: UNKNOWN }, { source: 
     expect(inputs).not.toHaveProperty("sourceHash");
   },
 );
+
+test("a home is not emptied by way of a link, either", async () => {
+  symlinkSync(homedir(), join(folder, "link"));
+  const news = { connection, remotePath: "/x", download: join(folder, "link"), deleteExtra: true };
+  expect((await checkInputs(handler, news, LOOK)).failures).toEqual([
+    {
+      property: "deleteExtra",
+      reason: expect.stringMatching(`would remove what else is in .*, ${homedir()} among it`),
+    },
+  ]);
+});
