@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { quote } from "../../provider/host/shell";
 import type { Session } from "../rooms";
 import { BROKEN, pointToDiagnosis, runSsh, type SshCall } from "./openssh";
@@ -40,6 +41,10 @@ async function followJournal(
   session: Session,
 ): Promise<number> {
   const { machines, signal } = session;
+  const qemuNow = async () => (await machines.record(id))?.qemu;
+  const qemu = await qemuNow();
+  // One that was stopped and started meanwhile is another's to follow, who begins with its boot.
+  const isStillThere = async () => (await machines.isAlive(id)) && isDeepStrictEqual(await qemuNow(), qemu);
   let cursor = after;
   const onLine = (line: string) => {
     if (!line.endsWith("}")) return; // the connection broke within it: it comes again
@@ -50,7 +55,7 @@ async function followJournal(
     const onwards = cursor === undefined ? `${command}${since}` : behind(cursor, command);
     const code = await runSsh(id, { ...callOf(onwards), onLine: json ? onLine : undefined }, session);
     signal.throwIfAborted();
-    if (!(await machines.isAlive(id))) return 0;
+    if (!(await isStillThere())) return 0;
     if (code !== BROKEN) return code;
     await sleep(PAUSE_MS, undefined, { signal });
   }
@@ -62,12 +67,13 @@ export function cursorIn(line: string): string | undefined {
 }
 
 /**
- * What a command prints behind an entry. A guest that keeps its journal in memory has another one after its boot, in which
- * journalctl would begin at some place by the clock.
+ * What a command prints behind an entry: of the boot that this is of; of a later boot all, as there journalctl, which knows
+ * of that boot alone when it follows, would leave out the first entry.
  */
 function behind(cursor: string, command: string): string {
   const [, boot = ""] = /(?:^|;)b=(\w+)/.exec(cursor) ?? [];
-  const look = `journalctl --quiet --no-pager --lines=1 --output=export _BOOT_ID=${boot}`;
-  const script = `if ${look} | grep -q .; then set -- --after-cursor=${quote(cursor)}; fi; exec ${command} "$@"`;
+  const script =
+    `if [ "$(tr -d - </proc/sys/kernel/random/boot_id)" = '${boot}' ]; then set -- --after-cursor=${quote(cursor)}; fi; ` +
+    `exec ${command} --boot "$@"`;
   return `exec sh -c ${quote(script)}`;
 }

@@ -8,6 +8,7 @@ import { printJournal } from "../../../cli/vms/journal";
 import { followKept, makeLogFiles } from "../../../cli/vms/log-dir";
 import * as attached from "../../../provider/host/attached";
 import * as detached from "../../../provider/host/detached";
+import { hostBootId } from "../../../provider/host/process-identity";
 
 let folder: string;
 let alive: Set<string>;
@@ -16,6 +17,7 @@ let stopped: Set<string>;
 /** What each connection to a guest tells, before it ends with 255. */
 let told: string[][];
 let commands: string[];
+let pids: number[];
 let started: Parameters<typeof detached.startDetached>[];
 
 jest.spyOn(attached, "runAttached").mockImplementation((_, args, __, hear) => {
@@ -32,7 +34,7 @@ jest.spyOn(detached, "startDetached").mockImplementation((...args) => {
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "mayfly-log-dir-"));
   [alive, stopped] = [new Set(["dev-1"]), new Set()];
-  [told, commands, started] = [[], [], []];
+  [told, commands, started, pids] = [[], [], [], [1]];
   mkdirSync(join(folder, "dev-1"));
   writeFileSync(join(folder, "dev-1", "ssh_config"), "Host dev\n");
 });
@@ -44,6 +46,7 @@ const session = {
   machines: {
     file: (id: string, name: string) => join(folder, id, name),
     isAlive: (id: string) => Promise.resolve(alive.has(id)),
+    record: () => Promise.resolve({ qemu: { pid: pids.length > 1 ? pids.shift() : pids[0] } }),
     list: () => {
       const owner = { project: "", stack: "", resource: "dev" };
       return Promise.resolve(
@@ -54,8 +57,8 @@ const session = {
   signal: new AbortController().signal,
 } as unknown as Session;
 
-const BOOT = "6c7c6013a26343b29e964691ff25d04c";
-const cursor = (index: number) => `s=739ad463;i=${String(index)};b=${BOOT};m=4f;t=4c5;x=d3e`;
+const BOOT = hostBootId().replaceAll("-", "");
+const cursor = (index: number) => `s=739ad463;i=${String(index)};b=${BOOT};m=4f;t=138811f0ffb;x=d3e`;
 const entry = (index: number) =>
   JSON.stringify({ __CURSOR: cursor(index), MESSAGE: `"__CURSOR":"x" ${String(index)}` });
 
@@ -72,15 +75,19 @@ test("a journal that is followed goes on where the connection broke, each entry 
   expect(commands[0]).toBe("journalctl --no-pager --quiet --output=json --follow --lines=all");
   const bin = join(folder, "bin");
   mkdirSync(bin);
-  const has = (boot: string) => {
-    const script = `#!/bin/sh\ncase "$*" in *_BOOT_ID=${boot}) echo one;; *_BOOT_ID*) ;; *) echo "$@";; esac\n`;
-    writeFileSync(join(bin, "journalctl"), script, { mode: 0o755 });
-    const env = { ...process.env, PATH: `${bin}:${process.env["PATH"] ?? ""}` };
-    return execFileSync("sh", ["-c", commands[1] ?? ""], { env }).toString();
-  };
-  const all = "--no-pager --quiet --output=json --follow --lines=all";
-  expect(has(BOOT)).toBe(`${all} --after-cursor=${cursor(2)}\n`);
-  expect(has("another")).toBe(`${all}\n`);
+  writeFileSync(join(bin, "journalctl"), '#!/bin/sh\necho "$@"\n', { mode: 0o755 });
+  const env = { ...process.env, PATH: `${bin}:${process.env["PATH"] ?? ""}` };
+  const asked = (command = "") => execFileSync("sh", ["-c", command], { env }).toString();
+  const all = "--no-pager --quiet --output=json --follow --lines=all --boot";
+  expect(asked(commands[1])).toBe(`${all} --after-cursor=${cursor(2)}\n`);
+  expect(asked(commands[1]?.replaceAll(BOOT, "0".repeat(32)))).toBe(`${all}\n`); // the guest has booted anew
+});
+
+test("who follows a journal does so until the VM is stopped, also where it runs again before that was seen", async () => {
+  told = [[], [], []];
+  pids = [1, 1, 2];
+  expect(await printJournal("dev-1", { follow: true, json: false }, session)).toBe(0);
+  expect(commands).toHaveLength(2);
 });
 
 const logs = () => join(folder, "logs");
