@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { MayflyError } from "../../provider/errors";
+import { leftBehindBy } from "../../provider/host/clean-up";
 import { eachOf, tellOutcome } from "../each";
 import { note } from "../output";
 import { openSession, type Session } from "../rooms";
@@ -73,8 +74,11 @@ async function boot(name: string, vm: FoundVM, session: Session): Promise<void> 
 /** How long a boot may take was said when the machine was made, and not to this verb. */
 function inOurWords(error: unknown, name: string): unknown {
   if (!(error instanceof MayflyError) || error.code !== "BOOT_TIMEOUT") return error;
+  const left = leftBehindBy(error).map((one) => `\n${one}`);
   const longer = `it boots as long as it may since it was made: mayfly rm ${name}, and make it anew with a longer --boot-timeout`;
-  return error.retold({ remedy: `see what it waits for: mayfly logs ${name}; if it was still booting, ${longer}` });
+  return error.retold({
+    remedy: `see what it waits for: mayfly logs ${name}; if it was still booting, ${longer}${left.join("")}`,
+  });
 }
 
 async function startOne({ id, record }: FoundVM, session: Session): Promise<void> {

@@ -10,7 +10,7 @@ import { CommandError } from "../trouble";
 import { allVMs, isOfCommand } from "./find";
 import { withHostParts } from "./host-parts";
 import { nameToCheck, resolveImage } from "./image";
-import { keepLogs, makeLogFiles } from "./log-dir";
+import { keepLogs, withLogFiles } from "./log-dir";
 import { nthSubnet, withNetworks, type JoinedNetwork } from "./networks";
 
 /** A machine of the command's. */
@@ -53,18 +53,20 @@ export async function createVM({ image, options, session: tied, onId }: Making, 
   await refuseTwice(name, session); // else whoever makes one of that name is waited for first
   return withLock(session.paths.locks, `vm-${name}`, session.signal, async () => {
     await refuseTwice(name, session);
-    if (logDir !== undefined) await makeLogFiles(logDir, session); // not earlier: they may be those of a VM of that name
-    const stored = await resolveImage(image, architecture, session);
-    return withNetworks(asked.networks, name, session, async (networks) => {
-      const inputs = await check(stored, asked, name, session, networks);
-      const id = newId(name);
-      await onId?.(id);
-      const owner = { project: "", stack: "", resource: name, ...(tied !== undefined && { session: tied }) };
-      const context: Context = { ...session, owner, known: new Set(), leaving: new Set() };
-      const state = await vm.create(id, inputs, context);
-      if (logDir !== undefined) await keepLogsOrRemove({ id, name, logDir }, session);
-      session.machines.commitSync([id]); // nobody else has to hear of it
-      return { id, name, ports: state.publishedPorts as VMSpec["ports"], bootSeconds: state.bootSeconds };
+    // Not earlier: the logs may be those of a VM of that name.
+    return withLogFiles(logDir, session, async () => {
+      const stored = await resolveImage(image, architecture, session);
+      return withNetworks(asked.networks, name, session, async (networks) => {
+        const inputs = await check(stored, asked, name, session, networks);
+        const id = newId(name);
+        await onId?.(id);
+        const owner = { project: "", stack: "", resource: name, ...(tied !== undefined && { session: tied }) };
+        const context: Context = { ...session, owner, known: new Set(), leaving: new Set() };
+        const state = await vm.create(id, inputs, context);
+        if (logDir !== undefined) await keepLogsOrRemove({ id, name, logDir }, session);
+        session.machines.commitSync([id]); // nobody else has to hear of it
+        return { id, name, ports: state.publishedPorts as VMSpec["ports"], bootSeconds: state.bootSeconds };
+      });
     });
   });
 }

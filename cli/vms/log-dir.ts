@@ -25,6 +25,24 @@ const STREAMS = {
 } as const;
 
 /**
+ * Makes a machine with the files of its logs, if it is to have such, which no other machine gets meanwhile.
+ *
+ * @throws {CommandError} See {@link makeLogFiles}.
+ */
+export async function withLogFiles<T>(
+  logDir: LogDir | undefined,
+  session: Session,
+  make: () => Promise<T>,
+): Promise<T> {
+  if (logDir === undefined) return make();
+  const { withLock } = await import("../../provider/host/locks.js");
+  return withLock(session.paths.locks, `log-dir-${resolve(logDir.folder)}`, session.signal, async () => {
+    await makeLogFiles(logDir, session);
+    return make();
+  });
+}
+
+/**
  * Makes the folder and the empty files of a machine's logs, before there is a machine.
  *
  * @throws {CommandError} Where they can't be made, or are those of another machine that runs, or was stopped.

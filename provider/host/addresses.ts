@@ -16,7 +16,8 @@ export function hostAddresses(routes = readFileSync(ROUTES, "utf8")): string[] {
   const found = leaves.flatMap((leaf) => {
     const address = leaf.split("\n", 1)[0]?.trim() ?? "";
     const prefixes = [...leaf.matchAll(/^ *\/(\d+) host LOCAL$/gm)].map(([, prefix]) => prefix ?? "");
-    return prefixes.map((prefix) => (prefix === "32" ? address : `${address}/${prefix}`));
+    const own = prefixes.filter((prefix) => prefix !== "0"); // all there are: so TPROXY takes in what is marked for it
+    return own.map((prefix) => (prefix === "32" ? address : `${address}/${prefix}`));
   });
   return [...new Set(found)].filter((address) => !address.startsWith("127."));
 }

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import { tellOfProgram } from "./programs-run";
@@ -52,5 +51,14 @@ export async function runAttached(
 }
 
 function listen(stream: Readable | null, onLine: Hearing["onLine"]): void {
-  if (stream !== null && onLine !== undefined) createInterface({ input: stream }).on("line", onLine);
+  if (stream === null || onLine === undefined) return;
+  let rest = "";
+  stream.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (rest + text).split("\n"); // not Node's readline, to which U+2028 ends a line: it may be in one's text
+    rest = lines.pop() ?? "";
+    lines.forEach(onLine);
+  });
+  stream.on("end", () => {
+    if (rest !== "") onLine(rest);
+  });
 }

@@ -213,9 +213,14 @@ export function findProgram(name: string): string | undefined {
   return findAll(name)[0];
 }
 
-/** Where a program is that is to run in a container of ours, which has of the host's programs those below `/usr` alone. */
+/**
+ * Where a program is that is to run in a container of ours, which has of the host's programs those below `/usr` alone: the
+ * program itself, not a link to it, which may be elsewhere.
+ */
 export function findContainerProgram(name: string): string | undefined {
-  return findAll(name).find((path) => realpathSync(path).startsWith("/usr/"));
+  return findAll(name)
+    .map((path) => realpathSync(path))
+    .find((path) => path.startsWith("/usr/"));
 }
 
 function findAll(name: string): string[] {

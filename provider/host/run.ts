@@ -23,8 +23,8 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** Programs are to say in the words that we know what is wrong. */
-const ENGLISH = { LC_ALL: "C.UTF-8" };
+/** Programs are to say in the words that we know what is wrong. Without LANGUAGE, which goes before in gettext(3). */
+const ENGLISH = { LC_ALL: "C.UTF-8", LANGUAGE: "" };
 
 /**
  * Runs a host program to its end and returns its standard output, without the last newline.

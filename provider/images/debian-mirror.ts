@@ -13,16 +13,19 @@ export function debianMirror(environment: NodeJS.ProcessEnv = process.env, etc =
   const release = readIfExists(join(etc, "os-release"));
   if (!/^ID=debian$/m.test(release)) return DEFAULT_MIRROR;
   const codename = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1] ?? "";
-  const names = new Set([codename, "stable", "testing", "unstable", "sid"]);
-  const ofDebian = sources(etc).filter(
-    ({ suites, components, signedBy }) =>
-      suites.some((suite) => names.has(suite)) &&
-      components.includes("main") &&
-      (signedBy === "" || signedBy.includes("debian-archive-")), // others have archives with such words as well
-  );
-  const found = ofDebian.flatMap(({ uris }) => uris).flatMap((uri) => mirrorsOf(uri, etc));
+  const ofDebian = sources(etc).filter(({ suites, components, signedBy }) => {
+    if (!components.includes("main")) return false;
+    // Others have archives with a component of that name as well, for a release of Debian, or `stable`.
+    if (signedBy === "") return suites.includes(codename);
+    return signedBy.includes("debian-archive-") && suites.some((suite) => [codename, ...ROLLING].includes(suite));
+  });
+  const sure = ofDebian.filter(({ signedBy }) => signedBy !== ""); // what names Debian's key goes before what names none
+  const found = [...sure, ...ofDebian].flatMap(({ uris }) => uris).flatMap((uri) => mirrorsOf(uri, etc));
   return found.find((uri) => /^https?:\/\//.test(uri))?.replace(/\/+$/, "") ?? DEFAULT_MIRROR;
 }
+
+/** Suites that do not stay with a release. */
+const ROLLING = ["stable", "testing", "unstable", "sid"];
 
 /** One archive that apt asks. */
 interface Source {

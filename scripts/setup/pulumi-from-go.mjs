@@ -20,8 +20,8 @@ const SDK = "github.com/pulumi/pulumi/sdk/v3";
  */
 export async function buildPulumi(host, folder, version, note) {
   const go = await findGo(host);
-  // A workspace file or flags of the user's own would change what is built.
-  const env = { ...host.env, GOWORK: "off", GOFLAGS: "" };
+  // A workspace file or flags of the user's own would change what is built; without C, as Pulumi's own builds are.
+  const env = { ...host.env, GOWORK: "off", GOFLAGS: "", CGO_ENABLED: "0" };
   /**
    * @param {string} name A folder of `setup/pulumi`.
    * @param {readonly string[]} args Go's arguments.

@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { networkInterfaces } from "node:os";
 import { hostAddresses } from "../../../provider/host/addresses";
 
-/** As Linux 6.1 prints it: a bridge without carrier, an address on lo, and a range that is local as a whole. */
+/** As Linux 6.1 prints it: a bridge without carrier, an address on lo, a range that is local as a whole, and what TPROXY wants. */
 const ROUTES = `Main:
   +-- 0.0.0.0/0 3 0 5
      |-- 0.0.0.0
@@ -28,6 +28,10 @@ Local:
         /32 host LOCAL
      |-- 198.51.100.0
         /24 host LOCAL
+Id 100:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 host LOCAL
 `;
 
 test("all that the kernel answers at, once each, that of an idle bridge included, but not loopback", () => {

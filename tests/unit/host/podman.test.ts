@@ -66,6 +66,12 @@ test("no qemu", () => {
   }).toThrow("sudo apt-get install qemu-system-x86 ");
 });
 
+test("a container's program is what a link of the user's leads to", () => {
+  keepOnly("setpriv");
+  expect(findProgram("setpriv")).toBe(join(folder, "setpriv"));
+  expect(findContainerProgram("setpriv")).toMatch(/^\/usr\/.*setpriv$/);
+});
+
 test("a container's program is one below /usr, also where PATH has another one before it", () => {
   const own = join(folder, "setpriv");
   copyFileSync(findProgram("setpriv") ?? "", own);

@@ -30,6 +30,7 @@ const stanza = (fields: Readonly<Record<string, string>>) =>
     .map(([name, value]) => `${name}: ${value}\n`)
     .join("");
 
+const CHROME = "deb [arch=amd64] https://chrome.example/linux/chrome/deb/ stable main\n";
 const DOCKER =
   "deb [arch=amd64 signed-by=/etc/apt/keyrings/docker.asc] https://docker.example/linux/debian bookworm stable\n";
 const TAILSCALE =
@@ -67,9 +68,18 @@ test.each<[string, Readonly<Record<string, string>>, string]>([
     "a rolling suite",
     {
       "os-release": "ID=debian\nVERSION_CODENAME=trixie\n",
-      "apt/sources.list": "deb http://e.example/debian sid main\n",
+      "apt/sources.list": `deb [signed-by=${KEY}] http://e.example/debian sid main\n`,
     },
     "http://e.example/debian",
+  ],
+  ["another's archive of the old kind", { "apt/sources.list.d/chrome.list": CHROME }, OWN],
+  [
+    "another's archive of the old kind before Debian's",
+    {
+      "apt/sources.list.d/chrome.list": CHROME,
+      "apt/sources.list.d/debian.sources": stanza({ URIs: "http://l.example/debian", "Signed-By": KEY }),
+    },
+    "http://l.example/debian",
   ],
   ["others' archives", { "apt/sources.list.d/a.list": DOCKER, "apt/sources.list.d/b.list": TAILSCALE }, OWN],
   [
