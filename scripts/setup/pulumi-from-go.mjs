@@ -10,7 +10,7 @@ const SDK = "github.com/pulumi/pulumi/sdk/v3";
 
 /**
  * Builds Pulumi's programs from its published Go modules, for hosts that reach a module proxy but no download site.
- * What goes in is fixed by the go.sum files of `setup/pulumi`, and all but `pulumi cloud api` works: see its
+ * What goes in is fixed by the go.sum files of `setup/pulumi`, and all but `pulumi api` works: see its
  * `no-openapi`. Takes three minutes on 2 cores the first time.
  *
  * @param {import("./host.mjs").Host} host Where it runs.
