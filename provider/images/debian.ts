@@ -88,7 +88,7 @@ function debianImageName(spec: DebianSpec): string {
 }
 
 /**
- * Makes the image in podman's store unless it is there. Takes about a minute, and some three where its programs are
+ * Makes the image in podman's store unless it is there. Takes half a minute or more, and some three where its programs are
  * emulated; needs Debian's archive, no registry.
  *
  * @throws {MayflyError} `TOOL_MISSING`, `DISK_FULL`, `IMAGE_NOT_FOUND` where the archive has no such suite, or

@@ -96,9 +96,10 @@ function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec, process
 /**
  * What an emulated CPU does not need: it has no such gaps, no speeds to choose from, and whoever wants KVM in it, which QEMU
  * would have to emulate, loads that by hand. udev would try these at each boot, last of all: half a second of CPU, for which
- * a template has to wait.
+ * a template has to wait. And its clock need not be compared with another one twice a second, which is a tenth of all that an
+ * idle guest does, and takes it for a bad one where the host is busy.
  */
-const EMULATED = ["mitigations=off", "modprobe.blacklist=kvm_amd,acpi_cpufreq,powernow_k8"];
+const EMULATED = ["mitigations=off", "modprobe.blacklist=kvm_amd,acpi_cpufreq,powernow_k8", "tsc=nowatchdog"];
 
 /**
  * Without it the kernel, when systemd makes its first cgroup, changes the code by which it allocates memory, while its other
