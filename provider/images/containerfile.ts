@@ -11,19 +11,13 @@ import type { ImageSpec } from "../schema/image";
 import { digestContext, findIgnoreFile } from "./build-context";
 import { inBuildFolder } from "./build-folder";
 import { findImage } from "./store";
+import { runTogether } from "./together";
 
 /** A Containerfile, as declared. */
 export type ContainerfileSpec = NonNullable<ImageSpec["containerfile"]> & Pick<ImageSpec, "architecture">;
 
 /** Part of the digest: raise it when the way in which one is built changes. */
 const RECIPE = 1;
-
-/**
- * Builds in a process namespace of its own that ends with us: a `podman build` that is ended by a signal leaves the
- * programs of its RUN running, and says that all went well (4.3.1). It can't clean up then either: see {@link LEFT_OVER},
- * and its temporary files, which go with the folder `$1`.
- */
-const BUILD = `export TMPDIR="$1"; shift; exec setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount-proc podman build "$@"`;
 
 /** Removes the containers that an interrupted build has left in podman's store. `$1` is its mark. */
 const LEFT_OVER = `
@@ -139,7 +133,10 @@ async function build(
   try {
     await writeFile(join(scratch, "Containerfile"), spec.text ?? "");
     const args = [`--build-arg=${MARK}=${mark}`, ...(await buildArguments(spec, scratch))];
-    const output = await podman.script(BUILD, [temporary, ...args], { signal, onLine, killAtOnce: true });
+    // A `podman build` that is ended by a signal leaves the programs of its RUN running, and says that all went well (4.3.1).
+    // Nor can it clean up then: see LEFT_OVER, and its temporary files, which go with their folder.
+    const options = { signal, onLine, environment: { TMPDIR: temporary } };
+    const output = await runTogether(podman, ["podman", "build", ...args], options);
     return output.trimEnd().split("\n").at(-1) ?? "";
   } catch (error) {
     throw signal.aborted ? error : buildFailed(spec, last, error);

@@ -12,8 +12,9 @@ import type { ArchitectureName } from "../schema/architecture";
 import type { ImageSpec } from "../schema/image";
 import { inBuildFolder } from "./build-folder";
 import { debianMirror } from "./debian-mirror";
-import { runEmulated, runTogether } from "./emulator";
+import { runEmulated } from "./emulator";
 import { findImage } from "./store";
+import { runTogether } from "./together";
 
 /** A Debian root filesystem, as asked for. */
 export type DebianSpec = NonNullable<ImageSpec["debian"]> & { readonly architecture: ArchitectureName };
@@ -169,7 +170,7 @@ async function bootstrap(
   // In a folder on record, and all at once: mmdebstrap that is killed leaves its root, of some 400 MB, and dpkg at work in it.
   await inBuildFolder(paths, podman, spec.name.replaceAll(/\W/g, "_"), async (TMPDIR) => {
     // INITRD=No (/etc/kernel/postinst.d/initramfs-tools): ours boots the machine, and making another takes ten seconds.
-    const environment = { LC_ALL: "C.UTF-8", INITRD: "No", TMPDIR };
+    const environment = { INITRD: "No", TMPDIR };
     const options = { signal, onLine, environment };
     const command = ["mmdebstrap", ...args];
     if (architecture === hostArchitecture()) await runTogether(podman, command, options);

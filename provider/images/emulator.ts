@@ -4,12 +4,10 @@ import { findProgram, type Podman } from "../host/podman";
 import type { RunOptions } from "../host/run";
 import { toolMissing } from "../host/tool-error";
 import { isDynamic } from "./elf";
+import { TOGETHER } from "./together";
 
 /** Printed where the kernel starts no emulator, and can't be brought to. */
 const REFUSED = "mayfly: no emulator";
-
-/** Has the kernel end all that a program has started, when it is killed itself, or with us. */
-const TOGETHER = "setpriv --pdeathsig KILL unshare --pid --fork --kill-child --mount-proc";
 
 /**
  * Runs `$4 …` where programs for the architecture `$1` can be started, by an emulator that the kernel starts for them
@@ -41,24 +39,9 @@ exec unshare --user --mount sh -euc '
 ' sh "$emulator" "$files" "$@"
 `;
 
-/** Ubuntu's AppArmor, from 25.04 on, lets no program below unshare(1) mount anything, which making a root takes. */
-const WITH_ALL = `
-! unshare --mount mount -t tmpfs tmpfs /mnt 2>/dev/null || exec ${TOGETHER} "$@"
-exec setpriv --pdeathsig TERM "$@"
-`;
-
 /**
- * Runs a program with all that it starts, with root's rights, or those of root in podman's user namespace. When the signal
- * fires, all of them are killed at once.
- *
- * @throws {MayflyError} Those of {@link Podman.script}.
- */
-export async function runTogether(podman: Podman, command: readonly string[], options: RunOptions): Promise<string> {
-  return podman.script(WITH_ALL, command, { ...options, killAtOnce: true });
-}
-
-/**
- * The same for a program that starts others, which are for another architecture than this host's: maintainer scripts, say.
+ * As `runTogether` does, for a program that starts others, which are for another architecture than this host's:
+ * maintainer scripts, say.
  *
  * @throws {MayflyError} `TOOL_MISSING` where this host can't start such programs; those of {@link Podman.script}.
  */

@@ -130,7 +130,7 @@ test("a console that is ended from outside was interrupted", async () => {
   const spy = jest.spyOn(consoles, "connectConsole").mockImplementation(async () => {
     const socket = connect(join(paths.home, "console.sock"));
     await once(socket, "connect");
-    setTimeout(() => process.emit("SIGTERM"), 50);
+    socket.once("resume", () => process.emit("SIGTERM")); // it is read from: the console is there
     return socket;
   });
   try {

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,9 +5,8 @@ import { expect, test } from "@jest/globals";
 import { ARCHITECTURES, hostArchitecture } from "../../../provider/architectures";
 import { findProgram, type Podman } from "../../../provider/host/podman";
 import { run, type RunOptions } from "../../../provider/host/run";
-import { findEmulator, runEmulated, runTogether } from "../../../provider/images/emulator";
+import { findEmulator, runEmulated } from "../../../provider/images/emulator";
 import { failureOf } from "../../support/context";
-import { eventually } from "../../support/eventually";
 
 const other = ARCHITECTURES[hostArchitecture() === "amd64" ? "arm64" : "amd64"];
 /** A program for the other processor, which says how it is to be called. */
@@ -56,28 +54,3 @@ canTry(
     }
   },
 );
-
-test("a program is ended with all that it has started, also by a podman between us and it", async () => {
-  // As an ordinary user's podman does it: root of a user namespace, in a process of its own.
-  const script: Podman["script"] = async (text, args, options) => {
-    const inside = ["--user", "--map-root-user", "sh", "-euc", text, "mayfly", ...args];
-    return run("sh", ["-c", 'unshare "$@"; exit $?', "podman", ...inside], options);
-  };
-  const mark = `7${String(process.pid)}`; // seconds, which name it among the programs of the host
-  const sleeping = () =>
-    spawnSync("pgrep", ["-f", `^sleep ${mark}$`], { encoding: "utf8" })
-      .stdout.split("\n")
-      .filter((pid) => pid !== "");
-  const cancel = new AbortController();
-  const ended = runTogether({ script } as unknown as Podman, ["setsid", "sh", "-c", `sleep ${mark} & sleep ${mark}`], {
-    signal: cancel.signal,
-  }).catch((error: unknown) => error);
-  try {
-    await eventually("both sleep", 30, () => sleeping().length === 2);
-    cancel.abort(new Error("cancelled"));
-    expect(await ended).toMatchObject({ message: "cancelled" });
-    await eventually("none sleeps any more", 30, () => sleeping().length === 0);
-  } finally {
-    for (const pid of sleeping()) process.kill(Number(pid));
-  }
-});
