@@ -197,7 +197,7 @@ describe("failure", () => {
     const { message, left } = await failureOf(created({ behaviour: "bad", password: PASSWORD }));
     expect(message).toBe("Error: broke with [secret]");
     expect(left).toBeUndefined();
-    expect(plugin.output).toContain("web: makes one for shop/dev/web with [secret]\n");
+    await plugin.hasSaid("web: makes one for shop/dev/web with [secret]\n");
     expect(plugin.output).not.toContain(PASSWORD);
   });
 

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { eventually } from "../../support/eventually";
 
 /** The clone. */
 const ROOT = join(__dirname, "..", "..", "..");
@@ -135,6 +136,12 @@ export class Plugin implements AsyncDisposable {
 
   async delete(id: string, olds: Wire): Promise<void> {
     await this.call("delete", "DeleteRequest", { Id: id, Properties: olds });
+  }
+
+  /** Waits until what it has printed ends so: its output comes by another way than its answers, sometimes after them. */
+  async hasSaid(end: string): Promise<void> {
+    const seen = () => this.output;
+    await eventually(`the plugin says ${JSON.stringify(end)}`, 10, () => seen().endsWith(end), seen);
   }
 
   /** Waits until the plugin has ended and closed its output; says by which signal the started process ended. */
