@@ -279,8 +279,8 @@ release_journal() {
   patience=
 }
 
-# become: what a template waits in, until it is a clone and gets its identity. Started before the template is saved, so
-# that a clone has but to go on.
+# become: what a template waits in, until it is a clone and gets its identity. The helper says that it waits, so that a clone
+# has but to go on.
 become() {
   is_clone=yes
   id=$(/usr/lib/mayfly/helper become <&3 2>/etc/mayfly/said)
@@ -305,12 +305,13 @@ greet() {
 
 # keep_clock: as long as the machine is on. Of all that a machine does, this alone goes on where nobody asks for it.
 keep_clock() {
-  setsid sh /usr/lib/mayfly/clock.sh 3>&- </dev/null >/dev/null 2>&1 &
+  (. /usr/lib/mayfly/clock.sh) 3>&- </dev/null >/dev/null 2>&1 & # no new program: see `steady`
 }
 
 # begin: starts what a template puts off until it is a machine: the image's own program, which minimal-init.sh has wait,
 # and its own SSH server, where prepare.sh has taken that from systemd's hands.
 begin() {
+  [ "$init" != minimal ] || greet # before the program's lines, not among them
   release /etc/mayfly/begin ""
   if [ "$init" = scripts ]; then
     for script in /etc/init.d/ssh /etc/init.d/sshd; do
@@ -335,11 +336,53 @@ power_off() {
   (PATH=$WITH_IMAGES_PROGRAMS && exec "$@") </dev/null >/dev/null 2>&1 &
 }
 
-# Has the files in memory that a login reads, so that the first one does not wait for the disk. Without a real login:
-# over TCP the kernel would draw its secret for sequence numbers, which all clones would share.
+# Has the files in memory that a login reads, so that the first one does not wait for the disk: programs, PAM's modules and
+# what these load, and what all of them look up. Without a real login: over TCP the kernel would draw its secret for sequence
+# numbers, which all clones would share.
 rehearse() {
   for shell in /bin/bash /bin/sh; do [ ! -x "$shell" ] || "$shell" -lc true; done
-  cat "$sshd" /usr/lib/mayfly/ssh/*/* /usr/lib/openssh/* /usr/libexec/openssh/* /lib/*/security/*.so /lib/security/*.so /etc/pam.d/* >/dev/null
+  libraries=$(sed -n 's#^.* /#/#p' "/proc/$(cat /etc/mayfly/sshd.pid)/maps" | sort -u)
+  set -- "$sshd" $libraries /usr/lib/mayfly/ssh/*/* /usr/lib/openssh/* /usr/libexec/openssh/* /lib/*/security/*.so /lib/security/*.so
+  timeout 20 cat "$@" /etc/* /etc/pam.d/* /etc/security/* /etc/security/*/* /etc/default/* /etc/gss/*/* >/dev/null
+}
+
+# hear_host: does what the host asks for, one after the other.
+hear_host() {
+  while read -r $patience verb id size <&3 || [ -n "$patience" ]; do
+    said="what the host sent could not be unpacked"
+    case $verb in
+    access)
+      rm -rf /etc/mayfly/access.next
+      head -c "$size" <&3 | tar -x -C / && access
+      answer "$id" $? "$said"
+      ;;
+    mounts)
+      said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
+      answer "$id" $? "$said"
+      ;;
+    units)
+      said=$(sh /usr/lib/mayfly/units.sh 2>&1)
+      answer "$id" $? "$said"
+      ;;
+    networks)
+      join_networks
+      answer "$id" $? "$said"
+      ;;
+    report)
+      wanted=$(head -c "$size" <&3)
+      report "$id" ${wanted%% *} "${wanted#* }"
+      answer "$id" 0
+      ;;
+    begin) begin ;;
+    poweroff) power_off ;;
+    verified | '') # or nobody says so in time
+      release_journal
+      [ -z "$is_clone" ] || [ "$init" = minimal ] || greet
+      [ -z "$is_clone" ] || keep_clock
+      is_clone=
+      ;;
+    esac
+  done
 }
 
 [ -e /etc/mayfly/template ] || hear_names
@@ -347,11 +390,11 @@ SETTLE_SECONDS=$(cat /etc/mayfly/template 2>/dev/null) # see template-maker.ts
 if [ -e /etc/mayfly/template ]; then
   # By `exec`: for a call alone the shell keeps a copy of the descriptor, which the door would inherit and never close.
   if unfit=$(PATH=$WITH_IMAGES_PROGRAMS && exec 4>&1 </dev/null >/dev/null 2>&1 && settle); then
-    echo waiting >&3
     become
   else
     echo "unfit $unfit" >&3
   fi
+  hear_host # read by now: what comes behind this, each clone would have to read
 else
   # Nothing tells of a new listener, so this looks.
   (
@@ -362,39 +405,5 @@ else
     await_server
     until_true 3600 admits_all && echo listening >&3 # the host gives up long before
   ) &
+  hear_host
 fi
-
-while read -r $patience verb id size <&3 || [ -n "$patience" ]; do
-  said="what the host sent could not be unpacked"
-  case $verb in
-  access)
-    rm -rf /etc/mayfly/access.next
-    head -c "$size" <&3 | tar -x -C / && access
-    answer "$id" $? "$said"
-    ;;
-  mounts)
-    said=$(sh /usr/lib/mayfly/mount-all.sh 2>&1)
-    answer "$id" $? "$said"
-    ;;
-  units)
-    said=$(sh /usr/lib/mayfly/units.sh 2>&1)
-    answer "$id" $? "$said"
-    ;;
-  networks)
-    join_networks
-    answer "$id" $? "$said"
-    ;;
-  report)
-    wanted=$(head -c "$size" <&3)
-    report "$id" ${wanted%% *} "${wanted#* }"
-    answer "$id" 0
-    ;;
-  begin) begin ;;
-  poweroff) power_off ;;
-  verified | '') # or nobody says so in time
-    release_journal
-    [ -z "$is_clone" ] || { greet; keep_clock; }
-    is_clone=
-    ;;
-  esac
-done

@@ -27,6 +27,9 @@ export class Admission {
   private readonly limit = pLimit(this.slots);
   /** Memory that machines which start now have been promised, and may not have taken yet. */
   private promisedMiB = 0;
+  /** Machines that start, or wait for their turn. */
+  private underWay = 0;
+  private putOff: (() => Promise<void>)[] = [];
 
   /** @param host For tests: how memory is looked at, and how often. */
   constructor(host: { readonly availableMiB?: () => number; readonly intervalMs?: number } = {}) {
@@ -41,6 +44,29 @@ export class Admission {
    * @throws {MayflyError} `NO_MEMORY` when there is none within ten minutes.
    */
   async inTurn<T>(memoryMiB: number, progress: Progress, work: () => Promise<T>): Promise<T> {
+    this.underWay += 1;
+    try {
+      return await this.whenFree(memoryMiB, progress, work);
+    } finally {
+      this.underWay -= 1;
+      if (this.underWay === 0) await this.catchUp();
+    }
+  }
+
+  /**
+   * Does work that can wait when no machine starts or waits for its turn any more: in a fleet it would take its time from
+   * those that are waited for. Where it fails, nobody hears of it.
+   */
+  async later(work: () => Promise<void>): Promise<void> {
+    this.putOff.push(work);
+    if (this.underWay === 0) await this.catchUp();
+  }
+
+  private async catchUp(): Promise<void> {
+    await Promise.allSettled(this.putOff.splice(0).map(async (work) => work()));
+  }
+
+  private async whenFree<T>(memoryMiB: number, progress: Progress, work: () => Promise<T>): Promise<T> {
     let begin: () => void = () => undefined;
     const turn = new Promise<void>((resolve) => (begin = resolve));
     const result = this.limit(async () => {

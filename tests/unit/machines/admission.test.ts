@@ -92,3 +92,24 @@ test("what others were promised is not there for the next", async () => {
   await one;
   expect(await two).toBe("second");
 });
+
+test("what can wait is done when nothing starts or waits any more, before the last one is said to be up", async () => {
+  const admission = new Admission();
+  const done: string[] = [];
+  const gates = Array.from({ length: SLOTS + 1 }, openEnded);
+  const all = gates.map(async ({ ended }, index) =>
+    admission.inTurn(512, caller(), async () => {
+      await ended;
+      await admission.later(() => Promise.resolve(void done.push(`after ${String(index)}`)));
+      if (index === 1) await admission.later(() => Promise.reject(new Error("its guest is gone")));
+    }),
+  );
+  for (const { end } of gates.slice(0, -1)) end();
+  await Promise.all(all.slice(0, -1));
+  expect(done).toEqual([]);
+  gates.at(-1)?.end();
+  await all.at(-1);
+  expect(done).toEqual(gates.map((_, index) => `after ${String(index)}`));
+  await admission.later(() => Promise.resolve(void done.push("at once")));
+  expect(done.at(-1)).toBe("at once");
+});

@@ -53,10 +53,13 @@ test("the committed programs were built from the committed sources", () => {
     expect(readFileSync(join(HELPER_FOLDER, `helper-${kernelName}`), "latin1")).toContain(source);
 });
 
-test("become takes a whole request, and not less than a whole seed", () => {
+test("become says that it waits, takes a whole request, and not less than a whole seed", () => {
   const become = (input: string) => {
-    const { status, stdout, stderr } = spawnSync(HELPER, ["become"], { input });
-    return [status, stdout.toString(), stderr.toString()];
+    const stdio = ["pipe", "pipe", "pipe", "pipe"] as const; // the last one leads to the host
+    const { status, output } = spawnSync(HELPER, ["become"], { input, stdio: [...stdio] });
+    const [, stdout, stderr, toHost] = output.map(String);
+    expect(toHost).toBe("waiting\n");
+    return [status, stdout, stderr];
   };
   expect(become("identity 0a1b 512\nten bytes.")).toEqual([1, "0a1b", "helper: read\n"]);
   expect(become("identity 0a1b 99999999\n")).toEqual([1, "0a1b", "helper: the identity is too large\n"]);
