@@ -346,9 +346,10 @@ rehearse() {
   timeout 20 cat "$@" /etc/* /etc/pam.d/* /etc/security/* /etc/security/*/* /etc/default/* /etc/gss/*/* >/dev/null
 }
 
-# hear_host: does what the host asks for, one after the other.
+# hear_host: does what the host asks for, one after the other. When patience ends, busybox's `read` leaves its variables as
+# they were, and what it has read of a line is lost.
 hear_host() {
-  while read -r $patience verb id size <&3 || [ -n "$patience" ]; do
+  while verb= && read -r $patience verb id size <&3 || [ -n "$patience" ]; do
     said="what the host sent could not be unpacked"
     case $verb in
     access)
