@@ -1,35 +1,25 @@
 // ESLint over the whole clone, for `npm run lint`. Its rules go by types, so what it says of one file may change with any
 // other one, which its own cache knows nothing of: that is kept for exactly this state of the clone, and for no other.
-import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { main } from "./terminal/failure.mjs";
+import { digestOfFiles } from "./test/digest.mjs";
 import { runGroup } from "./test/run-group.mjs";
 
 const DEADLINE_MINUTES = 20; // beside tests of VMs, at the lowest priority, it takes three
+const GIT_MS = 20_000; // takes some milliseconds
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Digest of all that ESLint reads: files that git knows or would take, and what runs it. `undefined` without git. */
 function stateOfClone() {
-  const hash = createHash("sha256").update(process.version);
-  try {
-    const list = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
-    const names = execFileSync("git", list, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-    for (const name of names
-      .split("\0")
-      .filter((path) => path !== "" && existsSync(join(root, path)))
-      .sort())
-      hash
-        .update(`${name}\0`)
-        .update(readFileSync(join(root, name)))
-        .update("\0");
-  } catch {
-    return undefined; // no git, or no clone: an archive of the sources
-  }
-  return hash.digest("hex").slice(0, 16);
+  const list = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
+  const git = spawnSync("git", list, { cwd: root, encoding: "utf8", timeout: GIT_MS });
+  if (git.status !== 0) return undefined; // no git, or no clone: an archive of the sources
+  const names = git.stdout.split("\0").filter((name) => name !== "" && existsSync(join(root, name)));
+  return digestOfFiles(root, names, process.version);
 }
 
 /** @param {string} state Of the clone. */

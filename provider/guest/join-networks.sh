@@ -17,15 +17,17 @@ find_card() { # find_card MAC: sets card to the name that the kernel has given t
 }
 
 # in_order: cards that were plugged in side by side have come in any order; the first network's shall be eth1, and so on, as
-# after a boot. None is up yet, as a card must not be that gets another name. One whose name is taken keeps its own.
+# after a boot. None is up yet, as a card must not be that gets another name. One whose name is taken keeps its own, as does
+# one that cannot be renamed: networks work by any name.
 in_order() {
   moves=
   while IFS=$tab read -r index mac address; do
     find_card "$mac"
     case $card in eth$((index + 1))) ;; eth*) moves="$moves $card:$index" ;; esac
   done </etc/mayfly/networks
-  for move in $moves; do ip link set "${move%:*}" name "mayfly${move#*:}" || return; done
+  for move in $moves; do ip link set "${move%:*}" name "mayfly${move#*:}"; done
   for move in $moves; do
+    [ -e "/sys/class/net/mayfly${move#*:}" ] || continue
     ip link set "mayfly${move#*:}" name "eth$((${move#*:} + 1))" || ip link set "mayfly${move#*:}" name "${move%:*}"
   done
 }

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join, relative, sep } from "node:path";
+import { digestOfFiles } from "./digest.mjs";
 
 /** Of how many states of the code what tests have made is kept: each takes up to some gigabytes. */
 const STATES = 3;
@@ -66,13 +66,10 @@ const IN_USE_MS = 3 * 3_600_000; // longer than any run
  */
 function digestOf(folder, parts) {
   for (const part of parts) if (!existsSync(join(folder, part))) throw new Error(`there is no ${part} in ${folder}`);
-  const hash = createHash("sha256");
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  for (const path of entries.map((entry) => relative(folder, join(entry.parentPath, entry.name))).sort())
-    if (parts.includes(path.split(sep)[0] ?? ""))
-      hash
-        .update(`${path}\0`)
-        .update(readFileSync(join(folder, path)))
-        .update("\0");
-  return hash.digest("hex").slice(0, 16);
+  const paths = entries.map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  return digestOfFiles(
+    folder,
+    paths.filter((path) => parts.includes(path.split(sep)[0] ?? "")),
+  );
 }
