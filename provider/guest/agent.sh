@@ -12,8 +12,9 @@
 #   networks  likewise, the private networks
 #   report    SIZE bytes: a section and a user; answers with facts for a diagnosis, see report.sh
 #   begin     nothing, and gets no answer: the clone has all that its identity declares, its programs may begin
+#   cpus      likewise: the host has logged in, from now on all CPUs may be used
 #   poweroff  likewise: shuts down
-#   verified  likewise: the host has logged in, what would have slowed that down may begin
+#   verified  likewise: the host has logged in and nobody waits any more, what would have slowed that down may begin
 sshd=$1 init=$2
 . /usr/lib/mayfly/until-true.sh
 # A server that is lent to the image has rules and libraries of its own, and leaves port 22 to the image's programs.
@@ -38,8 +39,9 @@ echo -1000 >/proc/self/oom_score_adj # when memory runs out, nobody else can tel
 # translated by address, and would translate all of it anew (a command over SSH took 110 ms of CPU and takes 54). Only what
 # comes in by our door, and what settles a template: the image's services keep theirs random.
 # `sysctl.kernel.randomize_va_space=2` on the kernel's command line, as its default is, asks for random ones here as well.
-steady=
-if grep -q '^model name.*QEMU TCG' /proc/cpuinfo && ! grep -q 'sysctl\.kernel\.randomize_va_space=2' /proc/cmdline; then
+is_emulated= steady=
+! grep -q '^model name.*QEMU TCG' /proc/cpuinfo || is_emulated=yes
+if [ -n "$is_emulated" ] && ! grep -q 'sysctl\.kernel\.randomize_va_space=2' /proc/cmdline; then
   steady="/usr/lib/mayfly/helper steady"
 fi
 
@@ -98,6 +100,24 @@ leave_init() {
   [ -d /sys/fs/cgroup/init.scope ] || return 0
   mkdir -p /sys/fs/cgroup/mayfly
   for process in $$ 0; do echo $process >/sys/fs/cgroup/mayfly/cgroup.procs; done # 0 is the subshell that this runs in
+}
+
+# keep_to_one_cpu: a clone does one thing after the other until it has been logged in to, but its kernel would spread that over
+# all CPUs, which then wake each other and wait for each other's answer: under emulation that takes no less time, and a fifth
+# more of the host's CPUs. So the agent, and all that comes from it, is kept to the first one, where its network card and the
+# ends of the kernel's grace periods are served as well; these stay there.
+one_cpu=/sys/fs/cgroup/mayfly/cpuset.cpus
+keep_to_one_cpu() {
+  [ -n "$is_emulated" ] && echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control && [ -e $one_cpu ] || return 0
+  for pid in $(pidof rcu_preempt rcu_sched); do taskset -p 1 "$pid"; done
+  for irq in /proc/irq/[0-9]*/smp_affinity_list; do echo 0 >"$irq"; done # some have a CPU of their own, and keep it
+  echo 0 >$one_cpu
+}
+
+use_all_cpus() {
+  [ -e $one_cpu ] || return 0
+  read -r cpus </sys/devices/system/cpu/online # not none, as before: while processes are in it the kernel refuses that
+  echo "$cpus" >$one_cpu
 }
 
 # admits_all: whether the door is open to all users. systemd lets nobody but root log in while /run/nologin is there
@@ -166,6 +186,7 @@ settle() {
   [ "$init" != systemd ] || hold_journal || { echo "its journald does not wait for a boot id" >&4 && return 1; }
   [ "$init" = minimal ] || rm -f /etc/mayfly/begin # nobody waits there
   wait $rehearsal
+  keep_to_one_cpu
   : >/etc/machine-id
   rm -f /etc/mayfly/template
   sync
@@ -375,8 +396,10 @@ hear_host() {
       answer "$id" 0
       ;;
     begin) begin ;;
+    cpus) use_all_cpus ;;
     poweroff) power_off ;;
     verified | '') # or nobody says so in time
+      use_all_cpus
       release_journal
       [ -z "$is_clone" ] || [ "$init" = minimal ] || greet
       [ -z "$is_clone" ] || keep_clock

@@ -148,7 +148,12 @@ export class Agent extends EventEmitter<{ line: [string]; error: [Error] }> impl
     await this.mention("begin");
   }
 
-  /** Tells the guest that it can be logged in to: what it has put off for that may begin. Waits for no answer. */
+  /** Tells a clone that it has been logged in to: its programs may use all its CPUs. Waits for no answer. */
+  async tellCpus(): Promise<void> {
+    await this.mention("cpus");
+  }
+
+  /** Tells the guest that nobody waits for it any more: what it has put off for that may begin. Waits for no answer. */
   async tellVerified(): Promise<void> {
     await this.mention("verified");
   }

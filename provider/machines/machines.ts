@@ -196,8 +196,8 @@ export class Machines {
   }
 
   /**
-   * Marks a machine as finished, and lets its guest do what it has put off until then: once no other one starts any more, as
-   * that takes half as long as a start. A guest that hears nothing begins by itself, see `patience` in guest/agent.sh.
+   * Marks a machine as finished. Its guest has all its CPUs from then on, and does what it has put off until then once no
+   * other machine starts any more, as that takes half as long as a start. A guest that hears nothing begins by itself, see `patience` in guest/agent.sh.
    *
    * @param proven The template that it came from, where it has shown that root's commands run on what that has: the next
    * machine need not show that.
@@ -206,10 +206,14 @@ export class Machines {
     await this.shelf.change(id, { phase: "ready" }, "for good");
     if (proven !== undefined) await this.templates.noteRunsCommands(proven);
     if ((await this.shelf.records.read(id))?.agentless === true) return;
-    await this.admission.later(async () => {
-      using agent = new Agent(this.shelf.shared(id));
-      await agent.tellVerified();
-    });
+    await this.tell(id, async (agent) => agent.tellCpus());
+    await this.admission.later(async () => this.tell(id, async (agent) => agent.tellVerified()));
+  }
+
+  /** For who is alone with the machine: else see {@link withAgent}. */
+  private async tell(id: string, work: (agent: Agent) => Promise<void>): Promise<void> {
+    using agent = new Agent(this.shelf.shared(id));
+    await work(agent); // before it is disposed of
   }
 
   /** Marks machines as known to Pulumi's state. Synchronous: for the last moments of a process. */

@@ -97,9 +97,15 @@ function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec, process
  * What an emulated CPU does not need: it has no such gaps, no speeds to choose from, and whoever wants KVM in it, which QEMU
  * would have to emulate, loads that by hand. udev would try these at each boot, last of all: half a second of CPU, for which
  * a template has to wait. And its clock need not be compared with another one twice a second, which is a tenth of all that an
- * idle guest does, and takes it for a bad one where the host is busy.
+ * idle guest does, and takes it for a bad one where the host is busy. Nor need its kernel look twice a second whether its free
+ * memory lies in pieces, before anybody wants it whole (vm.compaction_proactiveness): that was a third.
  */
-const EMULATED = ["mitigations=off", "modprobe.blacklist=kvm_amd,acpi_cpufreq,powernow_k8", "tsc=nowatchdog"];
+const EMULATED = [
+  "mitigations=off",
+  "modprobe.blacklist=kvm_amd,acpi_cpufreq,powernow_k8",
+  "tsc=nowatchdog",
+  "sysctl.vm.compaction_proactiveness=0",
+];
 
 /**
  * Without it the kernel, when systemd makes its first cgroup, changes the code by which it allocates memory, while its other

@@ -3,7 +3,7 @@ import { expect, test } from "@jest/globals";
 import { Admission } from "../../../provider/machines/admission";
 import type { Progress } from "../../../provider/machines/plan";
 
-const SLOTS = Math.ceil(1.5 * availableParallelism());
+const SLOTS = 2 * availableParallelism();
 
 /** A caller that notes which steps it was shown. */
 function caller(signal = AbortSignal.timeout(20_000)): Progress & { readonly steps: string[] } {

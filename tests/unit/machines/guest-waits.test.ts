@@ -67,11 +67,11 @@ test("a clone that hears nothing begins by itself what it has put off, also wher
   const agent = readFileSync(join(GUEST, "agent.sh"), "utf8");
   const [hearHost = ""] = /^hear_host\(\) \{\n[^]*?^\}\n/m.exec(agent) ?? [];
   const script = `${WAIT}; mkfifo port; exec 3<>port; patience="-t 1" is_clone=yes init=systemd
-${["begin", "greet", "keep_clock"].map((name) => `${name}() { echo ${name}; }`).join("\n")}
+${["begin", "greet", "keep_clock", "use_all_cpus"].map((name) => `${name}() { echo ${name}; }`).join("\n")}
 release_journal() { echo released | tee /tmp/released; patience=; }
 power_off() { echo off; exit; }
 ${hearHost}
 { printf 'begin - 0\\nverif' >&3; until_true 10 test -e released; printf 'ied - 0\\npoweroff - 0\\n' >&3; } &
 hear_host`;
-  expect(guest.run(script)).toBe("begin\nreleased\ngreet\nkeep_clock\noff\n");
+  expect(guest.run(script)).toBe("begin\nuse_all_cpus\nreleased\ngreet\nkeep_clock\noff\n");
 });
