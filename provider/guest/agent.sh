@@ -344,8 +344,12 @@ begin() {
 }
 
 # power_off: by the init's own way, in the background, as it may wait for all that runs. The image's program by its path:
-# by its name our shell runs its own one, which asks a busybox's init, and no other understands that.
+# by its name our shell runs its own one, which asks a busybox's init, and no other understands that. A second time only where
+# that does no harm: sysvinit's halt(8) does not wait for what is being stopped.
+is_going=
 power_off() {
+  case $init,$is_going in scripts,yes | other,yes) return ;; esac
+  is_going=yes
   case $init in
   systemd) set -- systemctl poweroff ;;
   minimal) set -- /usr/lib/mayfly/busybox poweroff ;;

@@ -19,13 +19,14 @@ import { DISK_MACHINE_FILES } from "./disk/command";
 import { bootDisk, type DiskPlan } from "./disk/launcher";
 import { isBootDisk, type LaunchPlan, type Progress } from "./plan";
 import { diskFile, SWAP } from "./disks";
-import { Qmp } from "./qmp";
+import { Qmp, type QmpEvent } from "./qmp";
 import type { MachineRecord } from "./record";
 import { retakeSeats } from "./seats";
 import type { Shelf } from "./shelf";
 
 const QUIT_MS = 20_000; // what qemu takes to write its disks, on a slow one
 const LOOK_MS = 50;
+const ASK_AGAIN_MS = 5_000; // a guest that restarted itself just then was told as it went down, and hears nothing until it is up
 const UNTOLD_SECONDS = 300; // for a boot of a machine that a former version has made: the default of a VM's bootTimeout
 
 /** The lock under which a machine is turned on or off: one at a time. */
@@ -143,21 +144,31 @@ export class Power {
 
   /** By whichever way the guest hears: its agent, or the power button. */
   private async shutDown(id: string, qemu: ProcessIdentity, seconds: number, signal: AbortSignal): Promise<boolean> {
-    const folder = this.shelf.shared(id);
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(QUIT_MS)]);
+    const patience = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(Math.min(ms, QUIT_MS))]);
     await this.shelf.change(id, { stoppedAt: now() }); // whatever becomes of us
+    using qmp = await Qmp.connect(this.shelf.shared(id), "qmp.sock", patience(QUIT_MS)).catch(() => undefined); // it may have gone already
+    const restarts: QmpEvent[] = [];
+    qmp?.on("event", (event) => event.event === "RESET" && restarts.push(event));
+    const isTold = await this.askToShutDown(id, qmp, patience(QUIT_MS));
+    if (signal.aborted && !isTold && qmp === undefined) await this.takeBackStop(id);
+    const deadline = performance.now() + seconds * 1_000; // not the clock's, a step of which would cut the guest's power early
+    for (let left = seconds * 1_000; left >= 0; left = deadline - performance.now()) {
+      if (await endsWithin(qemu, Math.min(left, ASK_AGAIN_MS), signal)) return true;
+      if (restarts.length > 0) await this.askToShutDown(id, qmp, patience(ASK_AGAIN_MS));
+    }
+    await qmp?.execute("quit", undefined, patience(QUIT_MS)).catch(() => undefined);
+    await endsWithin(qemu, QUIT_MS, signal); // what is left then, podman kills
+    return false;
+  }
+
+  /** Returns whether the agent could be told; what it makes of it, nobody knows. */
+  private async askToShutDown(id: string, qmp: Qmp | undefined, patience: AbortSignal): Promise<boolean> {
     const isTold = await withAgent(this.shelf, id, patience, async (agent) => agent.tellPowerOff()).then(
       () => true,
       () => false, // it hangs
     );
-    using qmp = await Qmp.connect(folder, "qmp.sock", patience).catch(() => undefined); // it may have gone already
     await qmp?.execute("system_powerdown", undefined, patience).catch(() => undefined);
-    if (signal.aborted && !isTold && qmp === undefined) await this.takeBackStop(id);
-    if (await endsWithin(qemu, seconds * 1_000, signal)) return true;
-    const lastPatience = AbortSignal.any([signal, AbortSignal.timeout(QUIT_MS)]); // the guest has used up the other
-    await qmp?.execute("quit", undefined, lastPatience).catch(() => undefined);
-    await endsWithin(qemu, QUIT_MS, signal); // what is left then, podman kills
-    return false;
+    return isTold;
   }
 
   private async takeBackStop(id: string): Promise<void> {
@@ -200,7 +211,7 @@ function now(): number {
 
 /** Whether a process ends within a time. The kernel tells nobody but its parent. */
 async function endsWithin(process: ProcessIdentity, ms: number, signal: AbortSignal): Promise<boolean> {
-  const deadline = performance.now() + ms; // not the clock's, a step of which would cut the guest's power early
+  const deadline = performance.now() + ms;
   while (isAlive(process)) {
     if (performance.now() > deadline) return false;
     await sleep(LOOK_MS, undefined, { signal });

@@ -120,5 +120,9 @@ test("restart, and a lost power: what was on the disk is there", async () => {
   expect(await mayfly("start", "st")).toMatchObject({ code: 0, err: "started st\n" });
   const sound = "cat /root/kept; dmesg | grep 'EXT4-fs error'; rm -r /root/many && echo gone";
   expect((await mayfly("exec", "st", "--", "sh", "-c", sound)).out).toBe("kept\ngone\n");
+
+  // Stopped while it restarts itself: it was told as it went down, and is told again.
+  await mayfly("exec", "st", "--", "/usr/lib/mayfly/busybox", "reboot");
+  expect(await mayfly("stop", "st")).toMatchObject({ code: 0, err: "stopped st\n" });
   expect(await mayfly("rm", "--json", "st")).toMatchObject({ code: 0, out: expect.stringMatching(/"name": "st"/) });
 });
