@@ -197,7 +197,8 @@ export class Machines {
 
   /**
    * Marks a machine as finished. Its guest has all its CPUs from then on, and does what it has put off until then once no
-   * other machine starts any more, as that takes half as long as a start. A guest that hears nothing begins by itself, see `patience` in guest/agent.sh.
+   * other machine starts any more, as that takes half as long as a start. A guest that hears nothing begins by itself, see
+   * `patience` in guest/agent.sh.
    *
    * @param proven The template that it came from, where it has shown that root's commands run on what that has: the next
    * machine need not show that.

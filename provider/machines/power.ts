@@ -26,7 +26,7 @@ import type { Shelf } from "./shelf";
 
 const QUIT_MS = 20_000; // what qemu takes to write its disks, on a slow one
 const LOOK_MS = 50;
-const ASK_AGAIN_MS = 5_000; // a guest that restarted itself just then was told as it went down, and hears nothing until it is up
+const ASK_AGAIN_MS = 5_000; // a guest that restarts itself just then is told as it goes down, and hears nothing until it is up
 const UNTOLD_SECONDS = 300; // for a boot of a machine that a former version has made: the default of a VM's bootTimeout
 
 /** The lock under which a machine is turned on or off: one at a time. */
@@ -146,7 +146,8 @@ export class Power {
   private async shutDown(id: string, qemu: ProcessIdentity, seconds: number, signal: AbortSignal): Promise<boolean> {
     const patience = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(Math.min(ms, QUIT_MS))]);
     await this.shelf.change(id, { stoppedAt: now() }); // whatever becomes of us
-    using qmp = await Qmp.connect(this.shelf.shared(id), "qmp.sock", patience(QUIT_MS)).catch(() => undefined); // it may have gone already
+    // It may have gone already.
+    using qmp = await Qmp.connect(this.shelf.shared(id), "qmp.sock", patience(QUIT_MS)).catch(() => undefined);
     const restarts: QmpEvent[] = [];
     qmp?.on("event", (event) => event.event === "RESET" && restarts.push(event));
     const isTold = await this.askToShutDown(id, qmp, patience(QUIT_MS));
