@@ -207,14 +207,10 @@ export class Machines {
     await this.shelf.change(id, { phase: "ready" }, "for good");
     if (proven !== undefined) await this.templates.noteRunsCommands(proven);
     if ((await this.shelf.records.read(id))?.agentless === true) return;
-    await this.tell(id, async (agent) => agent.tellCpus());
-    await this.admission.later(async () => this.tell(id, async (agent) => agent.tellVerified()));
-  }
-
-  /** For who is alone with the machine: else see {@link withAgent}. */
-  private async tell(id: string, work: (agent: Agent) => Promise<void>): Promise<void> {
-    using agent = new Agent(this.shelf.shared(id));
-    await work(agent); // before it is disposed of
+    const tell = async (work: (agent: Agent) => Promise<void>) =>
+      withAgent(this.shelf, id, AbortSignal.timeout(TELL_MS), work).catch(() => undefined); // it begins by itself
+    await tell(async (agent) => agent.tellCpus());
+    await this.admission.later(async () => tell(async (agent) => agent.tellVerified()));
   }
 
   /** Marks machines as known to Pulumi's state. Synchronous: for the last moments of a process. */
@@ -346,6 +342,7 @@ export class Machines {
   }
 }
 
+const TELL_MS = 20_000; // no longer than a guest waits for the word
 const REMOVAL_MS = 60_000; // takes 0.3 s; a host that swaps takes longer
 
 function noAgent(id: string): MayflyError {

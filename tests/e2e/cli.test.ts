@@ -231,12 +231,11 @@ echo "$A"
 
 test("a session's VM: the command's exit code, and gone with it; also when the session is killed", async () => {
   // Its first command has both CPUs, although the guest has kept to one until the login.
-  expect(await mayfly("run", "--rm", "--execute", "cat /etc/hostname; nproc; exit 3", "--name", "brief")).toMatchObject(
-    {
-      code: 3,
-      out: "brief\n2\n",
-    },
-  );
+  const script = "cat /etc/hostname; nproc; exit 3";
+  expect(await mayfly("run", "--rm", "--execute", script, "--name", "brief")).toMatchObject({
+    code: 3,
+    out: "brief\n2\n",
+  });
   expect(await records()).not.toMatch(/brief/);
 
   const session = command.terminal("ssh", "--name", "sess", "debian");
