@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { size, text } from "./fields";
+import type { Complain } from "./rule";
 
 // What a VM may be given beside what its image has: disks, swap, units for its systemd, labels.
 
@@ -22,6 +23,17 @@ const disk = z.strictObject({
 
 /** Files of the host as disks. */
 export const disks = z.array(disk).max(16, "must be at most 16 disks");
+
+/** Disks of one name; a rule of the schema. */
+export function checkDisks(
+  { disks: files }: { readonly disks: readonly { readonly name: string }[] },
+  complain: Complain,
+): void {
+  files.forEach(({ name }, index) => {
+    if (files.findIndex((other) => other.name === name) !== index)
+      complain(["disks", index, "name"], `"${name}" is the name of two disks`);
+  });
+}
 
 /** Size of a disk to swap to, in MiB. */
 export const swap = size.refine((mib) => mib >= 16, "must be at least 16MiB").optional();

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseAddress, parseSubnet, sizeOf } from "./ipv4";
+import type { Complain } from "./rule";
 
 const WANTED = 'must be "HOST:PORT", such as "db.example.com:5432" or "192.0.2.7:443": a host name or an IPv4 address';
 
@@ -57,3 +58,15 @@ export const allowList = z.array(
       return host !== "localhost" && (parseAddress(host) === undefined || canBeAllowed(host));
     }, "must be another host's, or an outward address of this host: loopback, 10.53.0.0/24 (the guest's own network) and multicast stay closed"),
 );
+
+/** A list that would close nothing; a rule of the schema. */
+export function checkAllow(
+  { allow, network }: { readonly allow: readonly string[]; readonly network: string },
+  complain: Complain,
+): void {
+  if (allow.length > 0 && network !== "isolated")
+    complain(
+      ["allow"],
+      'needs network "isolated": with "user" the VM reaches everything, and a list would close nothing',
+    );
+}

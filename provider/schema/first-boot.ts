@@ -1,5 +1,6 @@
 import { bootsFromDisk } from "./disk-image";
 import { text } from "./fields";
+import type { Complain } from "./rule";
 
 // What a user gives for a guest's first boot.
 
@@ -41,7 +42,7 @@ interface Fields {
 }
 
 /** What goes against a first boot with them; a rule of the schema. */
-export function checkFirstBoot(vm: Fields, complain: (path: PropertyKey[], message: string) => void): void {
+export function checkFirstBoot(vm: Fields, complain: Complain): void {
   if (vm.ignition !== undefined && !bootsFromDisk(vm) && configOf(vm.ignition)?.kernelArguments !== undefined)
     complain(["ignition"], "can't have kernelArguments here: the VM's own kernelArgs are the kernel's command line");
   for (const field of ["userData", "ignition"] as const)

@@ -1,72 +1,16 @@
 import { z } from "zod";
-import { disks, labels, swap, systemdUnits } from "./additions";
-import { allowList } from "./allow";
-import {
-  duration,
-  environment,
-  guestPath,
-  hostname,
-  imageName,
-  passwdPath,
-  port,
-  portOrZero,
-  publicKeyLine,
-  text,
-  userName,
-} from "./fields";
-import { cpus, disk, kernelArgs, memory } from "./machine-shape";
+import { checkDisks, disks, labels, swap, systemdUnits } from "./additions";
+import { allowList, checkAllow } from "./allow";
+import { checkEnvironment } from "./environment";
+import { duration, environment, hostname, imageName, publicKeyLine, text } from "./fields";
 import { filledFrom } from "./filled-from";
 import { checkFirstBoot, ignition, userData } from "./first-boot";
+import { cpus, disk, kernelArgs, memory } from "./machine-shape";
+import { checkMounts, mounts } from "./mounts";
 import { memberships } from "./network";
-
-/**
- * A directory of the host, seen in the guest through virtiofs. The guest can't make device files in it, nor files with
- * set-user-ID or set-group-ID bits or capabilities: on the host they would be a way to other users' rights.
- */
-const mount = z.strictObject({
-  /** Directory on the host; a relative path starts at the program's folder. Must exist at `up`. */
-  source: text,
-  /** Where it appears in the guest. Made when missing. */
-  target: guestPath,
-  /** The guest can read but not write. @default false */
-  readOnly: z.boolean().default(false),
-  /**
-   * The guest user who stands for the owner of `source` on the host, or for you where Mayfly runs without root's rights:
-   * what either writes, the other may change. `root`, or one of `users`. With one of `users`, what the guest's root writes
-   * is that user's too if the host's virtiofsd is QEMU's own (Debian 12); else it is nobody's. @default "root"
-   */
-  owner: userName.default("root"),
-});
-
-/** A port of the guest that is reachable on the host. */
-const publishedPort = z.strictObject({
-  /** Port in the guest. */
-  guest: port,
-  /** Port on the host; 0 takes a free one, see the output `publishedPorts`. Fails with `PORT_TAKEN`. @default 0 */
-  host: portOrZero.default(0),
-  /** Address on the host to listen on. Others than this host reach it only if you say so. @default "127.0.0.1" */
-  hostAddress: z.ipv4("must be an IPv4 address of this host").default("127.0.0.1"),
-  /** TCP or UDP; an isolated VM has TCP only. @default "tcp" */
-  protocol: z.enum(["tcp", "udp"]).default("tcp"),
-});
-
-/** A user of the guest beside root. Has no password; logs in with keys only. */
-const user = z.strictObject({
-  /** Login name. */
-  name: userName.refine((name) => name !== "root", "root always exists: its keys are `authorizedKeys` of the VM"),
-  /** User id; also the id of the user's own group. Made when missing from the image. @default 1000 and up */
-  uid: z.int().min(1).max(60_000).optional(),
-  /** Further groups; made when missing. @default [] */
-  groups: z.array(userName).default([]),
-  /** May become root by sudo, without a password. @default false */
-  sudo: z.boolean().default(false),
-  /** Login shell, as a path in the guest. @default "/bin/bash" where the image has it, else "/bin/sh" */
-  shell: passwdPath.optional(),
-  /** Home directory. Made, and then the user's, when missing; one that is there is left alone. @default "/home/NAME" */
-  home: passwdPath.optional(),
-  /** Public keys that may log in as this user. Without any nobody logs in as it from outside: it has no password. @default [] */
-  authorizedKeys: z.array(publicKeyLine).default([]),
-});
+import { checkPorts, publishedPorts } from "./published-ports";
+import type { Complain } from "./rule";
+import { checkAccess, users } from "./users";
 
 /** Inputs of {@link VM}. Types, checks, defaults and reference docs all come from here. */
 export const vmSchema = z
@@ -91,9 +35,9 @@ export const vmSchema = z
     /** A disk of this size to swap to, in use when the VM is up: `"2GiB"`. Sparse on the host; gone with the VM. @default none */
     swap,
     /** Host directories in the guest. @default [] */
-    mounts: z.array(mount).default([]),
+    mounts: mounts.default([]),
     /** Guest ports on the host, beside SSH. @default [] */
-    ports: z.array(publishedPort).default([]),
+    ports: publishedPorts.default([]),
     /**
      * The way out. `user`: the guest reaches out, nothing reaches in but what is declared. `isolated`: only SSH and `ports`,
      * and out what `allow` lists.
@@ -118,7 +62,7 @@ export const vmSchema = z
      * Users beside root. Changes apply to the running VM: one that is taken out goes with all that it runs; an account of the
      * image's own stays, and only its keys, its sessions and what was declared for it go. @default []
      */
-    users: z.array(user).default([]),
+    users: users.default([]),
     /** More public keys that may log in as root, beside the VM's own. Changes apply to the running VM. @default [] */
     authorizedKeys: z.array(publicKeyLine).default([]),
     /**
@@ -199,112 +143,27 @@ export const vmSchema = z
   })
   // Each by itself: at preview those wait that look at what is not known yet.
   .check(
-    ...[checkBoot, checkAccess, checkMounts, checkDisks, checkPorts, checkAllow, checkFirstBoot].map(
-      (rule) =>
-        ({ value, issues }: z.core.ParsePayload<VMSpec>) => {
-          rule(value, (path, message) => issues.push({ code: "custom", path, message, input: value, continue: true }));
-        },
-    ),
+    ...[
+      checkWarmBoot,
+      checkEnvironment,
+      checkAccess,
+      checkMounts,
+      checkDisks,
+      checkPorts,
+      checkAllow,
+      checkFirstBoot,
+    ].map((rule) => ({ value, issues }: z.core.ParsePayload<VMSpec>) => {
+      rule(value, (path, message) => issues.push({ code: "custom", path, message, input: value, continue: true }));
+    }),
   );
 
-/** Says what is wrong with a field. */
-type Complain = (path: PropertyKey[], message: string) => void;
-
-function checkBoot({ warmBoot, waitFor, environment: variables }: VMSpec, complain: Complain): void {
+/** A start from a template that nobody would wait for. */
+function checkWarmBoot({ warmBoot, waitFor }: Pick<VMSpec, "warmBoot" | "waitFor">, complain: Complain): void {
   if (warmBoot === "required" && waitFor === "none")
     complain(
       ["warmBoot"],
       'must not be "required" with waitFor "none": a restored guest has its identity only by waiting',
     );
-  for (const [name, value] of Object.entries(variables)) {
-    const wrong = wrongWithVariable(name, value);
-    if (wrong !== undefined)
-      complain(
-        ["environment", name],
-        `${wrong}: give it to an SshCommand's own environment, or in a file, by CopyFile`,
-      );
-  }
-  const bytes = Object.entries(variables).reduce((sum, variable) => sum + lineBytes(...variable), 0);
-  if (bytes > ROOM)
-    complain(["environment"], `must be shorter by ${String(bytes - ROOM)} bytes in all: give what is long in a file`);
-}
-
-/** Bytes that /etc/environment has for the VM's variables, beside the image's own: the guest's agent reads 64 KiB. */
-const ROOM = 48 * 1_024;
-
-/** The longest line of /etc/environment that pam_env reads as one, with `=`, quotes and the line's end. */
-const LONGEST_LINE = 8_191;
-
-/** Of a variable's line there. */
-function lineBytes(name: string, value: string): number {
-  return Buffer.byteLength(`${name}="${value}"\n`);
-}
-
-/** What pam_env(8), as Debian 12 has it, cannot read from /etc/environment. */
-function wrongWithVariable(name: string, value: string): string | undefined {
-  if (/[\n\r]/.test(value)) return "must be one line, as /etc/environment knows no other";
-  if (value.includes("#")) return "must not have a # in it, where a value of /etc/environment ends";
-  const bytes = lineBytes(name, value);
-  if (bytes > LONGEST_LINE)
-    return `must be shorter by ${String(bytes - LONGEST_LINE)} bytes, for a line of /etc/environment`;
-  return undefined;
-}
-
-function checkAccess({ users, rootLogin, authorizedKeys, sshKey }: VMSpec, complain: Complain): void {
-  if (!rootLogin && users.length === 0)
-    complain(["rootLogin"], "can't be false without users: `connection` logs in as the first of them");
-  if (!rootLogin && authorizedKeys.length > 0)
-    complain(["authorizedKeys"], "are root's, who may not log in (rootLogin): give them to one of users");
-  if (sshKey?.privateKey !== undefined && sshKey.agentSocketPath !== undefined)
-    complain(["sshKey", "agentSocketPath"], "can't be set beside privateKey: which of the two is to be used?");
-  users.forEach(({ name, uid }, index) => {
-    if (users.findIndex((other) => other.name === name) !== index)
-      complain(["users", index, "name"], `"${name}" is declared twice`);
-    if (uid !== undefined && users.findIndex((other) => other.uid === uid) !== index)
-      complain(["users", index, "uid"], `${String(uid)} is given to two users`);
-  });
-}
-
-function checkMounts({ mounts, users }: VMSpec, complain: Complain): void {
-  mounts.forEach(({ target, owner }, index) => {
-    if (mounts.findIndex((other) => other.target === target) !== index)
-      complain(["mounts", index, "target"], `"${target}" is mounted twice`);
-    if (owner !== "root" && !users.some(({ name }) => name === owner))
-      complain(["mounts", index, "owner"], `must be "root" or one of users, got "${owner}"`);
-  });
-}
-
-function checkDisks({ disks: files }: VMSpec, complain: Complain): void {
-  files.forEach(({ name }, index) => {
-    if (files.findIndex((other) => other.name === name) !== index)
-      complain(["disks", index, "name"], `"${name}" is the name of two disks`);
-  });
-}
-
-function checkPorts({ ports, network }: VMSpec, complain: Complain): void {
-  ports.forEach(({ guest, host, hostAddress, protocol }, index) => {
-    const same = (other: (typeof ports)[number]) =>
-      other.protocol === protocol && other.host === host && meet(other.hostAddress, hostAddress);
-    if (host !== 0 && ports.findIndex(same) !== index)
-      complain(["ports", index, "host"], `${String(host)} is published twice`);
-    if (network === "isolated" && protocol === "udp")
-      complain(["ports", index, "protocol"], 'must be "tcp": an isolated guest\'s answers by UDP do not come out');
-    if (guest === 22 && protocol === "tcp")
-      complain(["ports", index, "guest"], "22 is published already: see the outputs `host` and `port`");
-  });
-}
-
-function checkAllow({ allow, network }: VMSpec, complain: Complain): void {
-  if (allow.length > 0 && network !== "isolated")
-    complain(
-      ["allow"],
-      'needs network "isolated": with "user" the VM reaches everything, and a list would close nothing',
-    );
-}
-
-/** Whether a listener at the one address leaves no room for one at the other. */
-function meet(one: string, other: string): boolean {
-  return one === other || one === "0.0.0.0" || other === "0.0.0.0";
 }
 
 /** What a program may write. */
