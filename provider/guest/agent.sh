@@ -47,17 +47,19 @@ fi
 
 # The door: the image's sshd, once more, on a port of our own and no child of the image's init. Not on 22, which belongs to
 # the image's own server. Keys are read when somebody logs in, so they can change at any time. `-r`: each connection is a
-# fork of this one instead of a new program, which under emulation saves half a second (9.8 and later take no notice).
+# fork of this one instead of a new program, which under emulation saves half a second (9.8 and later take no notice). What
+# PAM loads for a login is loaded by then: see pam-ahead.c. Only into an sshd that has PAM's library itself.
 serve() { # serve PIDFILE
-  name=$sshd options=
+  name=$sshd options= ahead=
   if [ -z "$is_lent" ] && [ -e /etc/pam.d/mayfly-sshd ]; then
     if [ -e /etc/mayfly/names-pam ]; then options="-o PAMServiceName=mayfly-sshd"; else name=mayfly-sshd; fi
+    ! grep -q 'libpam\.so\.0' "$sshd" || ahead=LD_PRELOAD=/usr/lib/mayfly/pam-ahead.so
   fi
   while :; do
     [ -n "$is_lent" ] || mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd
     # The kernel may end it and its sessions when memory runs out, but not the agent, from which they come.
     # Under the name that its rules for PAM have, where it is not told: see prepare.sh.
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries \
+    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries $ahead \
       $steady /usr/lib/mayfly/bin/sh -c 'echo $$ >/etc/mayfly/sshd.pid; echo 0 >/proc/self/oom_score_adj; exec -a "$0" "$@"' "$name" \
       "$sshd" $rules $options -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
     sleep 1 # somebody has ended it

@@ -48,6 +48,7 @@ export function guestFiles({ kernelName }: Architecture, busybox: string): Guest
       .map((name) => [name, join(GUEST_FOLDER, name)]),
   );
   files.set("helper", join(GUEST_FOLDER, "helper", `helper-${kernelName}`));
+  files.set("pam-ahead.so", join(GUEST_FOLDER, "pam-ahead", `pam-ahead-${kernelName}`));
   const hash = createHash("sha256");
   for (const [name, path] of files) hash.update(name).update(readFileSync(path));
   hash.update(readFileSync(busybox));

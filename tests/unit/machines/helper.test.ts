@@ -2,14 +2,14 @@ import { createHash, randomBytes } from "node:crypto";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { ARCHITECTURES } from "../../../provider/architectures";
 import { identityTar } from "../../../provider/machines/identity";
 import type { Access, Identity } from "../../../provider/machines/spec";
 import { eventually } from "../../support/eventually";
-import { HELPER, HELPER_FOLDER } from "../../support/helper";
+import { HELPER, HELPER_FOLDER, PAM_AHEAD_FOLDER } from "../../support/helper";
 
 const MIB = 1_048_576;
 
@@ -42,15 +42,15 @@ const access: Access = { rootKeys: [key], users: [] };
 const INSIDE = ["--uts", "--net", "--mount", "--map-root-user", "sh", "-euc"];
 const ENTER = 'mount --rbind /dev "$1/dev"; mount --rbind /proc "$1/proc"; cd "$1"; exec chroot "$@"';
 
-test("the committed programs were built from the committed sources", () => {
+test.each([HELPER_FOLDER, PAM_AHEAD_FOLDER])("what is committed was built from the committed sources: %s", (folder) => {
   const digest = createHash("sha256");
-  for (const name of readdirSync(HELPER_FOLDER)
+  for (const name of readdirSync(folder)
     .filter((file) => /\.[ch]$/.test(file))
     .sort())
-    digest.update(readFileSync(join(HELPER_FOLDER, name)));
+    digest.update(readFileSync(join(folder, name)));
   const source = `source-sha256:${digest.digest("hex")}`;
   for (const { kernelName } of Object.values(ARCHITECTURES))
-    expect(readFileSync(join(HELPER_FOLDER, `helper-${kernelName}`), "latin1")).toContain(source);
+    expect(readFileSync(join(folder, `${basename(folder)}-${kernelName}`), "latin1")).toContain(source);
 });
 
 test("become says that it waits, takes a whole request, and not less than a whole seed", () => {
