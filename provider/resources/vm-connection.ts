@@ -44,8 +44,12 @@ export async function onVM<Way extends Hop>(
   way: Way,
   { machines, owner }: Asker,
 ): Promise<Way & Pick<Endpoint, "log" | "isEmulated">> {
-  const isEmulated = (await machines.record(id))?.size?.accelerator === "tcg";
+  const isEmulated = await isEmulatedVM(id, machines);
   return { ...way, isEmulated, log: { file: sessionLog(id, machines), resource: owner.resource } };
+}
+
+async function isEmulatedVM(id: string, machines: Asker["machines"]): Promise<boolean> {
+  return (await machines.record(id))?.size?.accelerator === "tcg";
 }
 
 /**
@@ -126,6 +130,7 @@ export async function keepClientFiles(
   const identityFile = await machines.keepFile(id, "id", privateKey ?? `${publicKey}\n`); // ssh(1) asks the agent for it
   const knownHostsFile = await machines.keepFile(id, "known_hosts", ssh.renderKnownHosts(hostname, hostKey));
   await keepConnection(id, connection, machines);
+  const isEmulated = await isEmulatedVM(id, machines);
   const way = { alias: hostname, host, port, user, identityFile, identitiesOnly: true, agentSocket, knownHostsFile };
-  return machines.keepFile(id, CLIENT_CONFIG, ssh.renderClientConfig(way));
+  return machines.keepFile(id, CLIENT_CONFIG, ssh.renderClientConfig({ ...way, isEmulated }));
 }

@@ -1,6 +1,7 @@
 import { MayflyError } from "../errors";
 import { quote, quoteIfNeeded } from "../host/shell";
 import { parseHostKey } from "./host-key";
+import { KEY_EXCHANGES } from "./key-exchange";
 
 /** What OpenSSH's client needs to reach one machine by name. */
 export interface ClientConfig {
@@ -24,6 +25,8 @@ export interface ClientConfig {
   readonly password?: boolean | undefined;
   /** Socket by which all sessions share one connection. @default each has its own */
   readonly controlSocket?: string | undefined;
+  /** Whether it is a guest of this host's whose CPU is emulated; see {@link KEY_EXCHANGES}. @default false */
+  readonly isEmulated?: boolean | undefined;
   /** The host to go through: its alias, and the configuration that knows it. */
   readonly jump?: { readonly alias: string; readonly config: string } | undefined;
 }
@@ -39,7 +42,7 @@ const CONTROL_SECONDS = 60; // how long a shared connection waits for the next s
  */
 export function renderClientConfig(config: ClientConfig): string {
   const { alias, host, port, user, identityFile, knownHostsFile, agentSocket, password = false } = config;
-  const { controlSocket, jump, identitiesOnly = agentSocket === undefined } = config;
+  const { controlSocket, jump, isEmulated = false, identitiesOnly = agentSocket === undefined } = config;
   const askPassword = password ? "yes" : "no";
   const shared: Options = [
     ["ControlMaster", "auto"],
@@ -61,6 +64,8 @@ export function renderClientConfig(config: ClientConfig): string {
     ["CheckHostIP", "no"],
     ["PasswordAuthentication", askPassword],
     ["KbdInteractiveAuthentication", askPassword],
+    // What nobody but this host can hear need not be safe from those who keep it until they have quantum computers.
+    ...(isEmulated && host === "127.0.0.1" ? ([["KexAlgorithms", KEY_EXCHANGES.join(",")]] as const) : []),
     ["ConnectTimeout", String(CONNECT_SECONDS)],
     ["ServerAliveInterval", "15"],
     ["ServerAliveCountMax", "4"],

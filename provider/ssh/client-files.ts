@@ -66,12 +66,12 @@ export class ClientFiles {
       ...(endpoint.proxy === undefined ? [] : [[jump, endpoint.proxy, {}] as const]),
     ];
     const sections = hops.map(async ([name, hop, options]) => {
-      const { host, port = 22, user = "root", privateKey, agentSocketPath, password } = hop;
+      const { host, port = 22, user = "root", privateKey, agentSocketPath, password, isEmulated } = hop;
       const elsewhere = name === alias ? identityFile : proxyIdentityFile;
       const own = elsewhere === undefined && privateKey !== undefined ? join(folder, `id-${name}`) : undefined;
       if (own !== undefined) await keep(own, `${privateKey?.trimEnd() ?? ""}\n`);
       return renderClientConfig({
-        ...{ alias: name, host, port, user, knownHostsFile, agentSocket: agentSocketPath, ...options },
+        ...{ alias: name, host, port, user, knownHostsFile, agentSocket: agentSocketPath, isEmulated, ...options },
         ...{ identityFile: elsewhere ?? own, password: password !== undefined },
       });
     });

@@ -9,6 +9,7 @@ import { FinalDialError, hostKeyMismatch, loginRefused, unreachable } from "./di
 import { nameOf, type Hop } from "./endpoint";
 import { gatherWrites } from "./gather-writes";
 import { parseHostKey, signatureAlgorithms, type HostKey } from "./host-key";
+import { KEY_EXCHANGES } from "./key-exchange";
 import { prepareLogin, type Login } from "./login";
 import { signAtOnce } from "./sign-at-once";
 
@@ -169,10 +170,7 @@ interface LeveledError extends Error {
   readonly level?: string;
 }
 
-/**
- * Fastest safe algorithms first: curve25519 is the cheapest key exchange under emulation (0.43 s a connection; ssh2 has
- * no post-quantum one). No SHA-1. Ciphers are as ssh2 orders them, by what this CPU is good at, but see {@link ciphersFor}.
- */
+/** No SHA-1. Ciphers are as ssh2 orders them, by what this CPU is good at, but see {@link ciphersFor}. */
 function configure(hop: Hop, stream: Duplex, login: Login, pinned: HostKey, seen: Seen): ConnectConfig {
   return {
     sock: stream,
@@ -186,11 +184,7 @@ function configure(hop: Hop, stream: Duplex, login: Login, pinned: HostKey, seen
     },
     algorithms: {
       serverHostKey: signatureAlgorithms(pinned) as never,
-      kex: [
-        ...(["curve25519-sha256", "curve25519-sha256@libssh.org"] as const),
-        ...(["ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"] as const),
-        ...(["diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512"] as const),
-      ],
+      kex: KEY_EXCHANGES,
       hmac: { remove: [/sha1/] } as never,
       cipher: ciphersFor(hop, stream) as never,
     },

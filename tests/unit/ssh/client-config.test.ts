@@ -48,6 +48,16 @@ test("OpenSSH reads each option as meant, odd paths included", async () => {
   });
 });
 
+test("a guest of this host's whose CPU is emulated is spared the dearest key exchange, no other host is", async () => {
+  const machine = { alias: "web", host: "127.0.0.1", port: 22, user: "me", identityFile: "/k", knownHostsFile: "/h" };
+  const offered = async (more: object) =>
+    (await understood(ssh.renderClientConfig({ ...machine, ...more }), "web")).get("kexalgorithms");
+  expect(await offered({ isEmulated: true })).toMatch(/^curve25519-sha256,(?!.*sntrup).*nistp256/);
+  const usual = await offered({ isEmulated: false });
+  expect(usual).toContain("sntrup761");
+  expect(await offered({ isEmulated: true, host: "192.0.2.7" })).toBe(usual);
+});
+
 test("other hosts of the same file are left alone", async () => {
   const machine = { alias: "web", host: "::1", port: 22, user: "me", identityFile: "/k", knownHostsFile: "/h" };
   const text = ssh.renderClientConfig(machine);
