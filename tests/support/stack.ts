@@ -39,23 +39,33 @@ export async function makeSite(caller: Caller): Promise<Site> {
   await chown(home, caller.uid, caller.gid);
   const data = join(home, "data");
   await shareMachineParts(data, caller);
-  return { caller, environment: { ...own, ...(await quickNode(home, caller)) }, home, data };
+  return {
+    caller,
+    environment: { ...own, ...(await nodeOptions(home)), ...(await compiledModules(caller)) },
+    home,
+    data,
+  };
+}
+
+/** What has each Node process of a stack load first-of-all.cjs. */
+async function nodeOptions(home: string): Promise<NodeJS.ProcessEnv> {
+  const first = join(home, "first-of-all.cjs"); // another user may not see into the clone
+  await copyFile(join(__dirname, "first-of-all.cjs"), first);
+  await chmod(first, 0o644); // whatever our umask
+  return { NODE_OPTIONS: `--require "${first}"` };
 }
 
 /**
  * What has Node take compiled what it has loaded before: a third of what a run of `pulumi` costs is reading the same modules.
- * In common for all stacks of a user, where `npm test` says; else Node starts as anybody's does.
+ * In common for all stacks of a user, where `npm test` says; else, as in the bench, Node reads them as anybody's does.
  */
-async function quickNode(home: string, { uid, gid }: Caller): Promise<NodeJS.ProcessEnv> {
+async function compiledModules({ uid, gid }: Caller): Promise<NodeJS.ProcessEnv> {
   const scratch = process.env["MAYFLY_TEST_SCRATCH"];
   if (scratch === undefined) return {};
   const compiled = join(scratch, `compiled-${String(uid)}`);
   await mkdir(compiled, { recursive: true });
   await chown(compiled, uid, gid);
-  const first = join(home, "first-of-all.cjs"); // another user may not see into the clone
-  await copyFile(join(__dirname, "first-of-all.cjs"), first);
-  await chmod(first, 0o644); // whatever our umask
-  return { NODE_COMPILE_CACHE: compiled, NODE_OPTIONS: `--require "${first}"` };
+  return { NODE_COMPILE_CACHE: compiled };
 }
 
 /** A stack with a backend of its own, in the folder of its program. Disposing it destroys what is left. */
