@@ -94,15 +94,27 @@ function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec, process
 }
 
 /**
- * What an emulated CPU does not need: it has no such gaps, no speeds to choose from, and whoever wants KVM in it, which QEMU
- * would have to emulate, loads that by hand. udev would try these at each boot, last of all: half a second of CPU, for which
- * a template has to wait. And its clock need not be compared with another one twice a second, which is a tenth of all that an
- * idle guest does, and takes it for a bad one where the host is busy. Nor need its kernel look twice a second whether its free
- * memory lies in pieces, before anybody wants it whole (vm.compaction_proactiveness): that was a third.
+ * What udev would load into each kernel for what its CPU can do: to choose a speed, which an emulated one has not; KVM, which
+ * QEMU would have to emulate; and ciphers and sums by instructions for them, which the kernel tries out one by one, for each
+ * asking modprobe(8) twice for a part that there is not. That took a fifth of a cold boot, at its end, where a template waits
+ * for it. Who wants them in a guest loads them there, by name.
+ */
+const NOT_LOADED = [
+  ...["kvm_amd", "acpi_cpufreq", "powernow_k8", "pcc_cpufreq"],
+  ...["aesni_intel", "ghash_clmulni_intel", "polyval_clmulni", "sha1_ssse3", "sha256_ssse3", "sha512_ssse3"],
+  ...["crc32c_intel", "crc32_pclmul", "crct10dif_pclmul"],
+];
+
+/**
+ * What an emulated CPU does not need: it has no such gaps, and no ciphers in hardware that could be wrong. Its clock need not
+ * be compared with another one twice a second, which is a tenth of all that an idle guest does, and takes it for a bad one
+ * where the host is busy. Nor need its kernel look twice a second whether its free memory lies in pieces, before anybody wants
+ * it whole (vm.compaction_proactiveness): that was a third.
  */
 const EMULATED = [
   "mitigations=off",
-  "modprobe.blacklist=kvm_amd,acpi_cpufreq,powernow_k8",
+  `modprobe.blacklist=${NOT_LOADED.join(",")}`,
+  "cryptomgr.notests",
   "tsc=nowatchdog",
   "sysctl.vm.compaction_proactiveness=0",
 ];
