@@ -247,11 +247,10 @@ cover_boot_id() {
 # is left to do for a clone: all of its start takes more of an emulated CPU than the first login.
 hold_journal() {
   [ -S /run/systemd/journal/socket ] || return 0
-  $systemctl stop systemd-journald.service
-  rm -rf /run/log/journal/* /var/log/journal/*
   mkfifo -m 600 "$journal"
-  $systemctl start --no-block systemd-journald.service
+  $systemctl restart --no-block systemd-journald.service
   until_true 20 journal_waits || return
+  rm -rf /run/log/journal/* /var/log/journal/*
   # systemd watches its sockets until it is ready; what comes there first has systemd tell D-Bus of it, which passes it on.
   # Here rather than in each clone: journald overlooks a message with nothing in it.
   heard=
