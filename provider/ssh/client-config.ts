@@ -42,7 +42,7 @@ const CONTROL_SECONDS = 60; // how long a shared connection waits for the next s
  */
 export function renderClientConfig(config: ClientConfig): string {
   const { alias, host, port, user, identityFile, knownHostsFile, agentSocket, password = false } = config;
-  const { controlSocket, jump, isEmulated = false, identitiesOnly = agentSocket === undefined } = config;
+  const { controlSocket, jump, identitiesOnly = agentSocket === undefined } = config;
   const askPassword = password ? "yes" : "no";
   const shared: Options = [
     ["ControlMaster", "auto"],
@@ -64,8 +64,7 @@ export function renderClientConfig(config: ClientConfig): string {
     ["CheckHostIP", "no"],
     ["PasswordAuthentication", askPassword],
     ["KbdInteractiveAuthentication", askPassword],
-    // What nobody but this host can hear need not be safe from those who keep it until they have quantum computers.
-    ...(isEmulated && host === "127.0.0.1" ? ([["KexAlgorithms", KEY_EXCHANGES.join(",")]] as const) : []),
+    ...keyExchange(config),
     ["ConnectTimeout", String(CONNECT_SECONDS)],
     ["ServerAliveInterval", "15"],
     ["ServerAliveCountMax", "4"],
@@ -74,6 +73,11 @@ export function renderClientConfig(config: ClientConfig): string {
     ["LogLevel", "ERROR"],
   ];
   return [`Host ${word("alias", alias)}`, ...options.map(([keyword, value]) => `  ${keyword} ${value}`), ""].join("\n");
+}
+
+/** What nobody but this host can hear need not be safe from those who keep it until they have quantum computers. */
+function keyExchange({ isEmulated, host }: ClientConfig): Options {
+  return isEmulated === true && host === "127.0.0.1" ? [["KexAlgorithms", KEY_EXCHANGES.join(",")]] : [];
 }
 
 /** What a person types to log in by a configuration that is included nowhere. */
