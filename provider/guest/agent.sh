@@ -53,7 +53,7 @@ serve() { # serve PIDFILE
   name=$sshd options= ahead=
   if [ -z "$is_lent" ] && [ -e /etc/pam.d/mayfly-sshd ]; then
     if [ -e /etc/mayfly/names-pam ]; then options="-o PAMServiceName=mayfly-sshd"; else name=mayfly-sshd; fi
-    ! grep -q 'libpam\.so\.0' "$sshd" || ahead=LD_PRELOAD=/usr/lib/mayfly/pam-ahead.so
+    [ ! -e /etc/mayfly/has-pam ] || ahead=LD_PRELOAD=/usr/lib/mayfly/pam-ahead.so
   fi
   while :; do
     [ -n "$is_lent" ] || mkdir -p /run/sshd # sshd wants one; it goes away with the image's own sshd

@@ -20,7 +20,7 @@ esac
 keep /etc/environment environment
 touch environment
 
-# door_rules SSHD: PAM's rules for our door are the image's, but for what tells a person the news: it runs some programs at
+# door_rules: PAM's rules for our door are the image's, but for what tells a person the news: it runs some programs at
 # each login, which under emulation take longer than the login, and is not for machines to read. sshd takes those of its
 # own name, and agent.sh starts it by this one; from 9.8 on it is told (sshd_config(5), PAMServiceName), and its name has to
 # be its path.
@@ -28,8 +28,9 @@ door_rules() {
   for rules in /usr/lib/pam.d/sshd /etc/pam.d/sshd; do
     [ ! -e $rules ] || grep -v -e 'pam_motd\.so' -e 'pam_mail\.so' $rules >/etc/pam.d/mayfly-sshd
   done
-  rm -f names-pam
-  ! grep -qi PAMServiceName "$1" || : >names-pam
+  rm -f names-pam has-pam
+  case $words in *pamservicename*) : >names-pam ;; esac
+  case $words in *libpam.so.0*) : >has-pam ;; esac
 }
 
 # door_config: our door has an address of its own, and would listen at the image's ones too, which its own server then could
@@ -52,15 +53,21 @@ door_config() {
 # first.
 own_sshd() {
   config=/etc/ssh/sshd_config
+  # What it knows of, and needs: at each boot, before the init may begin.
+  words=$(/usr/lib/mayfly/helper words "$1" persourcepenalties pamservicename libpam.so.0)
   mkdir -p /etc/ssh
   keep "$config" sshd_config
   cat sshd_config sshd_config.image >"$config"
   door_config
   # OpenSSH 9.8 shuts out an address after failed logins; here all logins come from one address, the host's.
-  for text in "$config" sshd_config.door; do
-    [ ! -e $text ] || ! grep -q PerSourcePenalties "$1" || sed -i '1i PerSourcePenalties no' "$text"
-  done
-  door_rules "$1"
+  case $words in
+  *persourcepenalties*)
+    for text in "$config" sshd_config.door; do
+      [ ! -e $text ] || sed -i '1i PerSourcePenalties no' "$text"
+    done
+    ;;
+  esac
+  door_rules
   rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub # keys from the image are known to all who have the image
 }
 case $1 in

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { HELPER } from "./helper";
 
 const GUEST = join(__dirname, "..", "..", "provider", "guest");
 const BUSYBOX = ["/usr/bin/busybox", "/bin/busybox"];
@@ -33,6 +34,7 @@ export class GuestScratch implements Disposable {
     const [busybox = ""] = BUSYBOX.filter((path) => spawnSync(path, ["true"]).status === 0);
     copyFileSync(busybox, join(own, "busybox"));
     copyFileSync(join(GUEST, "apply-access.sh"), join(own, "apply-access.sh"));
+    copyFileSync(HELPER, join(own, "helper"));
     this.run("/usr/lib/mayfly/busybox --install -s /usr/lib/mayfly/bin");
   }
 

@@ -169,3 +169,29 @@ function expectIdentity(): void {
   expect(textOf("var/lib/dbus/machine-id")).toBe(`${identity.machineId}\n`);
   expect(textOf("etc/environment")).toBe('LANG=C\nGREETING="good day"\n');
 }
+
+test("words prints those that are in a file, each once, wherever the parts end in which it is read", () => {
+  const file = join(root, "program");
+  const words = (content: Buffer) => {
+    writeFileSync(file, content);
+    return execFileSync(HELPER, ["words", file, "hello", "world"], { encoding: "utf8" });
+  };
+  const PART = 65_536 + 128;
+  for (const [size, at] of [
+    ...[
+      [20, 0],
+      [20, 15],
+      [PART, PART - 5],
+      [PART + 2, PART - 3],
+      [PART + 100, PART - 128],
+      [200_000, 131_070],
+    ],
+  ] as const) {
+    const content = Buffer.alloc(size);
+    content.write("hello", at);
+    expect([at, words(content)]).toEqual([at, "hello\n"]);
+  }
+  expect(words(Buffer.from("hello world, hello"))).toBe("hello\nworld\n");
+  expect(words(Buffer.from("Hello wor"))).toBe("");
+  expect(words(Buffer.alloc(0))).toBe("");
+});

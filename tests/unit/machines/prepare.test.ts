@@ -46,7 +46,7 @@ test.each([
 });
 
 test("the door listens at its own address only; the image's server where the image says", () => {
-  guest.write("usr/sbin/sshd", "PerSourcePenalties");
+  guest.write("usr/sbin/sshd", "persourcepenalties\0");
   const image = "Include /etc/ssh/sshd_config.d/*.conf\nlistenaddress 0.0.0.0\nX11Forwarding yes\n";
   guest.write("etc/ssh/sshd_config", image);
   guest.write("etc/ssh/sshd_config.d/50-image.conf", " ListenAddress ::\nBanner none\n");
@@ -57,6 +57,19 @@ test("the door listens at its own address only; the image's server where the ima
     `${ours}Include /etc/mayfly/door.d/*.conf\nX11Forwarding yes\n`,
   );
   expect(guest.read("etc/mayfly/door.d/50-image.conf")).toBe("Banner none\n");
+});
+
+test("what the image's sshd needs and knows is found out from its program", () => {
+  const seen = () => guest.run("cd /etc/mayfly; ls names-pam has-pam 2>/dev/null || :").trim().split("\n");
+  guest.write("usr/sbin/sshd", "\x7fELF libpam.so.0\0port\0pamservicename\0");
+  prepare(SSHD);
+  expect(seen()).toEqual(["has-pam", "names-pam"]);
+  guest.write("usr/sbin/sshd", "\x7fELF libpam.so.0\0port\0");
+  prepare(SSHD);
+  expect(seen()).toEqual(["has-pam"]);
+  guest.write("usr/sbin/sshd", "\x7fELF port\0");
+  prepare(SSHD);
+  expect(seen()).toEqual([""]);
 });
 
 test("an image that names no address has no such text", () => {
