@@ -89,7 +89,7 @@ test("the tarball holds the compiled sources, the guest's files, the public type
     path === "provider/index.ts" ||
     (path.startsWith("provider/schema/") && /^export type \w+Inputs\b/m.test(readFileSync(join(ROOT, path), "utf8")));
   const types = sources.filter(isPublic).map((path) => join("dist", path.replace(/\.ts$/, ".d.ts")));
-  const guest = filesIn("provider/guest").filter((path) => /\.(?:sh|bin)$|\/helper-\w+$/.test(path));
+  const guest = filesIn("provider/guest").filter((path) => /\.(?:sh|bin)$|\/(?:helper|pam-ahead)-\w+$/.test(path));
   const documents = [
     "README.md",
     "LICENSE",
