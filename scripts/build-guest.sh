@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds what the guest has of compiled C, which is committed, for each kind of machine: `npm run build:helper`. Needs gcc and
+# Builds what the guest has of compiled C, which is committed, for each kind of machine: `npm run build:guest`. Needs gcc and
 # the cross compiler (Debian: gcc-aarch64-linux-gnu); the same compilers give the same bytes. The sources' digest goes into
 # each, so that a test sees when one is newer than the other.
 set -eu

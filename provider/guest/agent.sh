@@ -48,7 +48,8 @@ fi
 # The door: the image's sshd, once more, on a port of our own and no child of the image's init. Not on 22, which belongs to
 # the image's own server. Keys are read when somebody logs in, so they can change at any time. `-r`: each connection is a
 # fork of this one instead of a new program, which under emulation saves half a second (9.8 and later take no notice). What
-# PAM loads for a login is loaded by then: see pam-ahead.c. Only into an sshd that has PAM's library itself.
+# PAM loads for a login is loaded by then: see pam-ahead.c. Only into an sshd that has PAM's library itself: from
+# 9.8 on each connection's own program has.
 serve() { # serve PIDFILE
   name=$sshd options= ahead=
   if [ -z "$is_lent" ] && [ -e /etc/pam.d/mayfly-sshd ]; then

@@ -14,7 +14,7 @@
  *   helper hash FILE [SIZE]    prints the XXH64 of a file's first bytes, or of one that is still arriving (hash.h).
  *   helper words FILE WORD...  prints those of the words that are in a file, one a line (words.h).
  *
- * Built by `npm run build:helper`; the result is committed, so that no user needs a compiler.
+ * Built by `npm run build:guest`; the result is committed, so that no user needs a compiler.
  */
 /* What this was built from. */
 #ifdef SOURCE_DIGEST

@@ -8,7 +8,7 @@
  * By pam_start(3) and not by LD_PRELOAD of the modules: only so do their functions, which in all modules have the same names,
  * stay each module's own. Never ended by pam_end(3), which would unload them.
  *
- * Built by `npm run build:helper`, without a C library, for that of the image, glibc or musl, to load.
+ * Built by `npm run build:guest`, without a C library, for that of the image, glibc or musl, to load.
  */
 __attribute__((used, section(".rodata"))) static const char source[] = "source-sha256:" SOURCE_DIGEST;
 
