@@ -42,7 +42,9 @@ export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
     // the first off, Linux hangs at its boot; with both off it boots.
     emulatedCpu: "max,erms=off,fsrm=off",
     console: "ttyS0",
-    kernelArgs: ["no_timer_check"],
+    // Its first serial port is the only one. Devices are plugged in by way of ACPI, which leaves no work to the services of
+    // PCI Express, of which each slot would have three. All of them are devices that udev asks its rules about at each boot.
+    kernelArgs: ["no_timer_check", "8250.nr_uarts=1", "pcie_ports=compat"],
     kernelPackage: "linux-image-cloud-amd64",
     libraries: "/usr/lib/x86_64-linux-gnu",
     loader: "/lib64/ld-linux-x86-64.so.2",

@@ -50,6 +50,7 @@ fi
 # fork of this one instead of a new program, which under emulation saves half a second (9.8 and later take no notice). What
 # PAM loads for a login is loaded by then: see pam-ahead.c. Only into an sshd that has PAM's library itself: from
 # 9.8 on each connection's own program has.
+DOOR=64022
 serve() { # serve PIDFILE
   name=$sshd options= ahead=
   if [ -z "$is_lent" ] && [ -e /etc/pam.d/mayfly-sshd ]; then
@@ -62,29 +63,21 @@ serve() { # serve PIDFILE
     # Under the name that its rules for PAM have, where it is not told: see prepare.sh.
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $libraries $ahead \
       $steady /usr/lib/mayfly/bin/sh -c 'echo $$ >/etc/mayfly/sshd.pid; echo 0 >/proc/self/oom_score_adj; exec -a "$0" "$@"' "$name" \
-      "$sshd" $rules $options -D -r -o ListenAddress=0.0.0.0:64022 -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
+      "$sshd" $rules $options -D -r -o ListenAddress=0.0.0.0:$DOOR -o PidFile="$1" 3>&- </dev/null >/dev/null 2>&1
     sleep 1 # somebody has ended it
   done
 }
 
-# listens PORT: whether somebody listens there, in the kernel's words: hexadecimal, and 0A is the state LISTEN (proc(5),
-# /proc/net/tcp). Without another program, which would slow down the boot that is waited for.
+# listens PORT SECONDS: waits until somebody listens there.
 listens() {
-  for table in /proc/net/tcp /proc/net/tcp6; do
-    [ -e "$table" ] || continue
-    while read -r number local remote state rest; do
-      case $local,$state in *:"$1",0A) return ;; esac
-    done <"$table"
-  done
-  return 1
+  /usr/lib/mayfly/helper hears "$1" "$2"
 }
-SSH=0016 DOOR=FA16 # 22 and 64022
 
 # await_server: waits for the image's own server, if its init is to start one. One that does not come is switched off.
 has_server=yes
 [ -z "$is_lent" ] && [ "$init" != minimal ] || has_server=
 await_server() {
-  [ -z "$has_server" ] || until_true 120 listens $SSH || has_server=
+  [ -z "$has_server" ] || listens 22 120 || has_server=
 }
 
 # await_run: waits until the init has mounted /run, in which the image's sshd has its folder. Not for ever: whoever wants to
@@ -123,10 +116,10 @@ use_all_cpus() {
   echo "$cpus" >$one_cpu
 }
 
-# admits_all: whether the door is open to all users. systemd lets nobody but root log in while /run/nologin is there
-# (pam_nologin(8)), which may be a little longer than until it listens.
-admits_all() {
-  listens $DOOR && [ ! -e /run/nologin ]
+# await_admission: waits until the door is open to all users; gives up long after the host has. systemd lets nobody but root
+# log in while /run/nologin is there (pam_nologin(8)), which may be a little longer than until the door is.
+await_admission() {
+  listens $DOOR 3600 && until_true 3600 test ! -e /run/nologin
 }
 
 # hear_names: keeps up with the names of the private networks.
@@ -426,14 +419,13 @@ if [ -e /etc/mayfly/template ]; then
   fi
   hear_host # read by now: what comes behind this, each clone would have to read
 else
-  # Nothing tells of a new listener, so this looks.
   (
     await_run
     leave_init
     serve none &
     keep_clock
     await_server
-    until_true 3600 admits_all && echo listening >&3 # the host gives up long before
+    await_admission && echo listening >&3
   ) &
   hear_host
 fi

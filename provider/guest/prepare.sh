@@ -4,6 +4,7 @@ PATH=/usr/lib/mayfly/bin
 export PATH
 cd /etc/mayfly || exit 1
 
+[ -p silence ] || mkfifo -m 600 silence # see until-true.sh
 rm -f journal sshd-listens waits begin # pipes of a template whose clone restarts itself
 [ ! -e template ] || mkfifo -m 600 waits begin # see minimal-init.sh
 
@@ -150,9 +151,13 @@ UNIT
     enable multi-user.target ssh.service sshd.service
   fi
   # sshd wants /run/sshd for each login, at our door too, and the image's own takes it away when it is stopped.
+  # Debian's tries its configuration out before it starts, by a start that takes as long, and as it does itself.
   for unit in ssh.service sshd.service; do
     mkdir -p "/etc/systemd/system/$unit.d"
     printf '[Service]\nRuntimeDirectoryPreserve=yes\n' >"/etc/systemd/system/$unit.d/mayfly.conf"
+    case $(grep -hs '^ExecStartPre=' "/usr/lib/systemd/system/$unit" "/lib/systemd/system/$unit" | sort -u) in
+    ExecStartPre=/usr/sbin/sshd\ -t) echo ExecStartPre= >>"/etc/systemd/system/$unit.d/mayfly.conf" ;;
+    esac
   done
   # journald makes its files 8 MiB at once, and what the guest writes is in its memory. The image's own word goes first.
   if ! grep -qs '^[A-Za-z]*MaxFileSize=' /etc/systemd/journald.conf /etc/systemd/journald.conf.d/* /usr/lib/systemd/journald.conf.d/*; then

@@ -99,7 +99,7 @@ function kernelArgs({ accelerator: name, kernelArgs: own }: MachineSpec, process
  * asking modprobe(8) twice for a part that there is not. That took a fifth of a cold boot, at its end, where a template waits
  * for it. Who wants them in a guest loads them there, by name.
  */
-const NOT_LOADED = [
+export const NOT_LOADED = [
   ...["kvm_amd", "acpi_cpufreq", "powernow_k8", "pcc_cpufreq"],
   ...["aesni_intel", "ghash_clmulni_intel", "polyval_clmulni", "sha1_ssse3", "sha256_ssse3", "sha512_ssse3"],
   ...["crc32c_intel", "crc32_pclmul", "crct10dif_pclmul"],

@@ -76,7 +76,8 @@ const LOOK_AT_BOTH = `${LOOK}; cat /written; cat /etc/made/by; stat -c %a /etc/m
 /** Two VMs, one a disk, and one of an OCI image. `more` are users beside ann, who is in the one where root may not log in. */
 async function declare(more: readonly object[], publicKey: string): Promise<void> {
   const fields = {
-    own: { users: more, userData: USER_DATA(publicKey), ignition: IGNITION(publicKey) },
+    // Its many programs at the same addresses each time, as those of the disks: see `serve` in provider/guest/agent.sh.
+    own: { users: more, userData: USER_DATA(publicKey), ignition: IGNITION(publicKey), kernelArgs: ["norandmaps"] },
     bios: { users: [{ name: "ann", sudo: true }, ...more], rootLogin: false, userData: CLOUD_CONFIG },
     uefi: { users: more, disk: "1GiB", network: "isolated", allow: ["192.0.2.7:443"] },
   };

@@ -7,6 +7,7 @@ import type { Podman } from "../../provider/host/podman";
 import { run } from "../../provider/host/run";
 import type { Images } from "../../provider/images/images";
 import { WITH_IMAGE } from "../../provider/images/mounted";
+import { NOT_LOADED } from "../../provider/machines/qemu-command";
 import { imageSchema } from "../../provider/schema/image";
 
 /** Packages of a Debian that boots by itself, those that make a disk of it, and both readers of what a user gives. */
@@ -42,7 +43,7 @@ const LOADERS = `
 export MTOOLS_SKIP_CHECK=1
 cd /out
 # norandmaps: see serve in provider/guest/agent.sh. no_timer_check: on a busy host a kernel under emulation may find that its timer does not work.
-options='root=LABEL=root ro quiet console=ttyS0 mitigations=off norandmaps no_timer_check'
+options='root=LABEL=root ro quiet console=ttyS0 mitigations=off norandmaps no_timer_check cryptomgr.notests modprobe.blacklist=${NOT_LOADED.join(",")}'
 for kind in bios uefi; do
   truncate -s 48M $kind.fat
   mformat -i $kind.fat -F ::

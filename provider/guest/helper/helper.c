@@ -12,6 +12,7 @@
  *   helper as UID GID GROUPS PROGRAM [ARG...]   runs a program as a user; GROUPS are further ones, `5,20` or `-` (run-as.h).
  *   helper list                prints all that is below the working directory (list.h).
  *   helper hash FILE [SIZE]    prints the XXH64 of a file's first bytes, or of one that is still arriving (hash.h).
+ *   helper hears PORT SECONDS  waits until somebody listens at the port; exit code 1: nobody does in that time (hears.h).
  *   helper words FILE WORD...  prints those of the words that are in a file, one a line (words.h).
  *
  * Built by `npm run build:guest`; the result is committed, so that no user needs a compiler.
@@ -30,6 +31,7 @@ __attribute__((used, section(".rodata"))) static const char source[] = "source-s
 #include "hash.h"
 #include "list.h"
 #include "words.h"
+#include "hears.h"
 
 #define ADDR_NO_RANDOMIZE 0x0040000 /* personality(2) */
 
@@ -46,6 +48,8 @@ __attribute__((used)) void start(long *stack) {
     hash_file(words[2], words[3]); /* null where there is none */
   } else if (count == 2 && same(words[1], "list")) {
     code = list();
+  } else if (count == 4 && same(words[1], "hears")) {
+    code = hears(words[2], words[3]);
   } else if (count >= 4 && same(words[1], "words")) {
     words_in(words[2], words + 3);
   } else if (count >= 3 && same(words[1], "steady")) {
@@ -55,7 +59,7 @@ __attribute__((used)) void start(long *stack) {
   } else if (count >= 6 && same(words[1], "as")) {
     run_as(words[2], words[3], words[4], words + 5, words + count + 1);
   } else {
-    fail("usage: helper identity | helper become | helper knock SOCKET | helper hash FILE [SIZE] | helper list | helper words FILE WORD... | helper steady PROGRAM | helper as UID GID GROUPS PROGRAM");
+    fail("usage: helper identity | helper become | helper knock SOCKET | helper hash FILE [SIZE] | helper list | helper hears PORT SECONDS | helper words FILE WORD... | helper steady PROGRAM | helper as UID GID GROUPS PROGRAM");
   }
   call(EXIT, code, 0, 0, 0, 0);
 }
