@@ -1,6 +1,8 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { findProgram } from "../../../provider/host/podman";
 import { GuestScratch } from "../../support/guest-scratch";
 
 // The guest's own scripts that wait for something, in a scratch root.
@@ -29,6 +31,24 @@ test("a wait for what never comes ends in time, and has looked once at least", (
   const script = `${WAIT}; ${look}; read -r from rest </proc/uptime; until_true 1 look | uniq; read -r to rest </proc/uptime
 until_true 0 false; echo "$? $((\${to%.*} - \${from%.*} < 10))"`;
   expect(guest.run(script)).toBe("looks\n1 1\n");
+});
+
+test.each([
+  { shell: ["busybox", "sh"], pipe: true, path: "/nowhere" },
+  { shell: ["bash", "--norc"], pipe: true, path: "/nowhere" }, // by itself: it finds no program
+  { shell: ["busybox", "sh"], pipe: false, path: process.env["PATH"] },
+  { shell: ["sh"], pipe: true, path: process.env["PATH"] }, // that of Debian, dash, knows no time for `read`
+])("a pause is never none: $shell, with a pipe to wait at: $pipe", ({ shell, pipe, path }) => {
+  const silence = join(guest.folder, "silence");
+  if (pipe) execFileSync("mkfifo", [silence]);
+  const pauses = Array.from({ length: 20 }, () => "pause 4").join("; ");
+  const script = `. ${join(GUEST, "until-true.sh")}; silence=${silence}; read -r from rest </proc/uptime; ${pauses}
+read -r to rest </proc/uptime; echo "$from $to"`;
+  const [name = "", ...args] = shell;
+  const said = spawnSync(findProgram(name) ?? name, [...args, "-c", script], { encoding: "utf8", env: { PATH: path } });
+  expect(said.stderr).toBe("");
+  const [from = NaN, to = NaN] = said.stdout.split(" ").map(Number);
+  expect(to - from).toBeGreaterThan(0.7); // 20 of 40 ms
 });
 
 test("a wait within a wait has a time of its own", () => {

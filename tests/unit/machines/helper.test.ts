@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -194,4 +196,27 @@ test("words prints those that are in a file, each once, wherever the parts end i
   expect(words(Buffer.from("hello world, hello"))).toBe("hello\nworld\n");
   expect(words(Buffer.from("Hello wor"))).toBe("");
   expect(words(Buffer.alloc(0))).toBe("");
+});
+
+test("hears waits until somebody listens at the port, by IPv4 or by IPv6, and not longer than it was told", async () => {
+  for (const host of ["127.0.0.1", "::1"]) {
+    const server = createServer();
+    const free = createServer().listen(0, host);
+    await once(free, "listening");
+    const { port } = free.address() as AddressInfo;
+    free.close();
+    await once(free, "close");
+    const code = (seconds: string) => spawnSync(HELPER, ["hears", String(port), seconds]).status;
+    expect(code("0")).toBe(1);
+    const waits = spawn(HELPER, ["hears", String(port), "60"]);
+    const ended = once(waits, "exit");
+    server.listen(port, host);
+    expect(await ended).toEqual([0, null]);
+    // Not the other end of a connection, nor one that has another port in its address.
+    const client = connect(port, host);
+    await once(client, "connect");
+    expect(spawnSync(HELPER, ["hears", String(client.localPort), "0"]).status).toBe(1);
+    client.destroy();
+    server.close();
+  }
 });
