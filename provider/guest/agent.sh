@@ -179,11 +179,12 @@ settle() {
   rehearsal=$!
   cover_boot_id || { echo "nothing can be mounted over its boot id" >&4 && return 1; }
   [ "$init" != systemd ] || until_udev_is_quiet || return 1
-  [ "$init" != systemd ] || hold_journal || { echo "its journald does not wait for a boot id" >&4 && return 1; }
+  [ "$init" != systemd ] || begin_anew || return 1
   [ "$init" = minimal ] || rm -f /etc/mayfly/begin # nobody waits there
   wait $rehearsal
   keep_to_one_cpu
   : >/etc/machine-id
+  touch /etc/hostname /etc/hosts /etc/environment # what a clone writes is no longer the image's, which would be copied first
   rm -f /etc/mayfly/template
   sync
 }
@@ -202,8 +203,6 @@ until_systemd_is_quiet() {
 until_udev_is_quiet() {
   until_true "$SETTLE_SECONDS" test ! -e /run/udev/queue ||
     { echo "udev was still busy after $SETTLE_SECONDS s" >&4 && return 1; }
-  # Its workers, idle now, would be ended some seconds later: in each clone once more.
-  for udevd in $(pidof systemd-udevd); do kill -TERM $(cat "/proc/$udevd/task/$udevd/children"); done 2>/dev/null || :
 }
 
 # Such an init tells nobody when it has started all. Its scripts are gone then, and none comes any more.
@@ -236,13 +235,26 @@ cover_boot_id() {
   mount --bind /run/mayfly/boot_id /proc/sys/kernel/random/boot_id
 }
 
-# journald keeps the boot id and machine-id that it was started with. A template's has been started once more, and waits at
-# a pipe in the boot id's place, which prepare.sh has systemd give it; its sockets keep what is logged until then. So little
-# is left to do for a clone: all of its start takes more of an emulated CPU than the first login.
+# begin_anew: starts once more what a clone must not have as it is. journald keeps the boot id and machine-id that it was
+# started with: now it waits at a pipe in the boot id's place, which prepare.sh has systemd give it; its sockets keep what is
+# logged until then. So little is left to do for a clone: all of its start takes more of an emulated CPU than the first login.
+# udevd ends its workers, idle now, three seconds after the last event, and looks whether all of them are gone (systemd's
+# udevd.c, on_post): in each clone once more. One that has had no event yet has none.
+begin_anew() {
+  again= udevd=$(pidof systemd-udevd)
+  [ ! -S /run/systemd/journal/socket ] || { again=systemd-journald.service && mkfifo -m 600 "$journal"; }
+  [ -z "$udevd" ] || again="$again systemd-udevd.service"
+  [ -z "$again" ] || $systemctl restart --no-block $again
+  [ -z "$udevd" ] || until_true 20 udevd_is_new || : # then each clone has a little more to do
+  [ ! -p "$journal" ] || hold_journal || { echo "its journald does not wait for a boot id" >&4 && return 1; }
+}
+
+udevd_is_new() { # and waits for an event, in one of the kernel's functions for epoll(7)
+  new=$(pidof systemd-udevd) && [ "$new" != "$udevd" ] || return
+  case $(cat "/proc/$new/wchan") in *ep*oll*) ;; *) return 1 ;; esac
+}
+
 hold_journal() {
-  [ -S /run/systemd/journal/socket ] || return 0
-  mkfifo -m 600 "$journal"
-  $systemctl restart --no-block systemd-journald.service
   until_true 20 journal_waits || return
   rm -rf /run/log/journal/* /var/log/journal/*
   # systemd watches its sockets until it is ready; what comes there first has systemd tell D-Bus of it, which passes it on.
