@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { self, type Caller } from "./callers";
 
 /** Parts of a data folder that hold no machine, so that one run of the tests may have them in common. */
-const PARTS = ["artefacts", "templates", "locks", "verdicts"];
+const PARTS = ["artefacts", "templates", "locks"];
 
 /**
  * Lets a data folder share boot artefacts and templates with those of other tests: what boots once then starts warm in
- * all of them, as on the machine of somebody who works with one data folder, and what was found out of the host is known. `npm test` says where; without it each test
+ * all of them, as on the machine of somebody who works with one data folder. `npm test` says where; without it each test
  * boots for itself. Names that are locked, as those of the command's networks, are theirs in common.
  */
 export async function shareMachineParts(data: string, { uid, gid }: Caller = self): Promise<void> {
