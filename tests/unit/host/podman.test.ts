@@ -1,4 +1,14 @@
-import { chmodSync, copyFileSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
@@ -149,6 +159,24 @@ test("containers with mapped user ids find their root open whatever the umask is
   } finally {
     process.umask(before);
   }
+});
+
+test("a data folder that was moved, or has lost its containers.conf, gets another one", async () => {
+  // It starts no container but with limits of our own.
+  fakePodman(
+    folder,
+    '[ "$1" != run ] || [ -e "$CONTAINERS_CONF" ] || { echo "rlimit: operation not permitted" >&2; exit 126; }',
+  );
+  process.env["PATH"] = [folder, PATH].join(delimiter);
+  const [first, second] = ["first", "second"].map((name) => join(folder, name)) as [string, string];
+  const proved = (home: string) => new Podman(openPaths({ MAYFLY_HOME: home })).prove(AbortSignal.timeout(20_000));
+  const conf = (home: string) => ({ containersConf: join(home, "containers.conf") });
+  expect(await proved(first)).toMatchObject(conf(first));
+  renameSync(first, second);
+  expect(await proved(second)).toMatchObject(conf(second));
+  rmSync(join(second, "containers.conf"));
+  expect(await proved(second)).toMatchObject(conf(second));
+  expect(existsSync(join(second, "containers.conf"))).toBe(true);
 });
 
 const enough = [{ size: 1 }, { size: 65_536 }];
