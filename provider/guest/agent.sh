@@ -254,6 +254,7 @@ udevd_is_new() { # and waits for an event, in one of the kernel's functions for 
   case $(cat "/proc/$new/wchan") in *ep*oll*) ;; *) return 1 ;; esac
 }
 
+# hold_journal: until the new journald waits, and nothing is left of the old one. See begin_anew.
 hold_journal() {
   until_true 20 journal_waits || return
   rm -rf /run/log/journal/* /var/log/journal/*
