@@ -311,7 +311,8 @@ test("init hangs", async () => {
 
 test("the kernel panics", async () => {
   hands.type("echo c >/proc/sysrq-trigger");
-  await eventually("it panics", PATIENCE, async () => (await rooms.machines.console(id)).includes("end Kernel panic"));
+  // Not by a line of its console: QEMU logs a character again that its console's socket has not taken at once.
+  await eventually("it panics", PATIENCE, async () => (await diagnose()).firstBroken?.name === "kernel");
   const { seen } = await expectBroken(
     "kernel",
     /^the guest's kernel has panicked \(sysrq triggered crash\)$/,

@@ -42,7 +42,7 @@ test.each([
   const silence = join(guest.folder, "silence");
   if (pipe) execFileSync("mkfifo", [silence]);
   const pauses = Array.from({ length: 20 }, () => "pause 4").join("; ");
-  const script = `. ${join(GUEST, "until-true.sh")}; silence=${silence}; read -r from rest </proc/uptime; ${pauses}
+  const script = `. "${join(GUEST, "until-true.sh")}"; silence="${silence}"; read -r from rest </proc/uptime; ${pauses}
 read -r to rest </proc/uptime; echo "$from $to"`;
   const [name = "", ...args] = shell;
   const said = spawnSync(findProgram(name) ?? name, [...args, "-c", script], { encoding: "utf8", env: { PATH: path } });
