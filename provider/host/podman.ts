@@ -98,7 +98,9 @@ export class Podman {
     const known = await readFileIfExists(this.#verdictFile());
     const verdict = known === undefined ? undefined : (JSON.parse(known) as PodmanVerdict);
     const isWhole = verdict?.runtime !== undefined && isWholeRoot(this.paths.containerRoot);
-    if (isWhole && verdict.bootId === hostBootId() && this.#hasItsFiles(verdict)) return verdict;
+    // A data folder may have been moved, or cleaned up by somebody: podman refuses to start with a file that is not there.
+    const hasConf = verdict?.containersConf === undefined || existsSync(verdict.containersConf);
+    if (isWhole && hasConf && verdict.bootId === hostBootId()) return verdict;
     return this.tryUnderLock(signal);
   }
 
@@ -109,15 +111,6 @@ export class Podman {
       await writeFileAtomic(this.#verdictFile(), JSON.stringify(found));
       return found;
     });
-  }
-
-  /** A data folder may have been moved, or cleaned up by somebody: podman refuses to start with a file that is not there. */
-  #hasItsFiles({ containersConf }: PodmanVerdict): boolean {
-    return containersConf === undefined || (containersConf === this.#containersConf() && existsSync(containersConf));
-  }
-
-  #containersConf(): string {
-    return join(this.paths.home, "containers.conf");
   }
 
   #verdictFile(): string {
@@ -156,7 +149,7 @@ export class Podman {
     const refusal = await this.trial(common.network, undefined, deadline);
     if (refusal === undefined) return common;
     for (const { text, runtime } of candidateConfigs()) {
-      const containersConf = this.#containersConf();
+      const containersConf = join(this.paths.home, "containers.conf");
       writeFileSync(containersConf, text, { mode: 0o600 });
       if ((await this.trial(common.network, containersConf, deadline)) === undefined)
         return { ...common, ...(runtime && { runtime }), containersConf, reason: refusal.evidence ?? refusal.message };

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { KEY_EXCHANGES } from "../../provider/ssh/key-exchange";
 import { MAIN } from "../support/command";
 import { eventually } from "../support/eventually";
 import { hasSsh } from "../support/greeting";
@@ -96,9 +97,9 @@ const users = (...names: string[]) => [
 async function login(user: string, keyFile: string, command = "true"): Promise<string> {
   const { connection } = first;
   writeFileSync(join(program.home, "known_hosts"), `vm ${connection.hostKey}\n`);
-  // By the cheapest exchange of keys for an emulated CPU, as in our own configurations: provider/ssh/key-exchange.ts.
+  // By the cheapest exchange of keys for an emulated CPU, as in our own configurations.
   const options = {
-    KexAlgorithms: "curve25519-sha256",
+    KexAlgorithms: KEY_EXCHANGES[0],
     UserKnownHostsFile: `"${join(program.home, "known_hosts")}"`,
     HostKeyAlias: "vm",
   };
